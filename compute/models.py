@@ -1,0 +1,187 @@
+"""Where work runs (targets and their nodes), with what (environments), the work (jobs), and what it said (logs)."""
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+
+from compute.spec import EnvironmentSpec, JobResult, JobSpec
+from compute.states import JobStatus
+from studio.lib.typed_json import DocumentField
+from studio.workspaces.models import NAME, Workspace
+
+
+class ComputeTarget(models.Model):
+    """A place to run jobs. Without a workspace it is shared by all of them."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, null=True, blank=True, related_name="targets")
+    name = models.CharField(max_length=100, validators=[NAME])
+    description = models.CharField(max_length=500, blank=True)
+    kind = models.CharField(max_length=40, default="local")
+    slots = models.PositiveSmallIntegerField(default=2)  # jobs at once on each node
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["name", "id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["workspace", "name"], name="one_target_of_a_name"),
+            models.UniqueConstraint(
+                fields=["name"], condition=models.Q(workspace=None), name="one_shared_target_of_a_name"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def queue(self) -> str:
+        """The Celery queue that this target's nodes listen to."""
+        return f"compute.{self.pk}"
+
+
+class Node(models.Model):
+    """A worker process of a target, on some machine. It lives as long as its heartbeat is recent."""
+
+    target = models.ForeignKey(ComputeTarget, on_delete=models.CASCADE, related_name="nodes")
+    name = models.CharField(max_length=200)  # unique within its target
+    incarnation = models.UUIDField()  # new at each start of the process
+    hostname = models.CharField(max_length=200)
+    pid = models.PositiveIntegerField()
+    slots = models.PositiveSmallIntegerField()
+    started_at = models.DateTimeField()
+    heartbeat_at = models.DateTimeField()
+    stopped_at = models.DateTimeField(null=True, blank=True)  # it said goodbye
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["target", "name"], name="one_node_of_a_name"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Environment(models.Model):
+    """A named, versioned, immutable specification. Without a workspace it comes with the studio."""
+
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.CASCADE, null=True, blank=True, related_name="environments"
+    )
+    name = models.CharField(max_length=100, validators=[NAME])
+    version = models.PositiveIntegerField()
+    description = models.CharField(max_length=500, blank=True)
+    spec = DocumentField(EnvironmentSpec)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["name", "-version"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["workspace", "name", "version"], name="one_environment_of_a_version"),
+            models.UniqueConstraint(
+                fields=["name", "version"],
+                condition=models.Q(workspace=None),
+                name="one_curated_environment_of_a_version",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.version}"
+
+
+class Job(models.Model):
+    """One command to run on a target. `owner` is the caller's own name for it: compute never looks inside."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="jobs")
+    target = models.ForeignKey(ComputeTarget, on_delete=models.PROTECT, related_name="jobs")
+    owner = models.CharField(max_length=100)
+    title = models.CharField(max_length=200)  # for people: what is this job
+    spec = DocumentField(JobSpec)
+    status = models.CharField(max_length=20, choices=JobStatus, default=JobStatus.QUEUED)
+    priority = models.SmallIntegerField(default=0)  # higher first
+    created_at = models.DateTimeField(auto_now_add=True)
+    queued_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    attempt_number = models.PositiveSmallIntegerField(default=0)  # of the latest attempt; 0 before the first
+    max_attempts = models.PositiveSmallIntegerField(default=1)  # for failures of the command
+    node_losses = models.PositiveSmallIntegerField(default=0)
+    max_node_losses = models.PositiveSmallIntegerField(default=2)
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)
+    # The lease: who may speak for the job now. A late finisher's token no longer matches.
+    lease_token = models.UUIDField(null=True, blank=True)
+    lease_node = models.ForeignKey(Node, on_delete=models.SET_NULL, null=True, blank=True, related_name="jobs")
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    exit_code = models.IntegerField(null=True, blank=True)  # negative: ended by that signal
+    reason = models.TextField(blank=True)  # why it failed or was cancelled, in words
+    result = DocumentField(JobResult, null=True, blank=True)
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(
+                fields=["target", "-priority", "queued_at", "id"],
+                condition=models.Q(status="queued"),
+                name="job_queue",
+            ),
+            models.Index(
+                fields=["lease_expires_at"], condition=models.Q(status__in=["preparing", "running"]), name="job_leases"
+            ),
+            models.Index(fields=["owner"], name="job_owner"),
+        ]
+
+    def __str__(self) -> str:
+        return f"job {self.pk}: {self.title}"
+
+
+class Attempt(models.Model):
+    """One try at a job, with a log of its own."""
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="attempts")
+    number = models.PositiveSmallIntegerField()
+    node_name = models.CharField(max_length=200)
+    claimed_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True, blank=True)  # of the process
+    finished_at = models.DateTimeField(null=True, blank=True)
+    exit_code = models.IntegerField(null=True, blank=True)
+    reason = models.TextField(blank=True)
+    log_bytes = models.PositiveBigIntegerField(default=0)
+    log_lines = models.PositiveBigIntegerField(default=0)  # newlines so far
+    log_complete = models.BooleanField(default=False)
+    log_archive = models.CharField(max_length=300, blank=True)  # the archive's path below STUDIO_HOME once moved out
+
+    class Meta:
+        ordering: ClassVar = ["number"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["job", "number"], name="one_attempt_of_a_number"),
+        ]
+
+    def __str__(self) -> str:
+        return f"attempt {self.number} of job {self.job_id}"
+
+
+class LogChunk(models.Model):
+    """A stretch of an attempt's log. Line numbers count from 0; a line may go on in the next chunk."""
+
+    attempt = models.ForeignKey(Attempt, on_delete=models.CASCADE, related_name="chunks")
+    seq = models.PositiveIntegerField()
+    byte_start = models.PositiveBigIntegerField()
+    byte_count = models.PositiveIntegerField()
+    line_start = models.PositiveBigIntegerField()  # the line that the first byte belongs to
+    newline_count = models.PositiveIntegerField()
+    # Runs of one stream: [[byte count, "o" | "e" | "s"], …] for stdout, stderr and the studio's own lines.
+    streams = models.JSONField()
+    data = models.BinaryField(null=True)  # one gzip member; null once archived
+    archive_start = models.PositiveBigIntegerField(null=True)
+    archive_count = models.PositiveIntegerField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["seq"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["attempt", "seq"], name="one_log_chunk_of_a_number"),
+        ]
+        indexes: ClassVar = [models.Index(fields=["attempt", "line_start"], name="log_chunk_by_line")]
+
+    def __str__(self) -> str:
+        return f"chunk {self.seq} of {self.attempt_id}"

@@ -1,0 +1,30 @@
+"""The states of a job, and the whole truth about which may follow which."""
+
+from django.db.models import TextChoices
+
+from studio.lib.transitions import Transitions
+
+
+class JobStatus(TextChoices):
+    QUEUED = "queued", "Queued"  # waits for a slot
+    PREPARING = "preparing", "Preparing"  # claimed: environment, snapshot and inputs are being made ready
+    RUNNING = "running", "Running"  # the process lives
+    COMPLETED = "completed", "Completed"  # exit code 0 and its outputs recorded
+    FAILED = "failed", "Failed"  # `reason` says why
+    CANCELLED = "cancelled", "Cancelled"  # on request; nothing of it runs any more
+
+
+ACTIVE = frozenset({JobStatus.PREPARING, JobStatus.RUNNING})
+TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
+
+TRANSITIONS: Transitions = {
+    JobStatus.QUEUED: frozenset({JobStatus.PREPARING, JobStatus.CANCELLED, JobStatus.FAILED}),
+    # Back to queued: the node was lost, or the attempt failed and another one is allowed.
+    JobStatus.PREPARING: frozenset(
+        {JobStatus.RUNNING, JobStatus.QUEUED, JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED}
+    ),
+    JobStatus.RUNNING: frozenset({JobStatus.QUEUED, JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED}),
+    JobStatus.COMPLETED: frozenset(),
+    JobStatus.FAILED: frozenset(),
+    JobStatus.CANCELLED: frozenset(),
+}

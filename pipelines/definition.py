@@ -1,0 +1,91 @@
+"""A pipeline as a document: what the builder edits, a version stores, and a run freezes.
+
+Shape only. `pipelines.validation` says whether a document of this shape makes sense, field by field, so that a
+half-finished pipeline can be saved and not submitted.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from studio.lib.typed_json import Document
+
+ParameterType = Literal["string", "integer", "number", "boolean"]
+ParameterValue = str | int | float | bool
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Parameter(Part):
+    """A value given at submission; `${{parameters.NAME}}` in the arguments of steps. No default: it must be given."""
+
+    name: str
+    type: ParameterType = "string"
+    default: ParameterValue | None = None
+    description: str = ""
+
+
+class DatasetBinding(Part):
+    """An input fed by a dataset; without a version, by its latest at submission."""
+
+    kind: Literal["dataset"] = "dataset"
+    dataset: str  # name in the workspace
+    version: int | None = None
+
+
+class OutputBinding(Part):
+    """An input fed by another step's output: this, and nothing else, makes an edge of the graph."""
+
+    kind: Literal["output"] = "output"
+    step: str
+    output: str
+
+
+Binding = Annotated[DatasetBinding | OutputBinding, Field(discriminator="kind")]
+
+
+class Input(Part):
+    """A named input. Without a binding it is unbound, which is a problem at submission."""
+
+    name: str
+    binding: Binding | None = None
+
+
+class Output(Part):
+    """A named folder that the step writes."""
+
+    name: str
+
+
+class PythonScriptStep(Part):
+    """Runs one script of a source folder.
+
+    `arguments` is written as on a command line, quotes included; `${{inputs.NAME}}`, `${{outputs.NAME}}` and
+    `${{parameters.NAME}}` stand for a path, a path and a value.
+    """
+
+    kind: Literal["python_script"] = "python_script"
+    name: str
+    description: str = ""
+    source: str | None = None  # digest of the snapshot that holds the step's files
+    entry: str = ""  # path of the script in the source folder
+    arguments: str = ""
+    inputs: list[Input] = Field(default_factory=list)
+    outputs: list[Output] = Field(default_factory=list)
+    environment: str = "python"  # "NAME" for the latest version at submission, or "NAME:VERSION"
+    compute: str = "local"
+    allow_reuse: bool = True
+    retries: int = 0  # further attempts after a failure of the script
+    timeout_s: float | None = None
+
+
+Step = PythonScriptStep  # a union, told apart by `kind`, as soon as there is a second kind
+
+
+class PipelineDefinition(Document):
+    """A whole pipeline."""
+
+    parameters: list[Parameter] = Field(default_factory=list)
+    steps: list[Step] = Field(default_factory=list)

@@ -1,0 +1,214 @@
+"""Pipelines and their versions, runs and their steps, and what happened in which order."""
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from pydantic import BaseModel, ConfigDict, Field
+
+from compute.models import Job
+from compute.spec import EnvironmentSpec, JobInput, OutputRecord
+from pipelines.definition import ParameterValue, PipelineDefinition, Step
+from pipelines.states import RunStatus, StepStatus
+from studio.lib.typed_json import Document, DocumentField
+from studio.workspaces.models import NAME, Workspace
+
+
+class Experiment(models.Model):
+    """A name that groups runs."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="experiments")
+    name = models.CharField(max_length=100, validators=[NAME])
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["workspace", "name"], name="one_experiment_of_a_name"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Pipeline(models.Model):
+    """A pipeline by name. What it does stands in its versions; every save makes one."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="pipelines")
+    name = models.CharField(max_length=100)
+    description = models.TextField(blank=True, max_length=5000)
+    latest_version = models.PositiveIntegerField(default=0)  # number of the newest; guards against lost updates
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)  # its runs stay
+
+    class Meta:
+        ordering: ClassVar = ["-updated_at", "-id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["workspace", "name"], condition=models.Q(deleted_at=None), name="one_pipeline_of_a_name"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PipelineVersion(models.Model):
+    """An immutable definition of a pipeline."""
+
+    pipeline = models.ForeignKey(Pipeline, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    definition = DocumentField(PipelineDefinition)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["-number"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["pipeline", "number"], name="one_pipeline_version_of_a_number"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pipeline_id}:{self.number}"
+
+
+class RunParameters(Document):
+    """The values that a run was submitted with, defaults filled in."""
+
+    values: dict[str, ParameterValue] = Field(default_factory=dict)
+
+
+class Run(models.Model):
+    """One submission of one version of a pipeline."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="runs")
+    pipeline = models.ForeignKey(Pipeline, on_delete=models.PROTECT, related_name="runs")
+    version = models.ForeignKey(PipelineVersion, on_delete=models.PROTECT, related_name="runs")
+    experiment = models.ForeignKey(Experiment, on_delete=models.PROTECT, related_name="runs")
+    status = models.CharField(max_length=20, choices=RunStatus, default=RunStatus.QUEUED)
+    parameters = DocumentField(RunParameters)
+    submitted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="runs"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)
+    cancel_requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    reason = models.TextField(blank=True)  # why it failed or was cancelled, in words
+    last_event = models.PositiveIntegerField(default=0)  # number of the newest RunEvent
+    steps_total = models.PositiveIntegerField(default=0)
+    steps_done = models.PositiveIntegerField(default=0)  # steps in a terminal state
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        indexes: ClassVar = [
+            models.Index(fields=["workspace", "-id"], name="run_by_workspace"),
+            models.Index(fields=["workspace", "status", "-id"], name="run_by_status"),
+            models.Index(fields=["pipeline", "-id"], name="run_by_pipeline"),
+            models.Index(fields=["workspace", "submitted_by", "-id"], name="run_by_person"),
+        ]
+
+    def __str__(self) -> str:
+        return f"run {self.pk}"
+
+
+class FrozenInput(BaseModel):
+    """An input as the run reads it: a dataset's paths, or another step's output (known when that step is done)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dataset: str | None = None  # "NAME:VERSION", for people
+    data: JobInput | None = None
+    step: str | None = None
+    output: str | None = None
+
+
+class FrozenStep(Document):
+    """Everything a step run needs, as it was at submission: nothing that changes later changes the run."""
+
+    step: Step
+    snapshot: str  # digest of what really runs, ignore files honoured
+    command: list[str]  # parameters filled in; `${{inputs.…}}` and `${{outputs.…}}` left for the node
+    environment_name: str  # "NAME:VERSION", for people
+    environment: EnvironmentSpec
+    compute_id: int
+    inputs: dict[str, FrozenInput] = Field(default_factory=dict)
+
+
+class StepOutputs(Document):
+    outputs: dict[str, OutputRecord] = Field(default_factory=dict)
+
+
+class StepRun(models.Model):
+    """One step of one run."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="steps")
+    name = models.CharField(max_length=100)
+    position = models.PositiveIntegerField()  # order in the definition
+    status = models.CharField(max_length=20, choices=StepStatus, default=StepStatus.WAITING)
+    frozen = DocumentField(FrozenStep)
+    waiting_for = models.PositiveIntegerField(default=0)  # upstream steps that are not done yet
+    job = models.OneToOneField(Job, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    queued_at = models.DateTimeField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)  # first claimed
+    finished_at = models.DateTimeField(null=True, blank=True)
+    attempt = models.PositiveSmallIntegerField(default=0)
+    exit_code = models.IntegerField(null=True, blank=True)
+    reason = models.TextField(blank=True)  # why it failed, was skipped or cancelled
+    outputs = DocumentField(StepOutputs, null=True, blank=True)
+    fingerprint = models.CharField(max_length=64, blank=True)  # of everything that makes the result
+    reused_from = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    reuse_note = models.CharField(max_length=500, blank=True)  # why it ran, or from where it was reused
+
+    class Meta:
+        ordering: ClassVar = ["position"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["run", "name"], name="one_step_run_of_a_name"),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["fingerprint", "-id"], condition=models.Q(status="completed"), name="step_by_fingerprint"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} of run {self.run_id}"
+
+
+class StepEdge(models.Model):
+    """`downstream` reads from `upstream`."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="edges")
+    upstream = models.ForeignKey(StepRun, on_delete=models.CASCADE, related_name="out_edges")
+    downstream = models.ForeignKey(StepRun, on_delete=models.CASCADE, related_name="in_edges")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["upstream", "downstream"], name="one_edge_between_two_steps"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.upstream_id} → {self.downstream_id}"
+
+
+class RunEvent(models.Model):
+    """Something that happened in a run. `seq` counts from 1 without a gap, so a watcher knows what it missed."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="events")
+    seq = models.PositiveIntegerField()
+    at = models.DateTimeField()
+    data = models.JSONField()  # a `pipelines.events.Event`, dumped
+
+    class Meta:
+        ordering: ClassVar = ["seq"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["run", "seq"], name="one_run_event_of_a_number"),
+        ]
+
+    def __str__(self) -> str:
+        return f"event {self.seq} of run {self.run_id}"

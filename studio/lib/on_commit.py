@@ -1,0 +1,56 @@
+"""What leaves the process leaves after the commit: Celery messages and socket nudges.
+
+Both may be lost at any moment without losing work, so a broker that is away is logged, never raised.
+"""
+
+import asyncio
+import logging
+import threading
+from functools import cache, partial
+from typing import Any
+
+from channels.layers import get_channel_layer
+from django.db import transaction
+
+from studio.celery import app
+
+logger = logging.getLogger(__name__)
+
+
+def enqueue_on_commit(task: str, *args: Any, queue: str = "control") -> None:
+    """Send one Celery message by the task's name once the current transaction commits (at once outside of one)."""
+    transaction.on_commit(partial(_enqueue, task, args, queue), robust=True)
+
+
+def publish_on_commit(group: str, message: dict[str, Any]) -> None:
+    """Send one nudge to a channel group once the current transaction commits. `message` needs a `type`."""
+    transaction.on_commit(partial(publish, group, message), robust=True)
+
+
+def publish(group: str, message: dict[str, Any]) -> None:
+    """Send one nudge to a channel group now, without waiting for it."""
+    asyncio.run_coroutine_threadsafe(_group_send(group, message), _loop())
+
+
+def _enqueue(task: str, args: tuple[Any, ...], queue: str) -> None:
+    try:
+        app.send_task(task, args=args, queue=queue, retry=False)
+    except Exception as error:  # noqa: BLE001 (whatever is wrong with the broker)
+        logger.warning("could not send %s to %s (the sweep will make it good): %s", task, queue, error)
+
+
+async def _group_send(group: str, message: dict[str, Any]) -> None:
+    try:
+        layer = get_channel_layer()
+        assert layer is not None, "CHANNEL_LAYERS is set in settings"
+        await layer.group_send(group, message)
+    except Exception as error:  # noqa: BLE001 (whatever is wrong with the broker)
+        logger.warning("could not nudge %s (watchers catch up by themselves): %s", group, error)
+
+
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    """One event loop on one daemon thread for all nudges of this process: a loop per message costs milliseconds."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="nudges", daemon=True).start()
+    return loop

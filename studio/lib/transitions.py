@@ -1,0 +1,24 @@
+"""Guarded status changes: `UPDATE … WHERE status IN (allowed)`, and the count says who won."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db.models import Model, QuerySet
+
+Transitions = Mapping[str, frozenset[str]]
+
+
+def sources_of(transitions: Transitions, to: str) -> list[str]:
+    """The statuses from which `to` can be reached in one step."""
+    return [status for status, targets in transitions.items() if to in targets]
+
+
+def transition(
+    rows: QuerySet[Model], transitions: Transitions, *, to: str, field: str = "status", **changes: Any
+) -> int:
+    """Move every row of `rows` that may move to `to`, with `changes`, in one UPDATE.
+
+    Returns the number of rows moved. Fewer than asked for means that somebody else won: the caller says so.
+    """
+    allowed = sources_of(transitions, to)
+    return rows.filter(**{f"{field}__in": allowed}).update(**{field: to}, **changes)

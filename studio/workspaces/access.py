@@ -1,0 +1,104 @@
+"""The one place where a person's way into a workspace is checked: pages, API and sockets all come here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, cast
+
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponseBase
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from studio.workspaces.models import Membership, Role, User, Workspace
+from studio.workspaces.permissions import PERMISSIONS, Permission
+
+P = ParamSpec("P")
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A person in a workspace, and what they may do there."""
+
+    user: User
+    workspace: Workspace
+    role: Role
+
+    def may(self, permission: Permission) -> bool:
+        return permission in PERMISSIONS[self.role]
+
+    def require(self, permission: Permission) -> None:
+        """Raise PermissionDenied with a sentence that says who can help."""
+        if not self.may(permission):
+            raise PermissionDenied(
+                f"Your role in this workspace, {self.role.label.lower()}, does not allow this. Ask an owner of it."
+            )
+
+
+def authorise(user: User | AnonymousUser, slug: str, permission: Permission) -> Access:
+    """What `user` is in the workspace `slug`.
+
+    Raises Http404 where they are no member (whether or not the workspace exists: an outsider can't tell), and
+    PermissionDenied where their role does not have `permission`.
+    """
+    membership = (
+        Membership.objects.select_related("workspace").filter(workspace__slug=slug, user_id=user.pk).first()
+        if user.is_authenticated and user.is_active
+        else None
+    )
+    if membership is None:
+        raise Http404("There is no such workspace, or you are not a member of it.")
+    access = Access(user=cast("User", user), workspace=membership.workspace, role=Role(membership.role))
+    access.require(permission)
+    return access
+
+
+class WorkspaceRequest(HttpRequest):
+    """A page's request after `workspace_page` let it in."""
+
+    access: Access
+    user: User
+
+
+def workspace_page(
+    permission: Permission, *, write: Permission | None = None
+) -> Callable[
+    [Callable[Concatenate[WorkspaceRequest, P], HttpResponseBase]],
+    Callable[Concatenate[HttpRequest, str, P], HttpResponseBase],
+]:
+    """Let a page's view run only for members with `permission` (`write` for anything but GET and HEAD).
+
+    The URL gives `slug` first; the view gets a request with `.access` instead.
+    """
+
+    def decorate(
+        view: Callable[Concatenate[WorkspaceRequest, P], HttpResponseBase],
+    ) -> Callable[Concatenate[HttpRequest, str, P], HttpResponseBase]:
+        @wraps(view)
+        @login_required
+        def guarded(request: HttpRequest, slug: str, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+            needed = permission if write is None or request.method in {"GET", "HEAD"} else write
+            request.access = authorise(request.user, slug, needed)  # type: ignore[attr-defined]
+            return view(cast("WorkspaceRequest", request), *args, **kwargs)
+
+        return cast("Callable[Concatenate[HttpRequest, str, P], HttpResponseBase]", guarded)
+
+    return decorate
+
+
+class WorkspaceAPIView(APIView):
+    """Base of every API view below `/api/workspaces/<slug>/`: sets `self.access` before the handler runs.
+
+    `permission` is asked for GET and HEAD, `write_permission` for every other method.
+    """
+
+    permission: Permission = Permission.VIEW
+    write_permission: Permission = Permission.EDIT_PIPELINES
+    access: Access
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        needed = self.permission if request.method in {"GET", "HEAD", "OPTIONS"} else self.write_permission
+        self.access = authorise(request.user, kwargs["slug"], needed)

@@ -1,0 +1,36 @@
+"""Who may do what: the one table that pages, API and sockets ask."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from studio.workspaces.models import Role
+
+
+class Permission(StrEnum):
+    """Something that a member of a workspace can be allowed to do."""
+
+    VIEW = "view"  # see everything in the workspace
+    RUN = "run"  # submit and cancel runs
+    EDIT_PIPELINES = "edit_pipelines"  # make, change and delete pipelines and their sources
+    EDIT_DATA = "edit_data"  # upload files, make datasets
+    EDIT_ENVIRONMENTS = "edit_environments"
+    MANAGE_DATASTORES = "manage_datastores"  # register, change, remove datastores
+    MANAGE_COMPUTE = "manage_compute"  # make, change, remove compute targets
+    MANAGE_MEMBERS = "manage_members"  # add and remove people, change roles and the workspace's name
+
+
+_CONTRIBUTOR = frozenset(
+    {
+        Permission.VIEW,
+        Permission.RUN,
+        Permission.EDIT_PIPELINES,
+        Permission.EDIT_DATA,
+        Permission.EDIT_ENVIRONMENTS,
+    }
+)
+
+PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
+    Role.READER: frozenset({Permission.VIEW}),
+    Role.CONTRIBUTOR: _CONTRIBUTOR,
+    Role.OWNER: frozenset(Permission),
+}
