@@ -209,6 +209,10 @@ LANGUAGE_CODE, TIME_ZONE, USE_I18N, USE_TZ = "en", "UTC", True, True
 STATIC_URL = "static/"
 STATIC_ROOT = STUDIO_HOME / "static"
 STATICFILES_DIRS = [("studio", BASE_DIR / "static" / "dist"), ("img", BASE_DIR / "static" / "img")]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "studio.installation.static.BuiltStaticFiles"},
+}
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_MAX_AGE = 3600
 
