@@ -124,6 +124,7 @@ class FrozenInput(BaseModel):
 
     dataset: str | None = None  # "NAME:VERSION", for people
     data: JobInput | None = None
+    fingerprint: str = ""  # of a dataset's content at submission; of an output it is known when its step is done
     step: str | None = None
     output: str | None = None
 
@@ -137,7 +138,14 @@ class FrozenStep(Document):
     environment_name: str  # "NAME:VERSION", for people
     environment: EnvironmentSpec
     compute_id: int
+    datastore_id: int  # where its outputs go
     inputs: dict[str, FrozenInput] = Field(default_factory=dict)
+
+
+class Ingredients(Document):
+    """A digest for each thing that makes a step's result: `code`, `arguments`, `environment`, `outputs`, `input NAME`."""
+
+    digests: dict[str, str] = Field(default_factory=dict)
 
 
 class StepOutputs(Document):
@@ -161,7 +169,8 @@ class StepRun(models.Model):
     exit_code = models.IntegerField(null=True, blank=True)
     reason = models.TextField(blank=True)  # why it failed, was skipped or cancelled
     outputs = DocumentField(StepOutputs, null=True, blank=True)
-    fingerprint = models.CharField(max_length=64, blank=True)  # of everything that makes the result
+    ingredients = DocumentField(Ingredients, null=True, blank=True)  # known when its inputs are
+    fingerprint = models.CharField(max_length=64, blank=True)  # of all ingredients; empty where reuse is not allowed
     reused_from = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     reuse_note = models.CharField(max_length=500, blank=True)  # why it ran, or from where it was reused
 

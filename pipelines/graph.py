@@ -1,0 +1,95 @@
+"""The graph that the bindings make: edges, circles, and an order in which every step follows what it reads from."""
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pipelines.definition import OutputBinding, PipelineDefinition
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Step `downstream`'s input `input` reads step `upstream`'s output `output`. Steps by their place in the list."""
+
+    upstream: int
+    output: str
+    downstream: int
+    input: str
+    input_index: int
+
+
+def edges_of(definition: PipelineDefinition) -> list[Edge]:
+    """One edge for each input that is bound to an output of a step that is there."""
+    places = places_of(definition)
+    return [
+        Edge(places[binding.step], binding.output, downstream, given.name, input_index)
+        for downstream, step in enumerate(definition.steps)
+        for input_index, given in enumerate(step.inputs)
+        if isinstance(binding := given.binding, OutputBinding) and binding.step in places
+    ]
+
+
+def places_of(definition: PipelineDefinition) -> dict[str, int]:
+    """Where each step stands; of two with one name the first counts."""
+    places: dict[str, int] = {}
+    for index, step in enumerate(definition.steps):
+        places.setdefault(step.name, index)
+    return places
+
+
+def successors_of(count: int, edges: Iterable[Edge]) -> list[list[int]]:
+    """For each step the distinct steps that read from it."""
+    successors: list[dict[int, None]] = [{} for _ in range(count)]
+    for edge in edges:
+        successors[edge.upstream][edge.downstream] = None
+    return [list(found) for found in successors]
+
+
+def circle_through(edge: Edge, successors: Sequence[Sequence[int]]) -> list[int] | None:
+    """The shortest way round that ends with `edge`, its first step again at the end; None where there is none."""
+    came_from: dict[int, int] = {edge.downstream: edge.downstream}
+    waiting = deque([edge.downstream])
+    while waiting:
+        step = waiting.popleft()
+        if step == edge.upstream:
+            return [*_way_back(step, came_from), edge.downstream]
+        for following in successors[step]:
+            if following not in came_from:
+                came_from[following] = step
+                waiting.append(following)
+    return None
+
+
+def _way_back(step: int, came_from: Mapping[int, int]) -> list[int]:
+    way = [step]
+    while came_from[way[-1]] != way[-1]:
+        way.append(came_from[way[-1]])
+    return way[::-1]
+
+
+def topological_order(count: int, edges: Iterable[Edge]) -> list[int]:
+    """Every step after those it reads from, otherwise as given. Steps of a circle, and those after it, are missing."""
+    distinct = {(edge.upstream, edge.downstream) for edge in edges}
+    waiting_for = [0] * count
+    successors: list[list[int]] = [[] for _ in range(count)]
+    for upstream, downstream in sorted(distinct):
+        waiting_for[downstream] += 1
+        successors[upstream].append(downstream)
+    ready = deque(step for step in range(count) if not waiting_for[step])
+    order: list[int] = []
+    while ready:
+        step = ready.popleft()
+        order.append(step)
+        for following in successors[step]:
+            waiting_for[following] -= 1
+            if not waiting_for[following]:
+                ready.append(following)
+    return order
+
+
+def steps_on_circles(count: int, edges: Sequence[Edge]) -> set[int]:
+    """The steps that lie on a circle, or between two circles."""
+    forwards = set(topological_order(count, edges))
+    reversed_edges = [Edge(edge.downstream, edge.output, edge.upstream, edge.input, edge.input_index) for edge in edges]
+    backwards = set(topological_order(count, reversed_edges))
+    return set(range(count)) - forwards - backwards

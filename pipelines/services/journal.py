@@ -1,0 +1,187 @@
+"""What happens to one run within one transaction, written down at its end: one UPDATE of the run, one INSERT of events.
+
+Whoever moves a run or one of its steps holds the run's row from the first to the last of its statements, so of two
+siblings that finish at once the second sees what the first did, and the run is closed exactly once.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, QuerySet
+
+from pipelines.events import CancelRequested, RunChanged, StepChanged
+from pipelines.models import Run, RunEvent, StepRun
+from pipelines.states import RUN_TERMINAL, STEP_TERMINAL, STEP_TRANSITIONS, RunStatus, StepStatus
+from studio.lib.on_commit import publish_on_commit
+from studio.lib.transitions import transition
+
+# Of a run's row, what moving it needs.
+RUN_FIELDS = (
+    "id",
+    "workspace_id",
+    "pipeline_id",
+    "status",
+    "last_event",
+    "steps_done",
+    "steps_total",
+    "started_at",
+    "cancel_requested_at",
+)
+# Of a step's row, what its events say. Not the frozen definition: it is long.
+STEP_FIELDS = (
+    "id",
+    "run_id",
+    "name",
+    "position",
+    "status",
+    "job_id",
+    "queued_at",
+    "started_at",
+    "finished_at",
+    "attempt",
+    "exit_code",
+    "reason",
+    "reused_from_id",
+    "reuse_note",
+)
+
+
+class LostRaceError(Exception):
+    """The run's row moved although it was held: a statement somewhere moves runs without holding them."""
+
+
+def held_runs() -> QuerySet[Run]:
+    """Runs to be read and held, inside a transaction. SQLite's transactions hold the whole database already."""
+    return Run.objects.only(*RUN_FIELDS).select_for_update(of=("self",))
+
+
+class Journal:
+    """Collects the events and counts of one held run. `write()` once, at the end."""
+
+    def __init__(self, run: Run, at: datetime) -> None:
+        self.run = run
+        self.at = at
+        self.changes: dict[str, Any] = {}
+        self._read_status = run.status
+        self._events: list[RunChanged | StepChanged | CancelRequested] = []
+        self._done = 0
+
+    def move_step(self, step: StepRun, to: StepStatus, **changes: Any) -> bool:
+        """Move one step, by a guarded update. False: somebody else moved it before, and nothing was changed."""
+        if not transition(StepRun.objects.filter(pk=step.pk), STEP_TRANSITIONS, to=to, **changes):
+            return False
+        step.status = to
+        for name, value in changes.items():
+            setattr(step, name, value)
+        self.tell_step(step)
+        return True
+
+    def move_steps(self, rows: QuerySet[StepRun], to: StepStatus, **changes: Any) -> list[StepRun]:
+        """Move all of `rows` that may move, with the same changes. Returns those that did."""
+        allowed = [status for status, targets in STEP_TRANSITIONS.items() if to in targets]
+        steps = list(rows.filter(status__in=allowed).only(*STEP_FIELDS).order_by("position"))
+        if not steps:
+            return []
+        transition(StepRun.objects.filter(pk__in=[step.pk for step in steps]), STEP_TRANSITIONS, to=to, **changes)
+        for step in steps:
+            step.status = to
+            for name, value in changes.items():
+                setattr(step, name, value)
+            self.tell_step(step)
+        return steps
+
+    def tell_step(self, step: StepRun, *, reused_from_run: int | None = None) -> None:
+        """Note a step that was moved."""
+        if step.status in STEP_TERMINAL:
+            self._done += 1
+        self._events.append(
+            StepChanged.model_construct(
+                step=step.name,
+                status=StepStatus(step.status),
+                attempt=step.attempt,
+                queued_at=step.queued_at,
+                started_at=step.started_at,
+                finished_at=step.finished_at,
+                exit_code=step.exit_code,
+                reason=step.reason,
+                job_id=step.job_id,
+                reused_from=reused_from_run,
+                reuse_note=step.reuse_note,
+            )
+        )
+
+    def tell(self, event: RunChanged | CancelRequested) -> None:
+        self._events.append(event)
+
+    def start_run(self) -> None:
+        """Note that the first step has started."""
+        if self.run.status == RunStatus.QUEUED:
+            self._move_run(RunStatus.RUNNING, started_at=self.at)
+
+    def write(self) -> None:
+        """Write everything down. Closes the run where its last step is done."""
+        if self.run.status not in RUN_TERMINAL and self.run.steps_done + self._done >= self.run.steps_total:
+            self._close_run()
+        if not self._events and not self.changes:
+            return
+        first = self.run.last_event + 1
+        # The row is held, so this only fails where somebody moved it without holding it.
+        written = Run.objects.filter(pk=self.run.pk, status=self._read_status, last_event=self.run.last_event).update(
+            last_event=F("last_event") + len(self._events), steps_done=F("steps_done") + self._done, **self.changes
+        )
+        if written != 1:
+            raise LostRaceError(f"run {self.run.pk}")
+        RunEvent.objects.bulk_create(
+            [
+                RunEvent(run_id=self.run.pk, seq=seq, at=self.at, data=event.model_dump(mode="json"))
+                for seq, event in enumerate(self._events, start=first)
+            ]
+        )
+        self.run.last_event += len(self._events)
+        publish_on_commit(f"run.{self.run.pk}", {"type": "run.changed", "last_event": self.run.last_event})
+        if self._done or "status" in self.changes:
+            publish_on_commit(f"workspace.{self.run.workspace_id}", {"type": "workspace.changed", "what": "runs"})
+
+    def _move_run(self, to: RunStatus, *, reason: str = "", **changes: Any) -> None:
+        self.run.status = to
+        for name, value in changes.items():
+            setattr(self.run, name, value)
+        self.changes.update(status=to, **changes)
+        if reason:
+            self.changes["reason"] = reason
+        self.tell(
+            RunChanged(status=to, reason=reason, started_at=self.run.started_at, finished_at=changes.get("finished_at"))
+        )
+
+    def _close_run(self) -> None:
+        unhappy = StepRun.objects.filter(run_id=self.run.pk)
+        failed = (
+            unhappy.filter(status=StepStatus.FAILED)
+            .order_by("finished_at", "position")
+            .only("name", "exit_code", "reason")
+            .first()
+        )
+        cancelled = unhappy.filter(status=StepStatus.CANCELLED).only("name").first()
+        if cancelled and self.run.cancel_requested_at:
+            self._move_run(RunStatus.CANCELLED, reason="Cancelled on request.", finished_at=self.at)
+        elif failed:
+            self._move_run(RunStatus.FAILED, reason=why_failed(failed), finished_at=self.at)
+        elif cancelled:
+            reason = f"The job of “{cancelled.name}” was cancelled."
+            self._move_run(RunStatus.CANCELLED, reason=reason, finished_at=self.at)
+        else:
+            self._move_run(RunStatus.COMPLETED, finished_at=self.at)
+
+
+def why_failed(step: StepRun) -> str:
+    """A sentence that names the step, its exit code and its reason."""
+    code = "" if step.exit_code is None or str(step.exit_code) in step.reason else f" with exit code {step.exit_code}"
+    return f"“{step.name}” failed{code}{f': {step.reason}' if step.reason else '.'}"
+
+
+def journals(runs: Iterable[Run], at: datetime) -> dict[int, Journal]:
+    """A journal for each of these held runs."""
+    assert transaction.get_connection().in_atomic_block, "a run is only held inside a transaction"
+    return {run.pk: Journal(run, at) for run in runs}

@@ -1,0 +1,324 @@
+"""Whether a definition makes sense, field by field. Decides from what it is given and reads nothing itself.
+
+`loc` of a problem is the path to the field in the definition, as in `("steps", 2, "inputs", 0, "binding")`.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import ValidationError
+
+from pipelines.arguments import Arguments, holds_placeholder, parse, unknown_placeholders
+from pipelines.definition import (
+    DatasetBinding,
+    Input,
+    Parameter,
+    ParameterType,
+    ParameterValue,
+    PipelineDefinition,
+    Step,
+)
+from pipelines.graph import circle_through, edges_of, places_of, steps_on_circles, successors_of
+from studio.lib.problems import Problem, UserError
+
+MAX_STEPS = 5000
+MAX_RETRIES = 10
+MAX_TEXT = 100_000  # characters of one value or one line of arguments: Linux takes 128 KiB for one argument
+MAX_NUMBER = 10**300
+_CIRCLES_TOLD = 50
+
+_STEP_NAME = re.compile(r"\A[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,98}[A-Za-z0-9_])?\Z")
+_FIELD_NAME = re.compile(r"\A[A-Za-z_][A-Za-z0-9_-]{0,99}\Z")
+_STEP_NAME_RULE = (
+    "Use 1 to 100 letters, digits, hyphens, dots and underscores, starting with a letter or digit, as in “train”."
+)
+_FIELD_NAME_RULE = "Use 1 to 100 letters, digits, hyphens and underscores, starting with a letter, as in “{example}”."
+_TYPE_WORDS: Mapping[ParameterType, str] = {
+    "string": "a text",
+    "integer": "a whole number, as in 3",
+    "number": "a number, as in 0.25",
+    "boolean": "true or false",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """What exists in the workspace, as far as a definition speaks of it."""
+
+    datasets: Mapping[str, frozenset[int]] = field(default_factory=dict)  # name → its versions
+    environments: Mapping[str, frozenset[int]] = field(default_factory=dict)  # name → its versions
+    computes: frozenset[str] = frozenset()
+    sources: Mapping[str, frozenset[str]] = field(default_factory=dict)  # digest → paths of its files
+
+
+def parse_definition(data: Any) -> PipelineDefinition:
+    """A definition from plain JSON. Raises UserError with a problem per field that has the wrong shape."""
+    unfit = next(_unfit_text(data, ()), None)
+    if unfit is not None:
+        raise UserError(
+            "There is a character in this text that can't be kept (NUL, or half of one). Remove it.", loc=unfit
+        )
+    try:
+        return PipelineDefinition.model_validate(data)
+    except ValidationError as error:
+        raise UserError(
+            [Problem(_plain_loc(each["loc"]), f"This can't be read: {each['msg']}.") for each in error.errors()[:50]]
+        ) from error
+
+
+def problems_of(definition: PipelineDefinition, catalogue: Catalogue) -> list[Problem]:
+    """Everything that keeps this definition from being submitted, in the order of its fields."""
+    problems: list[Problem] = []
+    if not definition.steps:
+        problems.append(Problem(("steps",), "The pipeline has no step. Add one."))
+    if len(definition.steps) > MAX_STEPS:
+        problems.append(Problem(("steps",), f"The pipeline has more than {MAX_STEPS:,} steps. Split it in two."))
+        return problems
+    problems += _parameter_problems(definition.parameters)
+    problems += _duplicates((("steps", index, "name"), step.name) for index, step in enumerate(definition.steps))
+    check = _Check(definition, catalogue)
+    for index in range(len(definition.steps)):
+        problems += check.step(index)
+    problems += _circles(definition)
+    return problems
+
+
+def parameter_values(
+    parameters: Sequence[Parameter], given: Mapping[str, Any]
+) -> tuple[dict[str, ParameterValue], list[Problem]]:
+    """The values of a run, defaults filled in, and what is wrong with those given: `loc` is `("parameters", NAME)`.
+
+    `""`, `0` and `false` are values like any other; `None` means that none was given.
+    """
+    values: dict[str, ParameterValue] = {}
+    problems: list[Problem] = []
+    for parameter in parameters:
+        value = given.get(parameter.name)
+        if value is None:
+            value = parameter.default
+        loc = ("parameters", parameter.name)
+        if value is None:
+            problems.append(Problem(loc, f"“{parameter.name}” has no default. Give it a value."))
+            continue
+        problem = _value_problem(parameter.type, value)
+        if problem:
+            problems.append(Problem(loc, problem))
+            continue
+        values[parameter.name] = value
+    known = {parameter.name for parameter in parameters}
+    problems += [
+        Problem(("parameters", name), f"The pipeline has no parameter “{name}”.{_near(name, known)}")
+        for name in given
+        if name not in known
+    ]
+    return values, problems
+
+
+class _Check:
+    """One step after the other, against the rest of the definition and what exists."""
+
+    def __init__(self, definition: PipelineDefinition, catalogue: Catalogue) -> None:
+        self.definition = definition
+        self.catalogue = catalogue
+        self.places = places_of(definition)
+        self.parameters = {parameter.name for parameter in definition.parameters}
+        self.outputs = {step.name: {output.name for output in step.outputs} for step in definition.steps}
+
+    def step(self, index: int) -> Iterator[Problem]:
+        step, loc = self.definition.steps[index], ("steps", index)
+        if not _STEP_NAME.match(step.name):
+            yield Problem((*loc, "name"), _STEP_NAME_RULE if step.name else f"Name the step. {_STEP_NAME_RULE}")
+        yield from self._source(step, loc)
+        yield from self._arguments(step, loc)
+        yield from _names(step.inputs, "images", (*loc, "inputs"))
+        for input_index, given in enumerate(step.inputs):
+            yield from self._binding(step, given, (*loc, "inputs", input_index, "binding"))
+        yield from _names(step.outputs, "model", (*loc, "outputs"))
+        yield from self._environment(step, loc)
+        if step.compute not in self.catalogue.computes:
+            yield Problem(
+                (*loc, "compute"),
+                f"There is no compute target “{step.compute}”.{_near(step.compute, self.catalogue.computes)}"
+                if step.compute
+                else "Choose a compute target.",
+            )
+        if not 0 <= step.retries <= MAX_RETRIES:
+            yield Problem((*loc, "retries"), f"Retries can be 0 to {MAX_RETRIES}.")
+        if step.timeout_s is not None and not 0 < step.timeout_s < math.inf:
+            yield Problem((*loc, "timeout_s"), "A time limit is a number of seconds above 0. Leave it empty for none.")
+
+    def _source(self, step: Step, loc: tuple[str | int, ...]) -> Iterator[Problem]:
+        if step.source is None:
+            yield Problem((*loc, "source"), "The step has no source files. Upload them, or write a script.")
+            return
+        files = self.catalogue.sources.get(step.source)
+        if files is None:
+            yield Problem((*loc, "source"), "These source files are not in this workspace. Upload them again.")
+        elif not step.entry:
+            scripts = sorted(path for path in files if path.endswith(".py"))
+            example = f", as in “{scripts[0]}”" if scripts else ""
+            yield Problem((*loc, "entry"), f"Choose the script to run{example}.")
+        elif step.entry not in files:
+            yield Problem((*loc, "entry"), f"There is no “{step.entry}” in the source files.{_near(step.entry, files)}")
+
+    def _arguments(self, step: Step, loc: tuple[str | int, ...]) -> Iterator[Problem]:
+        if len(step.arguments) > MAX_TEXT:
+            yield Problem((*loc, "arguments"), f"The arguments have more than {MAX_TEXT:,} characters. Use a file.")
+            return
+        arguments: Arguments = parse(step.arguments)
+        found = list(arguments.problems)
+        found += unknown_placeholders(
+            arguments,
+            inputs={given.name for given in step.inputs},
+            outputs={output.name for output in step.outputs},
+            parameters=self.parameters,
+        )
+        if any(holds_placeholder(part) for token in arguments.tokens for part in token if isinstance(part, str)):
+            found.append("“${{inputs.” and “${{outputs.” always begin a placeholder, and can't be kept as text.")
+        for problem in found:
+            yield Problem((*loc, "arguments"), problem)
+
+    def _binding(self, step: Step, given: Input, loc: tuple[str | int, ...]) -> Iterator[Problem]:
+        binding = given.binding
+        if binding is None:
+            yield Problem(loc, f"Input “{given.name}” is not bound. Choose a dataset or another step's output.")
+        elif isinstance(binding, DatasetBinding):
+            versions = self.catalogue.datasets.get(binding.dataset)
+            if versions is None:
+                near = _near(binding.dataset, self.catalogue.datasets)
+                yield Problem(loc, f"There is no dataset “{binding.dataset}”.{near}")
+            elif binding.version is not None and binding.version not in versions:
+                yield Problem(loc, f"Dataset “{binding.dataset}” has no version {binding.version}.")
+        elif binding.step not in self.places:
+            yield Problem(loc, f"There is no step “{binding.step}”.{_near(binding.step, self.places)}")
+        elif binding.step == step.name:
+            yield Problem(loc, "A step can't read its own output. Choose another step.")
+        elif binding.output not in self.outputs[binding.step]:
+            near = _near(binding.output, self.outputs[binding.step])
+            yield Problem(loc, f"Step “{binding.step}” has no output “{binding.output}”.{near}")
+
+    def _environment(self, step: Step, loc: tuple[str | int, ...]) -> Iterator[Problem]:
+        name, version = split_environment(step.environment)
+        versions = self.catalogue.environments.get(name)
+        if not step.environment:
+            yield Problem((*loc, "environment"), "Choose an environment.")
+        elif versions is None:
+            near = _near(name, self.catalogue.environments)
+            yield Problem((*loc, "environment"), f"There is no environment “{name}”.{near}")
+        elif version is not None and (not version.isdecimal() or int(version) not in versions):
+            yield Problem((*loc, "environment"), f"Environment “{name}” has no version {version}.")
+
+
+def split_environment(reference: str) -> tuple[str, str | None]:
+    """`NAME` and, where it is given as `NAME:VERSION`, the version as it was written."""
+    name, colon, version = reference.partition(":")
+    return name, version if colon else None
+
+
+def _parameter_problems(parameters: Sequence[Parameter]) -> Iterator[Problem]:
+    yield from _names(parameters, "test_size", ("parameters",))
+    for index, parameter in enumerate(parameters):
+        if parameter.default is not None and (problem := _value_problem(parameter.type, parameter.default)):
+            yield Problem(("parameters", index, "default"), problem)
+
+
+def _value_problem(kind: ParameterType, value: Any) -> str | None:
+    sentence = f"This must be {_TYPE_WORDS[kind]}."
+    if kind == "string":
+        return _text_problem(value) if isinstance(value, str) else sentence
+    if kind == "boolean":
+        return None if isinstance(value, bool) else sentence
+    if isinstance(value, bool) or not isinstance(value, int if kind == "integer" else (int, float)):
+        return sentence
+    if not math.isfinite(value) if isinstance(value, float) else abs(value) > MAX_NUMBER:
+        return "This number is too large."
+    return None
+
+
+def _text_problem(value: str) -> str | None:
+    if len(value) > MAX_TEXT:
+        return f"This text has more than {MAX_TEXT:,} characters. Put it into a file, and give the step a dataset."
+    if next(_unfit_text(value, ()), None) is not None:
+        return "There is a character in this text that can't be given to a process (NUL, or half of one). Remove it."
+    if holds_placeholder(value):
+        return "A value can't hold “${{inputs.” or “${{outputs.”: the step would get a path in its place."
+    return None
+
+
+def _unfit_text(data: Any, loc: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
+    """Where there is text with a NUL or a lone surrogate: neither a process nor PostgreSQL can take it."""
+    stack = [(data, loc)]
+    while stack:
+        value, at = stack.pop()
+        if isinstance(value, str):
+            if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+                yield at
+        elif isinstance(value, dict):
+            stack += [(name, at) for name in value]
+            stack += [(each, (*at, str(name))) for name, each in value.items()]
+        elif isinstance(value, list):
+            stack += [(each, (*at, index)) for index, each in enumerate(value)]
+
+
+def _names(fields: Sequence[Any], example: str, loc: tuple[str | int, ...]) -> Iterator[Problem]:
+    """Whether each of these parts of a definition has a fit name, and one of its own."""
+    for index, each in enumerate(fields):
+        if not _FIELD_NAME.match(each.name):
+            yield Problem((*loc, index, "name"), _FIELD_NAME_RULE.format(example=example))
+    yield from _duplicates(((*loc, index, "name"), each.name) for index, each in enumerate(fields))
+
+
+def _duplicates(names: Iterable[tuple[tuple[str | int, ...], str]]) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for loc, name in names:
+        if name and name in seen:
+            yield Problem(loc, f"There is another “{name}”. Choose a name of its own.")
+        seen.add(name)
+
+
+def _circles(definition: PipelineDefinition) -> Iterator[Problem]:
+    """At each binding that closes a circle, the way round: whichever of them is changed opens it."""
+    edges = [edge for edge in edges_of(definition) if edge.upstream != edge.downstream]
+    count = len(definition.steps)
+    on_circles = steps_on_circles(count, edges)
+    if not on_circles:
+        return
+    edges = [edge for edge in edges if edge.upstream in on_circles and edge.downstream in on_circles]
+    successors = successors_of(count, edges)
+    for edge in edges[:_CIRCLES_TOLD]:
+        circle = circle_through(edge, successors)
+        if circle is None:
+            continue
+        names = [definition.steps[step].name for step in circle]
+        way = " → ".join(names if len(names) <= 12 else [*names[:6], "…", *names[-5:]])
+        yield Problem(
+            ("steps", edge.downstream, "inputs", edge.input_index, "binding"),
+            f"The steps go round in a circle: {way}. Bind one of them to something else.",
+        )
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    """What was probably meant, as a sentence, or nothing."""
+    there = list(known)
+    if not there:
+        return ""
+    matches = get_close_matches(name, there[:2000], n=2, cutoff=0.5)
+    # A file is often named without its folder.
+    matches = matches or [path for path in there if path.rpartition("/")[2] == name.rpartition("/")[2]][:2]
+    if not matches:
+        return ""
+    return f" Did you mean {' or '.join(f'“{match}”' for match in matches)}?"
+
+
+def _plain_loc(loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """pydantic's path without the tag of a union's branch, which is no field."""
+    return tuple(
+        part
+        for index, part in enumerate(loc)
+        if not (index and loc[index - 1] == "binding" and part in {"dataset", "output"})
+        and part not in {"str", "int", "float", "bool"}
+    )
