@@ -1,0 +1,141 @@
+"""How numbers, times and states are written on pages. `static/src/lib/format.js` writes them the same way."""
+
+import json
+from datetime import datetime
+from functools import cache
+from typing import Any
+from urllib.parse import urlencode
+
+from django import template
+from django.conf import settings
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+_SIZE_UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
+
+
+@cache
+def _statuses() -> dict[str, dict[str, str]]:
+    """The one status palette, shared with the browser."""
+    palette: dict[str, dict[str, str]] = json.loads(
+        (settings.BASE_DIR / "static" / "src" / "lib" / "statuses.json").read_text()
+    )
+    return palette
+
+
+@register.simple_tag
+def icon(name: str, css_class: str = "") -> SafeString:
+    """An icon of the sprite. Decorative: the words beside it say what it means."""
+    return format_html(
+        '<svg class="icon {}" aria-hidden="true"><use href="{}#{}"/></svg>',
+        css_class,
+        static("studio/icons.svg"),
+        name,
+    )
+
+
+@register.inclusion_tag("components/status_badge.html")
+def status_badge(status: str) -> dict[str, str]:
+    """A status by shape, word and colour. One that the palette doesn't know is shown by its own name."""
+    known = _statuses().get(str(status))
+    if known is None:
+        return {"status": "unknown", "word": str(status), "icon": "help-circle", "tone": "idle"}
+    return {"status": str(status), **known}
+
+
+@register.filter
+def duration(seconds: float | None) -> str:
+    """A stretch of time in at most two units: `0.4 s`, `12 s`, `3 min 4 s`, `2 h 5 min`, `3 d 4 h`."""
+    if seconds is None or seconds == "":
+        return "–"
+    seconds = max(0.0, float(seconds))
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = int(seconds + 0.5)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return _two(whole // 60, "min", whole % 60, "s")
+    if whole < 86400:
+        return _two(whole // 3600, "h", whole % 3600 // 60, "min")
+    return _two(whole // 86400, "d", whole % 86400 // 3600, "h")
+
+
+def _two(large: int, large_unit: str, small: int, small_unit: str) -> str:
+    return f"{large} {large_unit} {small} {small_unit}" if small else f"{large} {large_unit}"
+
+
+@register.filter
+def filesize(size_bytes: float | None) -> str:
+    """A size in powers of 1000: `999 B`, `1.5 KB`, `240 MB`."""
+    if size_bytes is None or size_bytes == "":
+        return "–"
+    value, unit = float(size_bytes), 0
+    while value >= 999.5 and unit < len(_SIZE_UNITS) - 1:
+        value /= 1000
+        unit += 1
+    return f"{value:.1f} {_SIZE_UNITS[unit]}" if unit and value < 9.95 else f"{int(value + 0.5)} {_SIZE_UNITS[unit]}"
+
+
+@register.filter
+def relative(instant: datetime | None) -> str:
+    """`just now`, `12 s ago`, `5 min ago`, `in 2 h`, and a date beyond 30 days."""
+    if not instant:
+        return "–"
+    seconds = (timezone.now() - instant).total_seconds()
+    distance = abs(seconds)
+    if distance < 5:
+        return "just now"
+    if distance >= 30 * 86400:
+        return f"{instant.day} {instant:%b %Y}"
+    if distance < 60:
+        amount = f"{int(distance)} s"
+    elif distance < 3600:
+        amount = f"{int(distance // 60)} min"
+    elif distance < 86400:
+        amount = f"{int(distance // 3600)} h"
+    else:
+        amount = f"{int(distance // 86400)} d"
+    return f"{amount} ago" if seconds >= 0 else f"in {amount}"
+
+
+@register.inclusion_tag("components/time.html")
+def when(instant: datetime | None) -> dict[str, Any]:
+    """An instant, relative to now and kept so by the browser, with the absolute one in its title."""
+    return {"instant": instant}
+
+
+@register.inclusion_tag("components/elapsed.html")
+def elapsed(started_at: datetime | None, finished_at: datetime | None = None) -> dict[str, Any]:
+    """The time between two instants; ticks in the browser while the second is missing."""
+    seconds = ((finished_at or timezone.now()) - started_at).total_seconds() if started_at else None
+    return {"started_at": started_at, "finished_at": finished_at, "seconds": seconds}
+
+
+@register.simple_tag(takes_context=True)
+def query(context: template.Context, **changes: Any) -> str:
+    """The page's query string with some values changed; None and "" take one away. A new filter starts at page one."""
+    request: HttpRequest = context["request"]
+    values = request.GET.copy()
+    for name in ("page", "before", "after"):
+        values.pop(name, None)
+    for name, value in changes.items():
+        values.pop(name, None)
+        if value not in (None, ""):
+            values[name] = str(value)
+    return f"?{urlencode(list(values.lists()), doseq=True)}" if values else "?"
+
+
+@register.simple_tag(takes_context=True)
+def here(context: template.Context, *namespaces: str) -> SafeString:
+    """`aria-current` for a navigation link whose part of the studio the page belongs to."""
+    request: HttpRequest | None = context.get("request")
+    match = request.resolver_match if request else None
+    if match is None:
+        return SafeString("")
+    return SafeString(' aria-current="page"' if {match.namespace, match.view_name} & set(namespaces) else "")
