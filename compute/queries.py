@@ -1,0 +1,269 @@
+"""What the compute and environment pages read. A number of queries that does not grow with what they show."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from django.conf import settings
+from django.db.models import Count, F, Q, QuerySet, Window
+from django.db.models.functions import RowNumber
+from django.http import Http404
+from django.utils import timezone
+
+from compute.models import ComputeTarget, Environment, Job, Node
+from compute.spec import EnvironmentSpec
+from compute.states import ACTIVE, TERMINAL, JobStatus
+from studio.workspaces.models import Workspace
+
+NodeState = Literal["alive", "silent", "stopped"]
+
+QUEUE_PAGE = 50
+FINISHED_SHOWN = 20
+# Finished jobs are looked for among so many of the newest: an order by finishing time would read all of them.
+FINISHED_WINDOW = 200
+# A node that has been gone for longer is not worth a line on the page.
+NODE_SHOWN_FOR = timedelta(days=2)
+# The supervisor starts the node of a new local target within seconds.
+STARTING_FOR = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRow:
+    """A node as a page shows it."""
+
+    name: str
+    state: NodeState
+    heartbeat_at: datetime
+    slots: int
+    slots_in_use: int
+    hostname: str
+    pid: int
+    started_at: datetime
+    stopped_at: datetime | None
+
+    @property
+    def is_alive(self) -> bool:
+        return self.state == "alive"
+
+
+@dataclass(frozen=True, slots=True)
+class TargetRow:
+    """A target with what happens on it, over all workspaces that use it."""
+
+    target: ComputeTarget
+    nodes: list[NodeRow]
+    slots_in_use: int
+    queue_length: int
+
+    @property
+    def is_shared(self) -> bool:
+        return self.target.workspace_id is None
+
+    @property
+    def nodes_alive(self) -> int:
+        return sum(node.is_alive for node in self.nodes)
+
+    @property
+    def slots_total(self) -> int:
+        """Of the nodes that are alive: what could run now."""
+        return sum(node.slots for node in self.nodes if node.is_alive)
+
+    @property
+    def heartbeat_at(self) -> datetime | None:
+        return max((node.heartbeat_at for node in self.nodes), default=None)
+
+    @property
+    def state(self) -> NodeState | Literal["starting", "none"]:
+        """Of the target as a whole: its best node's."""
+        if not self.nodes:
+            return "starting" if timezone.now() - self.target.created_at < STARTING_FOR else "none"
+        return min((node.state for node in self.nodes), key=("alive", "silent", "stopped").index)
+
+    @property
+    def use_percent(self) -> int:
+        return min(100, round(100 * self.slots_in_use / self.slots_total)) if self.slots_total else 0
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """A job as a page of one workspace shows it. Of another workspace's job nothing is known but that it is there."""
+
+    id: int | None
+    title: str | None
+    is_own: bool
+    status: str
+    queued_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    node: str
+    attempt: int
+    reason: str
+    position: int = 0  # in the queue, from 1
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """One page of the jobs that wait, in the order in which they will be claimed."""
+
+    jobs: list[JobRow]
+    length: int
+    page: int
+    pages: int
+
+
+def targets_of(workspace: Workspace) -> QuerySet[ComputeTarget]:
+    """The workspace's own targets and the shared ones."""
+    return ComputeTarget.objects.filter(Q(workspace=workspace) | Q(workspace=None))
+
+
+def target_of(workspace: Workspace, target_id: int) -> ComputeTarget:
+    """One of `targets_of`. Raises Http404 for any other."""
+    target = targets_of(workspace).select_related("created_by").filter(pk=target_id).first()
+    if target is None:
+        raise Http404("There is no such compute target in this workspace.")
+    return target
+
+
+def target_rows(targets: Iterable[ComputeTarget], *, now: datetime | None = None) -> list[TargetRow]:
+    """Each target with its nodes and counts, in three queries however many there are."""
+    now = now or timezone.now()
+    listed = list(targets)
+    ids = [target.pk for target in listed]
+    nodes: dict[int, list[NodeRow]] = {pk: [] for pk in ids}
+    recent = Q(heartbeat_at__gte=now - NODE_SHOWN_FOR)
+    busy = Count("jobs", filter=Q(jobs__status__in=ACTIVE))
+    for node in Node.objects.filter(recent, target__in=ids).annotate(busy=busy):
+        nodes[node.target_id].append(_node_row(node, slots_in_use=node.busy, now=now))
+    active = _counts(Job.objects.filter(target__in=ids, status__in=ACTIVE))
+    queued = _counts(Job.objects.filter(target__in=ids, status=JobStatus.QUEUED))
+    return [
+        TargetRow(
+            target=target,
+            nodes=sorted(nodes[target.pk], key=lambda row: (not row.is_alive, row.name)),
+            slots_in_use=active.get(target.pk, 0),
+            queue_length=queued.get(target.pk, 0),
+        )
+        for target in listed
+    ]
+
+
+def running_jobs(target: ComputeTarget, workspace: Workspace) -> list[JobRow]:
+    """The jobs that hold a slot, the longest first."""
+    jobs = _for_rows(Job.objects.filter(target=target, status__in=ACTIVE)).order_by("started_at", "id")
+    return [_job_row(job, workspace) for job in jobs]
+
+
+def queue(target: ComputeTarget, workspace: Workspace, *, page: int = 1) -> Queue:
+    """The jobs that wait for a slot, those that will be claimed first at the head."""
+    jobs = Job.objects.filter(target=target, status=JobStatus.QUEUED)
+    length = jobs.count()
+    pages = max(1, -(-length // QUEUE_PAGE))
+    page = min(max(1, page), pages)
+    first = (page - 1) * QUEUE_PAGE
+    ordered = _for_rows(jobs).order_by("-priority", "queued_at", "id")[first : first + QUEUE_PAGE]
+    rows = [_job_row(job, workspace, position=position) for position, job in enumerate(ordered, first + 1)]
+    return Queue(jobs=rows, length=length, page=page, pages=pages)
+
+
+def finished_jobs(target: ComputeTarget, workspace: Workspace) -> list[JobRow]:
+    """The workspace's own jobs that finished last."""
+    jobs = _for_rows(Job.objects.filter(target=target, workspace=workspace, status__in=TERMINAL)).order_by("-id")
+    rows = [_job_row(job, workspace) for job in jobs[:FINISHED_WINDOW]]
+    return sorted(rows, key=lambda row: row.finished_at or row.queued_at, reverse=True)[:FINISHED_SHOWN]
+
+
+def environments_of(workspace: Workspace) -> QuerySet[Environment]:
+    """Every version of the workspace's own environments and of those that come with the studio."""
+    return Environment.objects.filter(Q(workspace=workspace) | Q(workspace=None))
+
+
+def latest_environments(workspace: Workspace, *, text: str = "") -> QuerySet[Environment]:
+    """The newest version of each, the workspace's own first."""
+    newest_first = Window(RowNumber(), partition_by=[F("workspace"), F("name")], order_by=F("version").desc())
+    rows = environments_of(workspace).select_related("created_by").annotate(age=newest_first).filter(age=1)
+    if text:
+        rows = rows.filter(Q(name__icontains=text) | Q(description__icontains=text))
+    return rows.order_by(F("workspace").asc(nulls_last=True), "name")
+
+
+def environment_of(workspace: Workspace, environment_id: int) -> Environment:
+    """One version. Raises Http404 for another workspace's."""
+    row = environments_of(workspace).select_related("created_by").filter(pk=environment_id).first()
+    if row is None:
+        raise Http404("There is no such environment in this workspace.")
+    return row
+
+
+def versions_of(environment: Environment) -> QuerySet[Environment]:
+    """All versions of the same name in the same workspace, newest first."""
+    same = Environment.objects.filter(workspace=environment.workspace_id, name=environment.name)
+    return same.select_related("created_by").order_by("-version")
+
+
+@dataclass(frozen=True, slots=True)
+class SpecLine:
+    """A line of a specification beside the version before it."""
+
+    change: Literal["same", "added", "removed"]
+    text: str
+
+
+def spec_difference(before: EnvironmentSpec, after: EnvironmentSpec) -> list[SpecLine]:
+    """What changed, the Python version first, then the requirements in their order with removed ones in place."""
+    lines: list[SpecLine] = []
+    if before.python_version != after.python_version:
+        lines += [
+            SpecLine("removed", f"Python {before.python_version}"),
+            SpecLine("added", f"Python {after.python_version}"),
+        ]
+    kept = set(before.pip) & set(after.pip)
+    lines += [SpecLine("removed", text) for text in before.pip if text not in kept]
+    lines += [SpecLine("same" if text in kept else "added", text) for text in after.pip]
+    return lines
+
+
+def _counts(jobs: QuerySet[Job]) -> dict[int, int]:
+    return dict(jobs.order_by().values_list("target").annotate(count=Count("id")).values_list("target", "count"))
+
+
+def _for_rows(jobs: QuerySet[Job]) -> QuerySet[Job]:
+    return jobs.select_related("lease_node").defer("spec", "result")
+
+
+def _node_row(node: Node, *, slots_in_use: int, now: datetime) -> NodeRow:
+    return NodeRow(
+        name=node.name,
+        state=node_state(node, now=now),
+        heartbeat_at=node.heartbeat_at,
+        slots=node.slots,
+        slots_in_use=slots_in_use,
+        hostname=node.hostname,
+        pid=node.pid,
+        started_at=node.started_at,
+        stopped_at=node.stopped_at,
+    )
+
+
+def node_state(node: Node, *, now: datetime) -> NodeState:
+    """Stopped: it said goodbye. Silent: its heartbeat is older than its lease, and its jobs are being taken over."""
+    if node.stopped_at is not None:
+        return "stopped"
+    return "alive" if node.heartbeat_at >= now - timedelta(seconds=settings.NODE_LEASE_S) else "silent"
+
+
+def _job_row(job: Job, workspace: Workspace, *, position: int = 0) -> JobRow:
+    is_own = job.workspace_id == workspace.pk
+    return JobRow(
+        id=job.pk if is_own else None,
+        title=job.title if is_own else None,
+        is_own=is_own,
+        status=job.status,
+        queued_at=job.queued_at,
+        started_at=job.started_at,
+        finished_at=job.finished_at,
+        node=job.lease_node.name if job.lease_node else "",
+        attempt=job.attempt_number,
+        reason=job.reason if is_own else "",
+        position=position,
+    )

@@ -1,0 +1,124 @@
+"""The figures: what is measured, how, and what is to be reached."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+from typing import Literal
+
+from studio.installation.bench.studio_side import Phase, StudioSide, phases
+from studio.installation.bench.workloads import CHAIN_STEPS, FAN_LOOPS, LINE_BYTES, LOG_LINES, Bare, chain, fan, single
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One result, as `bench.json` has it. `ratio`: the studio's time, or rate, over that of the bare processes."""
+
+    value: float
+    unit: str
+    bare: float
+    ratio: float
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A figure with what a person wants to know beside it."""
+
+    figure: Figure
+    samples: list[tuple[float, float]]  # (studio, bare) seconds of each repetition
+    phases: list[Phase]
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """How one figure comes to be."""
+
+    name: str
+    what: str
+    reach: float
+    better: Literal["less", "more"]
+    measure: Callable[[StudioSide, Bare, int], Measured]
+
+    def reached(self, figure: Figure) -> bool:
+        return figure.value <= self.reach if self.better == "less" else figure.value >= self.reach
+
+
+def chain_overhead(studio: StudioSide, bare: Bare, repetitions: int) -> Measured:
+    pipeline = studio.pipeline("chain", chain(studio.source))
+    runs = []
+    samples = []
+    for _ in range(repetitions):
+        bare_s = bare.chain_s()
+        runs.append(studio.run(pipeline))
+        samples.append((runs[-1].wall_s, bare_s))
+    overhead_s = median((ours - theirs) / CHAIN_STEPS for ours, theirs in samples)
+    ours, theirs = _medians(samples)
+    figure = Figure(1000 * overhead_s, "ms per step", 1000 * theirs / CHAIN_STEPS, ours / theirs)
+    return Measured(figure, samples, phases(runs[-1], studio.attempts(runs[-1])))
+
+
+def fanout(studio: StudioSide, bare: Bare, repetitions: int, *, loops: int = FAN_LOOPS) -> Measured:
+    pipeline = studio.pipeline(f"fan-{loops}", fan(studio.source, loops))
+    samples = []
+    for _ in range(repetitions):
+        bare_s = bare.fan_s(loops)
+        samples.append((studio.run(pipeline).wall_s, bare_s))
+    ratio = median(ours / theirs for ours, theirs in samples)
+    return Measured(Figure(ratio, "times the bare time", _medians(samples)[1], ratio), samples, [])
+
+
+def fanout_of_nothing(studio: StudioSide, bare: Bare, repetitions: int) -> Measured:
+    return fanout(studio, bare, repetitions, loops=0)
+
+
+def submit_to_first_line(studio: StudioSide, bare: Bare, repetitions: int) -> Measured:
+    pipeline = studio.pipeline("first-line", single(studio.source, "first.py"))
+    samples = [(studio.first_line_s(pipeline), bare.first_line_s()) for _ in range(5 * repetitions)]
+    ours, theirs = _medians(samples)
+    return Measured(Figure(1000 * ours, "ms", 1000 * theirs, ours / theirs), samples, [])
+
+
+def log_throughput(studio: StudioSide, bare: Bare, repetitions: int) -> Measured:
+    pipeline = studio.pipeline("log", single(studio.source, "lines.py"))
+    samples = []
+    for _ in range(repetitions):
+        bare_s = bare.log_s()
+        samples.append((studio.log_s(pipeline), bare_s))
+    megabytes = LOG_LINES * LINE_BYTES / 1e6
+    ours, theirs = _medians(samples)
+    return Measured(Figure(megabytes / ours, "MB/s", megabytes / theirs, theirs / ours), samples, [])
+
+
+MEASUREMENTS = [
+    Measurement(
+        "chain_overhead_ms",
+        f"{CHAIN_STEPS} Python steps in a chain, each reading its predecessor's file: time above the bare process",
+        30,
+        "less",
+        chain_overhead,
+    ),
+    Measurement(
+        "fanout_ratio",
+        "1 → 100 → 1 Python steps, two at a time, each of the hundred computing for about a seventh of a second",
+        1.3,
+        "less",
+        fanout,
+    ),
+    Measurement(
+        "submit_to_first_line_ms",
+        "from the submit call until the first line of the first script can be read, on a warm node",
+        60,
+        "less",
+        submit_to_first_line,
+    ),
+    Measurement(
+        "log_mb_per_s",
+        f"one step that prints {LOG_LINES:,} lines of {LINE_BYTES} bytes, until the last can be read",
+        20,
+        "more",
+        log_throughput,
+    ),
+]
+
+
+def _medians(samples: list[tuple[float, float]]) -> tuple[float, float]:
+    return median(ours for ours, _ in samples), median(theirs for _, theirs in samples)

@@ -1,0 +1,155 @@
+"""The studio's side of the benchmark: an installation, warm, driven through its REST API."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from statistics import median
+from typing import Any
+
+from studio.installation.bench.client import ApiError, Client
+from studio.installation.bench.workloads import LAST_LINE, SCRIPTS
+from studio.installation.temporary import Installation, temporary_installation
+
+_RUN_TIMEOUT_S = 600.0
+# How often a run is asked whether it is over. Its own `finished_at` says when it was, so this costs no precision.
+_ASK_EVERY_S = 0.25
+_WORKSPACE = "bench"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A run that completed."""
+
+    id: int
+    wall_s: float  # from just before the submit call to the commit that finished the run
+    state: dict[str, Any]
+
+
+class StudioSide:
+    """Runs workloads on one installation."""
+
+    def __init__(self, installation: Installation, client: Client) -> None:
+        self.installation = installation
+        self.client = client
+        files = [{"path": name, "text": text} for name, text in SCRIPTS.items()]
+        self.source: str = client.post("sources/edit/", {"base": None, "put": files, "delete": [], "move": []})[
+            "digest"
+        ]
+        self._pipelines: dict[str, int] = {}
+
+    def pipeline(self, name: str, definition: dict[str, Any]) -> int:
+        """The id of the pipeline `name`, made at the first call."""
+        if name not in self._pipelines:
+            made = self.client.post("pipelines/", {"name": name, "description": ""})
+            body = {"definition": definition, "base_version": made["latest_version"]}
+            problems = self.client.post(f"pipelines/{made['id']}/versions/", body)["problems"]
+            if problems:
+                raise RuntimeError(f"The benchmark's own pipeline {name} has problems: {problems}")
+            self._pipelines[name] = made["id"]
+        return self._pipelines[name]
+
+    def run(self, pipeline_id: int) -> Done:
+        """Submit and wait. Raises RuntimeError where the run does not complete."""
+        began = time.time()
+        run_id: int = self.client.post(f"pipelines/{pipeline_id}/runs/", {"parameters": {}})["id"]
+        state = self._wait(run_id)
+        return Done(id=run_id, wall_s=_seconds(state["finished_at"]) - began, state=state)
+
+    def first_line_s(self, pipeline_id: int) -> float:
+        """Seconds from just before the submit call until the first line of the script can be read."""
+        began = time.perf_counter()
+        run_id = self.client.post(f"pipelines/{pipeline_id}/runs/", {"parameters": {}})["id"]
+        while time.perf_counter() - began < _RUN_TIMEOUT_S:
+            lines = self._log(run_id, start=0, count=100)["lines"]
+            if any(line["s"] == "o" for line in lines):
+                elapsed = time.perf_counter() - began
+                self._wait(run_id)
+                return elapsed
+        raise RuntimeError(f"Run {run_id} never showed a line.")
+
+    def log_s(self, pipeline_id: int) -> float:
+        """Seconds from just before the submit call until the last of the lines can be read."""
+        began = time.perf_counter()
+        run_id = self.client.post(f"pipelines/{pipeline_id}/runs/", {"parameters": {}})["id"]
+        while time.perf_counter() - began < _RUN_TIMEOUT_S:
+            lines = self._log(run_id, start=-10, count=10)["lines"]
+            if any(line["t"].startswith(LAST_LINE) for line in lines):
+                elapsed = time.perf_counter() - began
+                self._wait(run_id)
+                return elapsed
+            time.sleep(_ASK_EVERY_S / 5)
+        raise RuntimeError(f"Run {run_id} never showed its last line.")
+
+    def said_by(self, run: Done) -> str:
+        """The first line that the only step's script printed."""
+        lines = self._log(run.id, start=0, count=2000)["lines"]
+        text: str = next(line["t"] for line in lines if line["s"] == "o")
+        return text
+
+    def attempts(self, run: Done) -> dict[str, dict[str, Any]]:
+        """The last attempt of every step."""
+        names = [step["name"] for step in run.state["steps"]]
+        return {name: self.client.get(f"runs/{run.id}/steps/{name}/")["attempts"][-1] for name in names}
+
+    def _log(self, run_id: int, *, start: int, count: int) -> dict[str, Any]:
+        try:
+            log: dict[str, Any] = self.client.get(f"runs/{run_id}/steps/only/log/?start={start}&count={count}")
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            return {"lines": []}  # it has not begun
+        return log
+
+    def _wait(self, run_id: int) -> dict[str, Any]:
+        until = time.monotonic() + _RUN_TIMEOUT_S
+        while time.monotonic() < until:
+            state: dict[str, Any] = self.client.get(f"runs/{run_id}/")
+            if state["status"] == "completed":
+                return state
+            if state["finished_at"]:
+                raise RuntimeError(f"Run {run_id} is {state['status']}: {state['reason']}")
+            time.sleep(_ASK_EVERY_S)
+        raise RuntimeError(f"Run {run_id} did not end within {_RUN_TIMEOUT_S:.0f} s.")
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """Where a step's time goes."""
+
+    name: str
+    median_ms: float
+
+
+def phases(run: Done, attempts: dict[str, dict[str, Any]]) -> list[Phase]:
+    """The medians over a chain's steps, from the rows' own timestamps."""
+    steps = run.state["steps"]
+    queued = [_seconds(step["queued_at"]) for step in steps]
+    rows = [attempts[step["name"]] for step in steps]
+    claimed, started, finished = (
+        [_seconds(row[field]) for row in rows] for field in ("claimed_at", "started_at", "finished_at")
+    )
+    pairs = {
+        "queued → claimed by a slot": zip(queued, claimed, strict=True),
+        "claimed → process started": zip(claimed, started, strict=True),
+        "process started → finish recorded": zip(started, finished, strict=True),
+        "finish recorded → successor queued": zip(finished, queued[1:], strict=False),
+    }
+    return [Phase(name, median(1000 * (end - start) for start, end in pair)) for name, pair in pairs.items()]
+
+
+@contextmanager
+def studio_side() -> Iterator[StudioSide]:
+    """A fresh installation on SQLite with an embedded broker, one node of two slots, and a workspace of its own."""
+    with temporary_installation(demo=False) as installation:
+        token = installation.manage("shell", "-c", _MAKE_WORKSPACE).splitlines()[-1]
+        with Client(installation.address, workspace=_WORKSPACE, token=token) as client:
+            yield StudioSide(installation, client)
+
+
+_MAKE_WORKSPACE = ""
+
+
+def _seconds(instant: str) -> float:
+    return datetime.fromisoformat(instant).timestamp()

@@ -1,0 +1,174 @@
+"""The work that is measured: scripts as people write them, the pipelines around them, the same by bare processes."""
+
+import json
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+CHAIN_STEPS = 50
+FAN_STEPS = 100
+AT_ONCE = 2
+LOG_LINES = 1_000_000
+LINE_BYTES = 100
+# About a seventh of a second of one core: the smallest step that somebody would bother to run in parallel.
+FAN_LOOPS = 2_000_000
+
+SCRIPTS = {
+    "link.py": '''"""Read the number that each step before left, and leave the next one."""
+import sys
+from pathlib import Path
+
+here, loops, *before = sys.argv[1:]
+number = sum(int((Path(folder) / "number").read_text()) for folder in before)
+work = sum(i * i for i in range(int(loops)))
+(Path(here) / "number").write_text(str(number + 1))
+print(number + 1)
+''',
+    "first.py": 'print("the first line", flush=True)\n',
+    "lines.py": f'''"""Print {LOG_LINES:,} lines of {LINE_BYTES} bytes."""
+rest = "x" * {LINE_BYTES - 10}
+for number in range({LOG_LINES}):
+    print(f"{{number:08d}} {{rest}}")
+''',
+    "where.py": '''"""Say which interpreter runs, and with which environment."""
+import json
+import os
+import sys
+
+print(json.dumps({"python": sys.executable, "environment": dict(os.environ)}))
+''',
+}
+LAST_LINE = f"{LOG_LINES - 1:08d} "
+
+
+def chain(source: str) -> dict[str, Any]:
+    """Steps one after the other, each reading its predecessor's file."""
+    return _definition(
+        [_step(f"link-{i:02d}", source, before=[f"link-{i - 1:02d}"] if i else []) for i in range(CHAIN_STEPS)]
+    )
+
+
+def fan(source: str, loops: int) -> dict[str, Any]:
+    """One step, then a hundred that read its file, then one that reads theirs."""
+    middle = [_step(f"work-{i:03d}", source, before=["split"], loops=loops) for i in range(FAN_STEPS)]
+    gather = _step("gather", source, before=[f"work-{i:03d}" for i in range(FAN_STEPS)])
+    return _definition([_step("split", source), *middle, gather])
+
+
+def single(source: str, script: str) -> dict[str, Any]:
+    """One step without inputs or outputs."""
+    return _definition([_common("only", source, script)])
+
+
+def _step(name: str, source: str, *, before: Sequence[str] = (), loops: int = 0) -> dict[str, Any]:
+    inputs = [f"input-{i}" for i in range(len(before))]
+    arguments = ["${{outputs.number}}", str(loops), *(f"${{{{inputs.{name}}}}}" for name in inputs)]
+    bindings = [
+        {"name": input_, "binding": {"kind": "output", "step": step, "output": "number"}}
+        for input_, step in zip(inputs, before, strict=True)
+    ]
+    return _common(name, source, "link.py") | {
+        "arguments": " ".join(arguments),
+        "inputs": bindings,
+        "outputs": [{"name": "number"}],
+    }
+
+
+def _common(name: str, source: str, script: str) -> dict[str, Any]:
+    return {"kind": "python_script", "name": name, "source": source, "entry": script, "allow_reuse": False}
+
+
+def _definition(steps: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"schema_version": 1, "parameters": [], "steps": steps}
+
+
+@dataclass(frozen=True, slots=True)
+class Bare:
+    """The same scripts by the same interpreter with the same variables, started by hand and passing files along."""
+
+    python: str
+    environment: dict[str, str]
+    home: Path  # scripts, the working folder of every process, and what they write; on the studio's own disk
+
+    def chain_s(self) -> float:
+        """Seconds for the whole chain."""
+        folder = self._new_folder()
+        began = time.perf_counter()
+        before: list[Path] = []
+        for number in range(CHAIN_STEPS):
+            before = [self._link(folder / str(number), before)]
+        return time.perf_counter() - began
+
+    def fan_s(self, loops: int) -> float:
+        """Seconds for one, a hundred by two at a time, and one."""
+        folder = self._new_folder()
+        began = time.perf_counter()
+        first = self._link(folder / "split", [])
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            middle = list(pool.map(lambda i: self._link(folder / str(i), [first], loops), range(FAN_STEPS)))
+        self._link(folder / "gather", middle)
+        return time.perf_counter() - began
+
+    def first_line_s(self) -> float:
+        """Seconds from the start of the process to its first line in a pipe."""
+        began = time.perf_counter()
+        with self._popen("first.py", stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            return time.perf_counter() - began
+
+    def log_s(self) -> float:
+        """Seconds until everything printed went through a pipe into a file."""
+        file = self._new_folder() / "log"
+        began = time.perf_counter()
+        with file.open("wb") as out, self._popen("lines.py", stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            while piece := os.read(process.stdout.fileno(), 1 << 20):
+                out.write(piece)
+        elapsed = time.perf_counter() - began
+        assert file.stat().st_size == LOG_LINES * LINE_BYTES
+        file.unlink()
+        return elapsed
+
+    def _new_folder(self) -> Path:
+        return Path(tempfile.mkdtemp(dir=self.home))
+
+    def _link(self, folder: Path, before: Sequence[Path], loops: int = 0) -> Path:
+        folder.mkdir(parents=True)
+        with (folder / "log").open("wb") as log:
+            process = self._popen("link.py", str(folder), str(loops), *map(str, before), stdout=log)
+            if process.wait() != 0:
+                raise RuntimeError(f"link.py ended with {process.returncode}: {(folder / 'log').read_text()}")
+        return folder
+
+    def _popen(self, script: str, *arguments: str, stdout: Any) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [self.python, script, *arguments],
+            cwd=self.home,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def bare_from(said: str, home: Path) -> Bare:
+    """From what `where.py` printed inside a step. `home` is made."""
+    inside = json.loads(said)
+    # Variables that speak of the step itself (its folders, its run) mean nothing outside of it.
+    environment = {
+        name: value
+        for name, value in inside["environment"].items()
+        if name in {"PATH", "LANG", "LC_ALL", "LC_CTYPE", "HOME", "VIRTUAL_ENV"} or name.startswith("PYTHON")
+    }
+    home.mkdir()
+    for name, text in SCRIPTS.items():
+        (home / name).write_text(text)
+    return Bare(python=inside["python"], environment=environment, home=home)
