@@ -10,6 +10,16 @@ from compute.states import JobStatus
 from studio.lib.typed_json import DocumentField
 from studio.workspaces.models import NAME, Workspace
 
+# A finished log longer than this moves out of the database into a file.
+LOG_ARCHIVE_BYTES = 1024**2
+
+
+class LiveTargets(models.Manager["ComputeTarget"]):
+    """Every target that was not removed. A job still reaches its removed target: foreign keys use the base manager."""
+
+    def get_queryset(self) -> models.QuerySet["ComputeTarget"]:
+        return super().get_queryset().filter(deleted_at=None)
+
 
 class ComputeTarget(models.Model):
     """A place to run jobs. Without a workspace it is shared by all of them."""
@@ -21,13 +31,20 @@ class ComputeTarget(models.Model):
     slots = models.PositiveSmallIntegerField(default=2)  # jobs at once on each node
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)  # its jobs stay, and go on naming it
+
+    objects = LiveTargets()
 
     class Meta:
         ordering: ClassVar = ["name", "id"]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["workspace", "name"], name="one_target_of_a_name"),
             models.UniqueConstraint(
-                fields=["name"], condition=models.Q(workspace=None), name="one_shared_target_of_a_name"
+                fields=["workspace", "name"], condition=models.Q(deleted_at=None), name="one_target_of_a_name"
+            ),
+            models.UniqueConstraint(
+                fields=["name"],
+                condition=models.Q(workspace=None, deleted_at=None),
+                name="one_shared_target_of_a_name",
             ),
         ]
 
@@ -107,7 +124,8 @@ class Job(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True)
     attempt_number = models.PositiveSmallIntegerField(default=0)  # of the latest attempt; 0 before the first
     max_attempts = models.PositiveSmallIntegerField(default=1)  # for failures of the command
-    node_losses = models.PositiveSmallIntegerField(default=0)
+    failures = models.PositiveSmallIntegerField(default=0)  # attempts that ended by the command's own fault
+    node_losses = models.PositiveSmallIntegerField(default=0)  # attempts that ended with their node
     max_node_losses = models.PositiveSmallIntegerField(default=2)
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
     # The lease: who may speak for the job now. A late finisher's token no longer matches.
@@ -148,6 +166,7 @@ class Attempt(models.Model):
     reason = models.TextField(blank=True)
     log_bytes = models.PositiveBigIntegerField(default=0)
     log_lines = models.PositiveBigIntegerField(default=0)  # newlines so far
+    log_open = models.BooleanField(default=False)  # the last line has no newline yet
     log_complete = models.BooleanField(default=False)
     log_archive = models.CharField(max_length=300, blank=True)  # the archive's path below STUDIO_HOME once moved out
 
@@ -155,6 +174,13 @@ class Attempt(models.Model):
         ordering: ClassVar = ["number"]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["job", "number"], name="one_attempt_of_a_number"),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["id"],
+                condition=models.Q(log_complete=True, log_archive="", log_bytes__gt=LOG_ARCHIVE_BYTES),
+                name="attempt_log_to_archive",
+            ),
         ]
 
     def __str__(self) -> str:
