@@ -1,0 +1,16 @@
+"""Everything that changes compute's rows."""
+
+from compute.services.environments import create_environment, find_environment
+from compute.services.jobs import NewJob, create_jobs, request_cancel
+from compute.services.targets import create_target, delete_target, ensure_curated
+
+__all__ = [
+    "NewJob",
+    "create_environment",
+    "create_jobs",
+    "create_target",
+    "delete_target",
+    "ensure_curated",
+    "find_environment",
+    "request_cancel",
+]

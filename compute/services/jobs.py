@@ -1,0 +1,134 @@
+"""Ask for work, and ask for its end."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from django.db import transaction
+from django.utils import timezone
+
+from compute import doorbell
+from compute.listener import JobChange, tell
+from compute.models import Job
+from compute.spec import JobSpec
+from compute.states import ACTIVE, TERMINAL, TRANSITIONS, JobStatus
+from studio.lib.transitions import transition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewJob:
+    """A job to be queued. `owner` comes back with every change of it; `max_attempts` counts failures of the command."""
+
+    workspace_id: int
+    target_id: int
+    owner: str
+    title: str
+    spec: JobSpec
+    priority: int = 0
+    max_attempts: int = 1
+    max_node_losses: int = 2
+
+
+def create_jobs(new_jobs: Sequence[NewJob]) -> list[Job]:
+    """Queue jobs, in the order given, with one INSERT; nodes hear of them once the transaction commits.
+
+    The listener is not told: whoever asks knows.
+    """
+    if not new_jobs:
+        return []
+    now = timezone.now()
+    jobs = Job.objects.bulk_create(
+        Job(
+            workspace_id=new.workspace_id,
+            target_id=new.target_id,
+            owner=new.owner,
+            title=new.title[:200],
+            spec=new.spec,
+            priority=new.priority,
+            max_attempts=new.max_attempts,
+            max_node_losses=new.max_node_losses,
+            queued_at=now,
+        )
+        for new in new_jobs
+    )
+    doorbell.ring_on_commit(Counter(new.target_id for new in new_jobs))
+    return jobs
+
+
+def request_cancel(job_ids: Sequence[int]) -> int:
+    """Ask for the end of jobs. Returns how many were not over yet.
+
+    Queued ones are cancelled here and now (the listener is told); a node ends the others. On PostgreSQL rows that a
+    node is changing at this moment are asked again after the commit: waiting for them while the caller holds locks of
+    its own could be a deadlock.
+    """
+    with transaction.atomic():
+        rows = list(
+            Job.objects.filter(pk__in=job_ids)
+            .exclude(status__in=TERMINAL)
+            .order_by("pk")
+            .select_for_update(skip_locked=True)
+            .only("pk", "owner", "status", "target_id", "attempt_number", "lease_node_id")
+        )
+        cancelled = _cancel_queued([job for job in rows if job.status == JobStatus.QUEUED])
+        _ask_nodes([job for job in rows if job.status in ACTIVE])
+        busy = set(job_ids) - {job.pk for job in rows}
+        if busy and transaction.get_connection().features.has_select_for_update:
+            transaction.on_commit(partial(_cancel_busy, sorted(busy)), robust=True)
+        doorbell.target_changed_on_commit({job.target_id for job in rows})
+    return cancelled + len([job for job in rows if job.status in ACTIVE])
+
+
+def _cancel_queued(jobs: list[Job], reason: str = "Cancelled while it waited for a slot.") -> int:
+    now = timezone.now()
+    changes = []
+    for job in jobs:
+        moved = transition(
+            Job.objects.filter(pk=job.pk, status=JobStatus.QUEUED),
+            TRANSITIONS,
+            to=JobStatus.CANCELLED,
+            cancel_requested_at=now,
+            finished_at=now,
+            reason=reason,
+        )
+        if moved:
+            changes.append(JobChange(job.pk, job.owner, JobStatus.CANCELLED, now, job.attempt_number, reason=reason))
+    if changes:
+        tell(changes)
+    return len(changes)
+
+
+def _ask_nodes(jobs: list[Job]) -> None:
+    if not jobs:
+        return
+    Job.objects.filter(pk__in=[job.pk for job in jobs], cancel_requested_at=None).update(
+        cancel_requested_at=timezone.now()
+    )
+    by_node: dict[int, list[int]] = {}
+    for job in jobs:
+        if job.lease_node_id is not None:
+            by_node.setdefault(job.lease_node_id, []).append(job.pk)
+    doorbell.nudge_cancel_on_commit(by_node)
+
+
+def _cancel_busy(job_ids: list[int]) -> None:
+    """One row at a time and one lock at a time: first the job's, then (in `tell`) its owner's, as a node does."""
+    for job_id in job_ids:
+        with transaction.atomic():
+            job = Job.objects.filter(pk=job_id).exclude(status__in=TERMINAL).select_for_update().first()
+            if job is None:
+                continue
+            if job.status == JobStatus.QUEUED:
+                _cancel_queued([job])
+            else:
+                _ask_nodes([job])
+
+
+def cancel_asked_but_queued() -> int:
+    """Cancel jobs that went back to the queue after somebody had asked for their end. Returns how many."""
+    with transaction.atomic():
+        jobs = Job.objects.filter(status=JobStatus.QUEUED, cancel_requested_at__isnull=False).select_for_update(
+            skip_locked=True
+        )
+        return _cancel_queued(list(jobs.only("pk", "owner", "target_id", "attempt_number")[:500]))

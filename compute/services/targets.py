@@ -1,0 +1,102 @@
+"""Make and remove compute targets, and those things that every installation has."""
+
+import os
+import sys
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from compute.alive import alive_nodes
+from compute.models import ComputeTarget, Environment, Job, Node
+from compute.spec import EnvironmentSpec
+from compute.states import TERMINAL
+from studio.lib.problems import UserError
+from studio.workspaces import audit
+from studio.workspaces.models import NAME, User, Workspace
+
+MAX_SLOTS = 256
+CURATED_TARGET = "local"
+
+
+def create_target(
+    *,
+    workspace: Workspace,
+    name: str,
+    slots: int = 2,
+    description: str = "",
+    kind: str = "local",
+    created_by: User | None,
+) -> ComputeTarget:
+    """A new place to run jobs in `workspace`. Raises UserError at `("name",)` or `("slots",)`."""
+    check_name(name)
+    if not 1 <= slots <= MAX_SLOTS:
+        raise UserError(f"Give a number of slots from 1 to {MAX_SLOTS}.", loc=("slots",))
+    if ComputeTarget.objects.filter(Q(workspace=workspace) | Q(workspace=None), name=name).exists():
+        raise UserError(f"There is a compute target “{name}” already: choose another name.", loc=("name",))
+    try:
+        with transaction.atomic():
+            target = ComputeTarget.objects.create(
+                workspace=workspace,
+                name=name,
+                slots=slots,
+                description=description,
+                kind=kind,
+                created_by=created_by,
+            )
+            audit.record(workspace, created_by, "compute.create", name)
+    except IntegrityError:
+        raise UserError(f"There is a compute target “{name}” already: choose another name.", loc=("name",)) from None
+    return target
+
+
+def delete_target(target: ComputeTarget, *, deleted_by: User | None) -> None:
+    """Remove a target from every list; its finished jobs stay and go on naming it.
+
+    Raises UserError while it is used.
+    """
+    with transaction.atomic():
+        unfinished = Job.objects.filter(target=target).exclude(status__in=TERMINAL).count()
+        if unfinished:
+            jobs = "1 job is" if unfinished == 1 else f"{unfinished:,} jobs are"
+            raise UserError(f"{jobs} queued or running on “{target.name}”: cancel or wait for them first.")
+        living = alive_nodes(Node.objects.filter(target=target)).first()
+        if living is not None:
+            raise UserError(f"Node “{living.name}” still serves “{target.name}”: stop it first.")
+        ComputeTarget.objects.filter(pk=target.pk).update(deleted_at=timezone.now())
+        audit.record(target.workspace, deleted_by, "compute.delete", target.name)
+
+
+def check_name(name: str) -> None:
+    """Raise UserError at `("name",)` for a name that an address or a definition can't hold."""
+    try:
+        NAME(name)
+    except ValidationError as error:
+        raise UserError(str(error.messages[0]), loc=("name",)) from None
+
+
+def ensure_curated() -> None:
+    """Make the shared target `local` and the environments `python` and `sklearn` where they are missing."""
+    # As many slots as the machine has cores, at least 2 so that two steps run side by side, at most 4 by default.
+    slots = max(2, min(4, os.cpu_count() or 2))
+    ComputeTarget.objects.get_or_create(
+        workspace=None,
+        name=CURATED_TARGET,
+        defaults={"slots": slots, "description": "This machine.", "kind": "local"},
+    )
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    curated = {
+        "python": ("Python and its standard library.", []),
+        "sklearn": (
+            "pandas, scikit-learn and matplotlib.",
+            ["matplotlib>=3.9", "pandas>=2.2", "scikit-learn>=1.5"],
+        ),
+    }
+    for name, (description, pip) in curated.items():
+        Environment.objects.get_or_create(
+            workspace=None,
+            name=name,
+            version=1,
+            defaults={"description": description, "spec": EnvironmentSpec(python_version=version, pip=pip)},
+        )
