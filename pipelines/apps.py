@@ -3,3 +3,12 @@ from django.apps import AppConfig
 
 class PipelinesConfig(AppConfig):
     name = "pipelines"
+
+    def ready(self) -> None:
+        # Tasks are registered by their import, in web processes too: services enqueue by name.
+        import pipelines.tasks
+        from compute.listener import listen
+        from pipelines.services import follow_jobs
+
+        assert pipelines.tasks
+        listen(follow_jobs)

@@ -143,7 +143,7 @@ class FrozenStep(Document):
 
 
 class Ingredients(Document):
-    """A digest for each thing that makes a step's result: `code`, `arguments`, `environment`, `outputs`, `input NAME`."""
+    """A digest for each thing that makes a step's result: `code`, `arguments`, `environment`, `outputs`, `input X`."""
 
     digests: dict[str, str] = Field(default_factory=dict)
 

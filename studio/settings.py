@@ -135,6 +135,7 @@ SWEEP_INTERVAL_S = env.float("STUDIO_SWEEP_INTERVAL_S", default=2.0)
 CELERY_BEAT_SCHEDULE_FILENAME = str(STUDIO_HOME / "scheduler")
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "compute.sweep", "schedule": SWEEP_INTERVAL_S, "options": {"expires": 30}},
+    "sweep-runs": {"task": "pipelines.sweep", "schedule": 5 * SWEEP_INTERVAL_S, "options": {"expires": 30}},
 }
 
 # How long a node may be silent before its jobs are run again, and how often it says that it lives.

@@ -1,0 +1,18 @@
+"""Everything that changes pipelines and runs."""
+
+from pipelines.services.advancing import follow_jobs
+from pipelines.services.cancelling import cancel_run, finish_cancelling
+from pipelines.services.editing import Saved, create_pipeline, delete_pipeline, rename_pipeline, save_version
+from pipelines.services.submitting import submit_run
+
+__all__ = [
+    "Saved",
+    "cancel_run",
+    "create_pipeline",
+    "delete_pipeline",
+    "finish_cancelling",
+    "follow_jobs",
+    "rename_pipeline",
+    "save_version",
+    "submit_run",
+]

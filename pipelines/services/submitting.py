@@ -1,0 +1,185 @@
+"""Submitting: a version of a pipeline becomes a run, frozen, and its first steps are queued."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from compute.spec import JobInput
+from datastores import snapshots
+from datastores.backends import get_backend
+from datastores.models import DatasetVersion, Datastore
+from pipelines.arguments import command_arguments, parse
+from pipelines.catalogue import Bound, bind, catalogue_for
+from pipelines.definition import DatasetBinding, Input, OutputBinding, ParameterValue, PipelineDefinition, Step
+from pipelines.events import RunChanged
+from pipelines.graph import edges_of
+from pipelines.models import (
+    Experiment,
+    FrozenInput,
+    FrozenStep,
+    Pipeline,
+    PipelineVersion,
+    Run,
+    RunParameters,
+    StepEdge,
+    StepRun,
+)
+from pipelines.services.advancing import release
+from pipelines.services.journal import Journal
+from pipelines.states import RunStatus
+from pipelines.validation import parameter_values, problems_of
+from studio.lib.problems import Problem, UserError
+from studio.workspaces import audit
+from studio.workspaces.access import Access
+from studio.workspaces.models import NAME, Workspace
+
+
+def submit_run(
+    access: Access,
+    pipeline: Pipeline,
+    *,
+    version: int | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    experiment: str = "",
+) -> Run:
+    """Freeze a version (the latest unless told otherwise) and everything it names, and queue its first steps.
+
+    Raises UserError with all problems of the definition, the parameters (`("parameters", NAME)`) and the experiment.
+    """
+    row = _version(pipeline, version)
+    definition = row.definition
+    problems = problems_of(definition, catalogue_for(access.workspace, definition))
+    values, wrong_values = parameter_values(definition.parameters, parameters or {})
+    experiment_name = experiment.strip() or _default_experiment(pipeline.name)
+    problems += wrong_values + _experiment_problems(experiment_name)
+    if problems:
+        raise UserError(problems)
+    # Sources and data are read before the transaction: nobody should wait for a disk.
+    frozen = _Freezer(access.workspace, definition, values).steps()
+    with transaction.atomic():
+        now = timezone.now()
+        group, _created = Experiment.objects.get_or_create(workspace=access.workspace, name=experiment_name)
+        run = Run.objects.create(
+            workspace=access.workspace,
+            pipeline=pipeline,
+            version=row,
+            experiment=group,
+            parameters=RunParameters(values=values),
+            submitted_by=access.user,
+            steps_total=len(frozen),
+        )
+        roots = _insert_steps(run, definition, frozen)
+        journal = Journal(run, now)
+        journal.tell(RunChanged(status=RunStatus.QUEUED))
+        release(journal, roots)
+        journal.write()
+        audit.record(access.workspace, access.user, "run.submit", f"run {run.pk} of {pipeline.name}")
+    return run
+
+
+def _version(pipeline: Pipeline, number: int | None) -> PipelineVersion:
+    if pipeline.deleted_at is not None:
+        raise UserError(f"The pipeline “{pipeline.name}” was deleted.")
+    wanted = pipeline.latest_version if number is None else number
+    version = pipeline.versions.filter(number=wanted).first()
+    if version is None:
+        sentence = f"This pipeline has no version {wanted}." if wanted else "Save the pipeline before you submit it."
+        raise UserError(sentence, loc=("version",))
+    return version
+
+
+def _default_experiment(pipeline_name: str) -> str:
+    """The pipeline's name as far as an experiment can have it."""
+    return re.sub(r"[^A-Za-z0-9_]+", "-", pipeline_name).strip("-_")[:100].rstrip("-") or "default"
+
+
+def _experiment_problems(name: str) -> list[Problem]:
+    return [] if re.match(NAME.regex, name) else [Problem(("experiment",), str(NAME.message))]
+
+
+def _insert_steps(run: Run, definition: PipelineDefinition, frozen: list[FrozenStep]) -> list[StepRun]:
+    """Insert steps and edges. Returns those that wait for nothing."""
+    edges = {(edge.upstream, edge.downstream) for edge in edges_of(definition)}
+    waiting_for = [0] * len(frozen)
+    for _upstream, downstream in edges:
+        waiting_for[downstream] += 1
+    steps = StepRun.objects.bulk_create(
+        StepRun(run=run, name=each.step.name, position=position, frozen=each, waiting_for=waiting_for[position])
+        for position, each in enumerate(frozen)
+    )
+    StepEdge.objects.bulk_create(
+        StepEdge(run=run, upstream=steps[upstream], downstream=steps[downstream])
+        for upstream, downstream in sorted(edges)
+    )
+    return [step for step in steps if not step.waiting_for]
+
+
+class _Freezer:
+    """Looks up what a good definition names, each thing once."""
+
+    def __init__(
+        self, workspace: Workspace, definition: PipelineDefinition, values: Mapping[str, ParameterValue]
+    ) -> None:
+        self.workspace = workspace
+        self.definition = definition
+        self.values = values
+        self.bound: Bound = bind(workspace, definition)
+        self.snapshots: dict[str, str] = {}  # what really runs, by the source it comes from
+        self.contents: dict[int, str] = {}  # fingerprint by dataset version
+
+    def steps(self) -> list[FrozenStep]:
+        datastore = Datastore.objects.filter(workspace=self.workspace, is_default=True).first()
+        if datastore is None:
+            raise UserError("The workspace has no default datastore to keep outputs in. Make one the default.")
+        return [self._step(index, step, datastore.pk) for index, step in enumerate(self.definition.steps)]
+
+    def _step(self, index: int, step: Step, datastore_id: int) -> FrozenStep:
+        environment = self.bound.environments[step.environment]
+        return FrozenStep(
+            step=step,
+            snapshot=self._snapshot(index, step),
+            command=["python", step.entry, *command_arguments(parse(step.arguments), self.values)],
+            environment_name=f"{environment.name}:{environment.version}",
+            environment=environment.spec,
+            compute_id=self.bound.computes[step.compute].pk,
+            datastore_id=datastore_id,
+            inputs={given.name: self._input(step, given) for given in step.inputs},
+        )
+
+    def _snapshot(self, index: int, step: Step) -> str:
+        source = step.source or ""
+        if source not in self.snapshots:
+            self.snapshots[source] = snapshots.for_run(snapshots.get_snapshot(self.workspace, source)).digest
+        digest = self.snapshots[source]
+        if digest != source and step.entry not in snapshots.paths_of(self.workspace.pk, digest):
+            raise UserError(
+                f"“{step.entry}” is left out by the .amlignore or .gitignore of its folder. Change that file.",
+                loc=("steps", index, "entry"),
+            )
+        return digest
+
+    def _input(self, step: Step, given: Input) -> FrozenInput:
+        if isinstance(given.binding, OutputBinding):
+            return FrozenInput(step=given.binding.step, output=given.binding.output)
+        assert isinstance(given.binding, DatasetBinding), "an unbound input is a problem"
+        version = self.bound.datasets[given.binding.dataset, given.binding.version]
+        return FrozenInput(
+            dataset=str(version),
+            data=JobInput(paths=version.definition.paths),
+            fingerprint=self._content(version) if step.allow_reuse else "",
+        )
+
+    def _content(self, version: DatasetVersion) -> str:
+        """What the dataset's files are now. Empty, which forbids reuse, where its datastore can't say."""
+        if version.pk not in self.contents:
+            paths = version.definition.paths
+            datastores = Datastore.objects.filter(workspace=self.workspace).in_bulk({p.datastore_id for p in paths})
+            try:
+                parts = [get_backend(datastores[path.datastore_id]).fingerprint(path.path) for path in paths]
+            except (KeyError, UserError, OSError):
+                parts = []
+            self.contents[version.pk] = "+".join(parts)
+        return self.contents[version.pk]
