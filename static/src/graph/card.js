@@ -33,7 +33,7 @@ export function makeCard(node) {
 /** Bring `card` in line with `node`. */
 export function paint(card, node) {
   const status = node.status ? statusOf(node.status) : null;
-  const state = ["is-selected", "is-dimmed", "is-new"].filter((name) => card.classList.contains(name));
+  const state = ["is-selected", "is-on-path"].filter((name) => card.classList.contains(name));
   card.className = ["graph-node", `graph-node--${node.kind}`, status?.className.replace(/^status /, "") ?? "", ...state]
     .filter(Boolean)
     .join(" ");

@@ -2,16 +2,22 @@
 
 import dagre from "@dagrejs/dagre";
 
-import { longestPathRanks, nodeSize } from "./model.js";
+import { longestPathRanks, nodeSize, portPosition } from "./model.js";
 
 const DAGRE_LIMIT = 300; // nodes; beyond it dagre takes seconds
 const GAP_X = 36;
 const GAP_Y = 56;
-const COLUMNS = 24; // of a rank on the grid, before it wraps
+const WIDE_RANK = 14; // nodes side by side; a wider rank is wrapped, or nobody could read it
+const COLUMNS_MAX = 32;
+const SWAP_PASSES = 4;
 
-/** The layout of `graph`: dagre's up to 300 nodes, ranks on a grid above. */
+/** The layout of `graph`: dagre's, or ranks on a grid where there are more than 300 nodes or 14 of them side by side. */
 export function layout(graph) {
-  return graph.nodes.size <= DAGRE_LIMIT ? layered(graph) : onGrid(graph);
+  if (graph.nodes.size > DAGRE_LIMIT) return onGrid(graph, longestPathRanks(graph));
+  const ranks = longestPathRanks(graph);
+  const widths = new Map();
+  for (const rank of ranks.values()) widths.set(rank, (widths.get(rank) ?? 0) + 1);
+  return Math.max(0, ...widths.values()) > WIDE_RANK ? onGrid(graph, ranks) : uncrossed(graph, layered(graph));
 }
 
 /** The box around all positions: `{x, y, width, height}`, or null for none. */
@@ -45,25 +51,76 @@ function layered(graph) {
   );
 }
 
-function onGrid(graph) {
-  const ranks = longestPathRanks(graph);
+/**
+ * Neighbours of a row change places where that uncrosses edges, or keeps the order of the definition at no cost: dagre
+ * orders whole cards and does not know where the ports are.
+ */
+function uncrossed(graph, positions) {
+  const order = new Map([...graph.nodes.keys()].map((id, index) => [id, index]));
+  const rows = new Map();
+  for (const [id, box] of positions) {
+    const middle = box.y + box.height / 2;
+    if (!rows.has(middle)) rows.set(middle, []);
+    rows.get(middle).push(id);
+  }
+  const ends = (id) => [
+    ...graph.incoming.get(id).map((edge) => ({
+      at: portPosition(graph.nodes.get(id), "input", edge.input).x,
+      far: positions.get(edge.from).x + portPosition(graph.nodes.get(edge.from), "output", edge.output).x,
+      side: "up",
+    })),
+    ...graph.outgoing.get(id).map((edge) => ({
+      at: portPosition(graph.nodes.get(id), "output", edge.output).x,
+      far: positions.get(edge.to).x + portPosition(graph.nodes.get(edge.to), "input", edge.input).x,
+      side: "down",
+    })),
+  ];
+  const crossings = (left, right) => {
+    let count = 0;
+    for (const a of left) for (const b of right) if (a.side === b.side && a.far > b.far) count += 1;
+    return count;
+  };
+  for (let pass = 0; pass < SWAP_PASSES; pass += 1) {
+    let swaps = 0;
+    for (const row of rows.values()) {
+      row.sort((a, b) => positions.get(a).x - positions.get(b).x);
+      for (let i = 0; i + 1 < row.length; i += 1) {
+        const [left, right] = [row[i], row[i + 1]];
+        const [l, r] = [ends(left), ends(right)];
+        const gain = crossings(l, r) - crossings(r, l);
+        if (gain < 0 || (gain === 0 && order.get(left) < order.get(right))) continue;
+        const [a, b] = [positions.get(left), positions.get(right)];
+        const edge = b.x + b.width;
+        positions.set(right, { ...b, x: a.x });
+        positions.set(left, { ...a, x: edge - a.width });
+        [row[i], row[i + 1]] = [right, left];
+        swaps += 1;
+      }
+    }
+    if (!swaps) break;
+  }
+  return positions;
+}
+
+function onGrid(graph, ranks) {
   const rows = [];
   for (const id of graph.nodes.keys()) (rows[ranks.get(id)] ??= []).push(id);
   const positions = new Map();
   let y = 0;
   for (const row of rows) {
     const sorted = byUpstream(graph, positions, row);
-    for (let start = 0; start < sorted.length; start += COLUMNS) {
-      const line = sorted.slice(start, start + COLUMNS).map((id) => [id, nodeSize(graph.nodes.get(id))]);
+    const columns = row.length <= WIDE_RANK ? WIDE_RANK : Math.min(COLUMNS_MAX, Math.ceil(Math.sqrt(row.length * 0.8)));
+    for (let start = 0; start < sorted.length; start += columns) {
+      const line = sorted.slice(start, start + columns).map((id) => [id, nodeSize(graph.nodes.get(id))]);
       const total = line.reduce((sum, [, size]) => sum + size.width + GAP_X, -GAP_X);
       let x = Math.round(-total / 2);
       for (const [id, size] of line) {
         positions.set(id, { x, y, ...size });
         x += size.width + GAP_X;
       }
-      y += Math.max(...line.map(([, size]) => size.height)) + GAP_Y;
+      y += Math.max(...line.map(([, size]) => size.height)) + GAP_Y / 2;
     }
-    y += GAP_Y / 2;
+    y += GAP_Y;
   }
   return positions;
 }

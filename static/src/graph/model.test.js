@@ -51,6 +51,24 @@ test("the layout goes top-down and nothing overlaps", () => {
   assert.ok(bounds(positions).width > left.width);
 });
 
+test("cards of a row stand so that their edges do not cross", () => {
+  const graph = digits();
+  graph.nodes.get("compare").inputs.reverse();
+  const positions = layout(graph);
+  assert.ok(positions.get("logistic").x < positions.get("forest").x);
+  assert.ok(layout(digits()).get("forest").x < layout(digits()).get("logistic").x);
+});
+
+test("a rank of a hundred wraps, so that it can be read", () => {
+  const fan = Array.from({ length: 100 }, (_, i) => ({ id: `n${i}` }));
+  const edges = fan.flatMap(({ id }) => [
+    { from: "first", to: id },
+    { from: id, to: "last" },
+  ]);
+  const { width, height } = bounds(layout(normalise({ nodes: [{ id: "first" }, ...fan, { id: "last" }], edges })));
+  assert.ok(width < 3 * height && height < 3 * width);
+});
+
 test("a cycle is laid out too, while somebody is still typing", () => {
   const cycle = normalise({
     nodes: [{ id: "a" }, { id: "b" }, { id: "c" }],

@@ -209,7 +209,7 @@ export class GraphView {
   #paintChoice(id, card) {
     const isSelected = id === this.selected;
     card.classList.toggle("is-selected", isSelected);
-    card.classList.toggle("is-dimmed", this.path !== null && !this.path.nodes.has(id));
+    card.classList.toggle("is-on-path", !isSelected && Boolean(this.path?.nodes.has(id)));
     card.tabIndex = isSelected ? 0 : -1;
     if (isSelected) card.setAttribute("aria-current", "true");
     else card.removeAttribute("aria-current");
