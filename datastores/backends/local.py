@@ -221,21 +221,23 @@ class LocalFolder(Backend):
         place = self._real_root / path
         try:
             found = place.lstat()
-            if stat.S_ISLNK(found.st_mode):
-                found = place.stat() if self._is_inside(place) else found
-                if stat.S_ISDIR(found.st_mode) and not follow_folders:
-                    return Entry(path, "other", modified_ns=found.st_mtime_ns)
         except (FileNotFoundError, NotADirectoryError):
-            return Entry(path, "other") if place.is_symlink() else None
+            return None
+        if stat.S_ISLNK(found.st_mode):
+            target = self._target(place)
+            if target is None or (stat.S_ISDIR(target.st_mode) and not follow_folders):
+                return Entry(path, "other", modified_ns=found.st_mtime_ns)
+            found = target
         kind: EntryKind = (
             "folder" if stat.S_ISDIR(found.st_mode) else "file" if stat.S_ISREG(found.st_mode) else "other"
         )
         return Entry(path, kind, found.st_size if kind == "file" else None, found.st_mtime_ns)
 
     def _sort_key(self, entry: "os.DirEntry[str]") -> tuple[bool, str, str]:
-        is_folder = entry.is_dir(follow_symlinks=False) or (
-            entry.is_symlink() and self._is_inside(Path(entry.path)) and entry.is_dir()
-        )
+        is_folder = entry.is_dir(follow_symlinks=False)
+        if entry.is_symlink():
+            target = self._target(Path(entry.path))
+            is_folder = target is not None and stat.S_ISDIR(target.st_mode)
         return not is_folder, entry.name.casefold(), entry.name
 
     def _real(self, path: str) -> Path:
@@ -249,8 +251,13 @@ class LocalFolder(Backend):
         self._refuse_aside(real)
         return real
 
-    def _is_inside(self, link: Path) -> bool:
-        return Path(os.path.realpath(link)).is_relative_to(self._real_root)
+    def _target(self, link: Path) -> os.stat_result | None:
+        """What a link leads to; None where that is nothing, itself, or outside of the root."""
+        try:
+            real = Path(os.path.realpath(link))
+            return real.stat() if real.is_relative_to(self._real_root) else None
+        except OSError:
+            return None
 
     def _refuse_aside(self, real: Path) -> None:
         if real.is_relative_to(self._real_root / ASIDE):
@@ -362,7 +369,9 @@ def _said(path: str) -> Iterator[None]:
                 ) from error
             case errno.EISDIR:
                 raise UserError(f"{name} is a folder, not a file.", loc=("path",)) from error
-            case errno.ELOOP | errno.EINVAL | errno.EILSEQ:
+            case errno.ELOOP:
+                raise UserError(f"{name} is a symbolic link that leads to itself.", loc=("path",)) from error
+            case errno.EINVAL | errno.EILSEQ:
                 raise UserError(
                     f"The datastore's disk can't hold {name}. Choose another name.", loc=("path",)
                 ) from error
