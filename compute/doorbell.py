@@ -116,3 +116,18 @@ def send_held_news() -> None:
         held = frozenset(_news_held)
     if held:
         _target_changed(held)
+
+
+def log_grew(job_id: int, attempt: int, *, lines: int, size_bytes: int, complete: bool) -> None:
+    """Tell watchers how long an attempt's log is now. Only after the commit that made it so."""
+    publish(
+        f"log.{job_id}",
+        {
+            "type": "log.grew",
+            "job_id": job_id,
+            "attempt": attempt,
+            "lines": lines,
+            "bytes": size_bytes,
+            "complete": complete,
+        },
+    )

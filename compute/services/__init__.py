@@ -2,10 +2,11 @@
 
 from compute.services.environments import create_environment, find_environment
 from compute.services.jobs import NewJob, create_jobs, request_cancel
-from compute.services.targets import create_target, delete_target, ensure_curated
+from compute.services.targets import change_target, create_target, delete_target, ensure_curated
 
 __all__ = [
     "NewJob",
+    "change_target",
     "create_environment",
     "create_jobs",
     "create_target",

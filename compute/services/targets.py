@@ -51,6 +51,19 @@ def create_target(
     return target
 
 
+def change_target(target: ComputeTarget, *, slots: int, description: str, changed_by: User | None) -> None:
+    """Change what may be changed of a target in use; its nodes take the new number of slots up by themselves.
+
+    Raises UserError at `("slots",)`.
+    """
+    if not 1 <= slots <= MAX_SLOTS:
+        raise UserError(f"Give a number of slots from 1 to {MAX_SLOTS}.", loc=("slots",))
+    with transaction.atomic():
+        target.slots, target.description = slots, description
+        target.save(update_fields=["slots", "description"])
+        audit.record(target.workspace, changed_by, "compute.change", f"{target.name}: {slots} slots")
+
+
 def delete_target(target: ComputeTarget, *, deleted_by: User | None) -> None:
     """Remove a target from every list; its finished jobs stay and go on naming it.
 

@@ -1,0 +1,31 @@
+"""A database that is busy or briefly away is waited for, by processes that have nobody to answer to meanwhile."""
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from django.db import InterfaceError, OperationalError, connection
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+def patiently(action: Callable[[], T], *, give_up_s: float = 60.0, go_on: Callable[[], bool] = lambda: True) -> T:
+    """What `action`, one whole transaction, returns; after a lock, deadlock or lost connection it is run again.
+
+    Raises the last error after `give_up_s`, or as soon as `go_on` says no.
+    """
+    deadline = time.monotonic() + give_up_s
+    pause_s = 0.02
+    while True:
+        try:
+            return action()
+        except (OperationalError, InterfaceError) as error:
+            if connection.in_atomic_block or time.monotonic() > deadline or not go_on():
+                raise
+            logger.warning("the database is busy or away, trying again: %s", error)
+            connection.close_if_unusable_or_obsolete()
+        time.sleep(pause_s * (1 + random.random()))  # noqa: S311 (only spreads them out)
+        pause_s = min(pause_s * 2, 1.0)

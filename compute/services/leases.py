@@ -1,0 +1,249 @@
+"""The life of a job on a node: claimed, started, finished or handed back, each by one guarded UPDATE.
+
+Whoever holds the lease's token speaks for the job. Once the lease was lost (expired and swept) every call here answers
+no, and nothing of the attempt counts any more.
+"""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import F
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from compute import doorbell
+from compute.listener import JobChange, tell
+from compute.models import LOG_ARCHIVE_BYTES, Attempt, Job, Node
+from compute.spec import JobResult, JobSpec
+from compute.states import ACTIVE, TRANSITIONS, JobStatus
+from studio.lib.on_commit import enqueue_on_commit
+from studio.lib.transitions import transition
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to run one attempt of one job."""
+
+    job_id: int
+    token: uuid.UUID
+    attempt_id: int
+    attempt: int
+    workspace_id: int
+    target_id: int
+    owner: str
+    title: str
+    spec: JobSpec
+    failures: int
+    max_attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempt ended. QUEUED means that the node gives the job back unharmed."""
+
+    status: JobStatus
+    exit_code: int | None = None
+    reason: str = ""
+    result: JobResult | None = None
+    may_retry: bool = False  # the command failed by itself: another attempt may do better
+
+
+def claim(node: Node) -> Lease | None:
+    """Take the best queued job of the node's target, or None where there is none."""
+    if not queue_of(node.target_id).exists():
+        return None  # looked up without the write lock: most rings find nothing
+    with transaction.atomic():
+        return _claim(node)
+
+
+def queue_of(target_id: int) -> Any:
+    """The jobs that may be claimed, best first."""
+    return Job.objects.filter(target_id=target_id, status=JobStatus.QUEUED, cancel_requested_at=None).order_by(
+        "-priority", "queued_at", "id"
+    )
+
+
+def _claim(node: Node) -> Lease | None:
+    job = queue_of(node.target_id).select_for_update(skip_locked=True).first()
+    if job is None:
+        return None
+    now, token, number = timezone.now(), uuid.uuid4(), job.attempt_number + 1
+    moved = transition(
+        Job.objects.filter(pk=job.pk, status=JobStatus.QUEUED, cancel_requested_at=None),
+        TRANSITIONS,
+        to=JobStatus.PREPARING,
+        attempt_number=number,
+        started_at=job.started_at or now,
+        lease_token=token,
+        lease_node_id=node.pk,
+        lease_expires_at=Now() + timedelta(seconds=settings.NODE_LEASE_S),
+        exit_code=None,
+        reason="",
+    )
+    if not moved:
+        return None
+    attempt = Attempt.objects.create(job_id=job.pk, number=number, node_name=node.name, claimed_at=now)
+    tell([JobChange(job.pk, job.owner, JobStatus.PREPARING, now, number)])
+    doorbell.target_changed_on_commit([node.target_id])
+    return Lease(
+        job_id=job.pk,
+        token=token,
+        attempt_id=attempt.pk,
+        attempt=number,
+        workspace_id=job.workspace_id,
+        target_id=job.target_id,
+        owner=job.owner,
+        title=job.title,
+        spec=job.spec,
+        failures=job.failures,
+        max_attempts=job.max_attempts,
+    )
+
+
+def start(lease: Lease, at: datetime) -> bool:
+    """The process lives since `at`. False: the lease is lost."""
+    with transaction.atomic():
+        moved = transition(
+            Job.objects.filter(pk=lease.job_id, lease_token=lease.token), TRANSITIONS, to=JobStatus.RUNNING
+        )
+        if not moved:
+            return False
+        Attempt.objects.filter(pk=lease.attempt_id).update(started_at=at)
+        tell([JobChange(lease.job_id, lease.owner, JobStatus.RUNNING, at, lease.attempt)])
+    return True
+
+
+def finish(
+    lease: Lease, outcome: Outcome, *, log: dict[str, Any], log_bytes: int, claim_for: Node | None = None
+) -> tuple[bool, Lease | None]:
+    """End an attempt, in a transaction of its own or the caller's.
+
+    `log` are the attempt's last log columns. Returns whether the lease still held, and the next job's lease where
+    `claim_for` asked for one and the database lets it be claimed in the same commit.
+    """
+    with transaction.atomic():
+        now = timezone.now()
+        held = Attempt.objects.filter(pk=lease.attempt_id, log_complete=False).update(
+            finished_at=now, exit_code=outcome.exit_code, reason=outcome.reason, **log
+        )
+        if not held or not _close(lease, outcome, now):
+            return False, None
+        if log_bytes > LOG_ARCHIVE_BYTES:
+            enqueue_on_commit("compute.archive_log", lease.attempt_id)
+        doorbell.target_changed_on_commit([lease.target_id])
+        # One commit for two jobs where there is one writer anyway. Elsewhere it would hold the locks of two runs.
+        merge = claim_for is not None and not connection.features.has_select_for_update
+        return True, _claim(claim_for) if merge and claim_for else None
+
+
+def _close(lease: Lease, outcome: Outcome, now: datetime) -> bool:
+    rows = Job.objects.filter(pk=lease.job_id, lease_token=lease.token)
+    free: dict[str, Any] = {"lease_token": None, "lease_expires_at": None}
+    status, reason, changes = outcome.status, outcome.reason, {}
+    if outcome.may_retry:
+        changes["failures"] = F("failures") + 1
+        if lease.failures + 1 < lease.max_attempts:
+            status = JobStatus.QUEUED
+    if status == JobStatus.QUEUED:
+        # Somebody may have asked for its end meanwhile: it must not start again.
+        moved = transition(
+            rows.filter(cancel_requested_at=None),
+            TRANSITIONS,
+            to=JobStatus.QUEUED,
+            exit_code=outcome.exit_code,
+            reason=reason,
+            queued_at=now,
+            **free,
+            **changes,
+        )
+        if moved:
+            tell([JobChange(lease.job_id, lease.owner, status, now, lease.attempt, outcome.exit_code, reason)])
+            doorbell.ring_on_commit({lease.target_id: 1})
+            return True
+        status, reason = JobStatus.CANCELLED, "Cancelled."
+    moved = transition(
+        rows,
+        TRANSITIONS,
+        to=status,
+        finished_at=now,
+        exit_code=outcome.exit_code,
+        reason=reason,
+        result=outcome.result,
+        **free,
+        **changes,
+    )
+    if moved:
+        tell(
+            [
+                JobChange(
+                    lease.job_id,
+                    lease.owner,
+                    status,
+                    now,
+                    lease.attempt,
+                    outcome.exit_code,
+                    reason,
+                    outcome.result,
+                )
+            ]
+        )
+    return bool(moved)
+
+
+def expired() -> list[Job]:
+    """Jobs whose node has not renewed their lease in time, the longest silent first."""
+    return list(
+        Job.objects.filter(status__in=ACTIVE, lease_expires_at__lt=Now())
+        .select_related("lease_node")
+        .order_by("lease_expires_at")[:200]
+    )
+
+
+def lose(job: Job, what: str) -> bool:
+    """The node that ran `job` is gone: run it again, or fail it where that happened too often.
+
+    `what` says what happened, as in "it was not heard of for 15 s". `job` must be as it was when that was seen: its
+    token guards the change. False: somebody else was faster.
+    """
+    node = job.lease_node.name if job.lease_node else "that ran it"
+    reason = f"Node “{node}” was lost: {what}."
+    with transaction.atomic():
+        now = timezone.now()
+        rows = Job.objects.filter(pk=job.pk, lease_token=job.lease_token)
+        job_now = rows.filter(status__in=ACTIVE).select_for_update().first()
+        if job_now is None:
+            return False
+        losses = job_now.node_losses + 1
+        changes: dict[str, Any] = {"lease_token": None, "lease_expires_at": None, "node_losses": losses}
+        if job_now.cancel_requested_at is not None:
+            status, reason = JobStatus.CANCELLED, f"Cancelled. {reason}"
+        elif losses <= job_now.max_node_losses:
+            status = JobStatus.QUEUED
+            changes["queued_at"] = now
+        else:
+            status = JobStatus.FAILED
+            reason = f"{reason} It was tried {losses} times, each time its node was lost." if losses > 1 else reason
+        if status != JobStatus.QUEUED:
+            changes["finished_at"] = now
+        if not transition(rows, TRANSITIONS, to=status, reason=reason, **changes):
+            return False
+        Attempt.objects.filter(job_id=job.pk, number=job_now.attempt_number).update(
+            finished_at=now, reason=reason, log_complete=True
+        )
+        tell([JobChange(job.pk, job_now.owner, status, now, job_now.attempt_number, None, reason)])
+        if status == JobStatus.QUEUED:
+            doorbell.ring_on_commit({job_now.target_id: 1})
+        doorbell.target_changed_on_commit([job_now.target_id])
+        transaction.on_commit(partial(_log_ended, job.pk, job_now.attempt_number), robust=True)
+    return True
+
+
+def _log_ended(job_id: int, number: int) -> None:
+    attempt = Attempt.objects.filter(job_id=job_id, number=number).first()
+    if attempt is not None:
+        doorbell.log_grew(job_id, number, lines=attempt.log_lines, size_bytes=attempt.log_bytes, complete=True)

@@ -1,0 +1,89 @@
+"""Nodes come, say that they live, and go."""
+
+import os
+import socket
+import uuid
+from datetime import timedelta
+
+import psutil
+from django.conf import settings
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from compute import doorbell
+from compute.alive import alive_nodes
+from compute.models import ComputeTarget, Job, Node
+from compute.services.leases import lose
+from compute.states import ACTIVE
+from studio.lib.problems import UserError
+
+
+def register(*, target: ComputeTarget, name: str, slots: int) -> Node:
+    """This process serves `target` as node `name` from now on, a new incarnation of it.
+
+    Raises UserError while another live process does.
+    """
+    hostname = socket.gethostname()
+    with transaction.atomic():
+        node = Node.objects.select_for_update().filter(target=target, name=name).first()
+        if node is not None and alive_nodes(Node.objects.filter(pk=node.pk)).exists() and not _is_dead(node, hostname):
+            raise UserError(
+                f"A node “{name}” serves “{target.name}” already (process {node.pid} on {node.hostname}): "
+                "give this one another name with --name."
+            )
+        node = node or Node(target=target, name=name)
+        node.incarnation = uuid.uuid4()
+        node.hostname, node.pid, node.slots = hostname, os.getpid(), slots
+        node.started_at = node.heartbeat_at = timezone.now()
+        node.stopped_at = None
+        node.save()
+        Node.objects.filter(pk=node.pk).update(heartbeat_at=Now())
+        doorbell.target_changed_on_commit([target.pk])
+    return node
+
+
+def _is_dead(node: Node, hostname: str) -> bool:
+    """Whether the process behind a row that looks alive is certainly gone. Of another machine nobody here knows."""
+    if node.hostname != hostname:
+        return False
+    try:
+        # A process of that number which began later is another one.
+        return psutil.Process(node.pid).create_time() > node.started_at.timestamp() + 1
+    except psutil.NoSuchProcess:
+        return True
+
+
+def inherited_jobs(node: Node) -> list[Job]:
+    """What an earlier incarnation of `node` was running when it ended."""
+    return list(Job.objects.filter(lease_node=node, status__in=ACTIVE).select_related("lease_node"))
+
+
+def hand_back_inherited(jobs: list[Job]) -> int:
+    """Give the jobs of an earlier incarnation back, as lost with their node. Nothing of them may run any more."""
+    return sum(lose(job, "it was ended in the middle of its work and has been started again") for job in jobs)
+
+
+def heartbeat(node: Node) -> bool:
+    """Say that the node lives and renew the leases of all that it runs. False: another incarnation took its place."""
+    with transaction.atomic():
+        alive = Node.objects.filter(pk=node.pk, incarnation=node.incarnation).update(heartbeat_at=Now())
+        if not alive:
+            return False
+        Job.objects.filter(lease_node=node, status__in=ACTIVE).update(
+            lease_expires_at=Now() + timedelta(seconds=settings.NODE_LEASE_S)
+        )
+    return True
+
+
+def held_jobs(node: Node) -> dict[uuid.UUID, bool]:
+    """The leases that the database knows of this node, by token, and whether somebody asked for the job's end."""
+    rows = Job.objects.filter(lease_node=node, status__in=ACTIVE).values_list("lease_token", "cancel_requested_at")
+    return {token: asked is not None for token, asked in rows if token is not None}
+
+
+def say_goodbye(node: Node) -> None:
+    """The node ended on purpose and runs nothing any more."""
+    with transaction.atomic():
+        Node.objects.filter(pk=node.pk, incarnation=node.incarnation).update(stopped_at=timezone.now())
+        doorbell.target_changed_on_commit([node.target_id])
