@@ -58,6 +58,13 @@ export class LiveSocket {
     return true;
   }
 
+  /** Give the connection up for dead and open a new one at once. */
+  restart() {
+    if (this.stopped) return;
+    this.socket.close();
+    this.#connect();
+  }
+
   close() {
     this.stopped = true;
     clearTimeout(this.timer);

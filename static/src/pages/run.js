@@ -1,0 +1,216 @@
+// The page of one run: the server drew it, this keeps it live.
+
+import { api } from "../lib/api.js";
+import { toast } from "../lib/toast.js";
+import { VIEWS, readAddress, writeAddress } from "../run/address.js";
+import { Clock } from "../run/clock.js";
+import { RunConnection } from "../run/connection.js";
+import { GraphPane } from "../run/graph_pane.js";
+import { RunHeader, drawConnection } from "../run/header.js";
+import { listenToKeys } from "../run/keys.js";
+import { StepPanel } from "../run/panel.js";
+import { StepsTable } from "../run/steps_table.js";
+import { RunStore, failure, stepOfInterest } from "../run/store.js";
+import { TimelinePane } from "../run/timeline_pane.js";
+
+const VIEW_KEY = "studio-run-view";
+const $ = (selector) => /** @type {any} */ (document.querySelector(selector));
+const root = $("#run");
+const runApi = root.dataset.api;
+const urls = {
+  step: (name) => `${runApi}steps/${encodeURIComponent(name)}/`,
+  run_of: root.dataset.runUrl,
+  compute: root.dataset.computeUrl,
+};
+
+const store = new RunStore(JSON.parse($("#run-state").textContent));
+const clock = new Clock(root.dataset.now);
+const header = new RunHeader(store, clock);
+const address = readAddress(location.search, location.hash);
+
+const panes = Object.fromEntries(VIEWS.map((view) => [view, $(`[data-pane=${view}]`)]));
+const table = new StepsTable(panes.table.querySelector("table"), store, { clock, onOpen: (name) => open(name) });
+const graph = new GraphPane(panes.graph, store, {
+  onSelect: (name) => (name ? open(name) : close()),
+  onOpen: (name) => open(name, "log"),
+});
+const timeline = new TimelinePane(panes.timeline, store, { url: root.dataset.timelineUrl, onSelect: (name) => open(name) });
+const panel = new StepPanel($("#step-panel"), store, {
+  clock,
+  urls,
+  watchLog: (name) => connection.watchLog(name),
+  onAddress: (where) => goTo(where),
+  onSelect: (name, tab) => open(name, tab),
+  onClose: () => close(),
+});
+const connection = new RunConnection(root.dataset.socket, store, {
+  onState: (state, code) => drawConnection($("#connection"), state, code),
+  onLog: (message) => panel.hearLog(message),
+});
+
+// --- Where the reader is -------------------------------------------------------------------------------------------
+function goTo(where) {
+  Object.assign(address, where);
+  history.replaceState(null, "", writeAddress(address) || location.pathname);
+}
+
+/** Show a step; by a click on another one the tab stays. */
+function open(name, tab = panel.isOpen ? panel.tab : "overview", where = {}) {
+  panel.open(name, tab, where);
+  graph.select(name);
+  table.select(name);
+}
+
+function close() {
+  if (!panel.isOpen) {
+    return;
+  }
+  panel.close();
+  graph.select(null);
+  table.select(null);
+  goTo({ step: null, tab: null, attempt: null, line: null });
+}
+
+function showView(view, { keep = true } = {}) {
+  address.view = view;
+  for (const name of VIEWS) {
+    panes[name].hidden = name !== view;
+    $(`[data-view=${name}]`).setAttribute("aria-pressed", String(name === view));
+  }
+  timeline.show(view === "timeline");
+  if (keep) {
+    try {
+      localStorage.setItem(VIEW_KEY, view);
+    } catch {
+      // Storage is blocked: it holds for this page.
+    }
+    goTo({ view: view === "graph" ? null : view });
+  }
+}
+
+function rememberedView() {
+  try {
+    const kept = localStorage.getItem(VIEW_KEY);
+    return kept && VIEWS.includes(kept) ? kept : "graph";
+  } catch {
+    return "graph";
+  }
+}
+
+for (const button of document.querySelectorAll("[data-view]")) {
+  button.addEventListener("click", () => showView(/** @type {HTMLElement} */ (button).dataset.view));
+}
+showView(address.view ?? rememberedView(), { keep: false });
+root.classList.add("is-ready");
+if (address.step && store.step(address.step)) {
+  open(address.step, address.tab ?? "overview", { attempt: address.attempt, line: address.line });
+}
+
+// Links to a step, on this page and in what the server draws later.
+document.addEventListener("click", (event) => {
+  const link = event.target instanceof Element ? event.target.closest("a[data-open-step]") : null;
+  if (!(link instanceof HTMLAnchorElement) || event.ctrlKey || event.metaKey || event.shiftKey) {
+    return;
+  }
+  event.preventDefault();
+  const { step, tab, attempt, line } = readAddress(new URL(link.href).search, new URL(link.href).hash);
+  open(step, tab ?? "overview", { attempt, line });
+});
+
+// --- What goes wrong stands above everything else ------------------------------------------------------------------
+let shownFailure = JSON.stringify(failureKey());
+store.subscribe(async () => {
+  const key = JSON.stringify(failureKey());
+  if (key === shownFailure) {
+    return;
+  }
+  shownFailure = key;
+  const response = await fetch(root.dataset.failureUrl, { credentials: "same-origin" }).catch(() => null);
+  if (response?.ok) {
+    $("#failure").innerHTML = await response.text(); // the same partial as on the first load, escaped by the server
+    const state = await api.get(runApi).catch(() => null);
+    if (state) {
+      store.replace(state); // with the last lines of the steps that failed
+    }
+  } else {
+    shownFailure = "";
+  }
+});
+
+function failureKey() {
+  const wrong = failure(store.state);
+  return wrong && [store.state.status, wrong.step?.name, wrong.others.length];
+}
+
+// --- What can be done ----------------------------------------------------------------------------------------------
+const cancelDialog = $("#cancel-dialog");
+header.parts.cancel?.addEventListener("click", () => cancelDialog.showModal());
+cancelDialog?.addEventListener("close", async () => {
+  if (cancelDialog.returnValue !== "yes") {
+    return;
+  }
+  cancelDialog.returnValue = "";
+  header.parts.cancel.disabled = true;
+  try {
+    await api.post(`${runApi}cancel/`);
+    store.state.cancel_requested_at ??= new Date(clock.now()).toISOString();
+  } catch (error) {
+    toast(/** @type {Error} */ (error).message, "error");
+  }
+  header.draw();
+});
+header.parts.again?.addEventListener("click", async () => {
+  const button = header.parts.again;
+  button.disabled = true;
+  button.setAttribute("aria-busy", "true");
+  const { version, parameters, experiment } = store.state;
+  try {
+    const run = await api.post(root.dataset.submitUrl, { version, parameters, experiment });
+    location.assign(run.url);
+  } catch (error) {
+    toast(/** @type {Error} */ (error).message, "error");
+    button.disabled = false;
+    button.removeAttribute("aria-busy");
+  }
+});
+
+// --- Keys ----------------------------------------------------------------------------------------------------------
+function neighbour(by) {
+  const names = store.state.steps.map((step) => step.name);
+  const at = names.indexOf(panel.name);
+  const next = at === -1 ? stepOfInterest(store.state)?.name : names[Math.min(Math.max(at + by, 0), names.length - 1)];
+  if (next && next !== panel.name) {
+    open(next);
+  }
+}
+
+function openLog(options) {
+  const name = panel.name ?? stepOfInterest(store.state)?.name;
+  if (name) {
+    open(name, "log");
+    panel.focusLog(options);
+  }
+}
+
+listenToKeys({
+  j: () => neighbour(1),
+  k: () => neighbour(-1),
+  l: () => openLog(),
+  g: () => {
+    showView("graph");
+    graph.focus();
+  },
+  c: () => header.parts.cancel && !header.parts.cancel.hidden && !header.parts.cancel.disabled && cancelDialog.showModal(),
+  "/": () => openLog({ search: true }),
+  "?": () => $("#keys-dialog").showModal(),
+  Escape: () => close(),
+});
+
+// --- Time passes ---------------------------------------------------------------------------------------------------
+setInterval(() => {
+  if (!document.hidden && !store.isTerminal) {
+    header.tick();
+    table.tick();
+    panel.tick();
+  }
+}, 1000);

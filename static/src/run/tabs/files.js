@@ -1,0 +1,143 @@
+/** What a step reads and what it left: folders opened one by one, small files shown inertly. */
+
+import { api } from "../../lib/api.js";
+import { absoluteTime, fileSize, plural, relativeTime } from "../../lib/format.js";
+import { icon } from "../../lib/status.js";
+import { h } from "../dom.js";
+import { STEP_TERMINAL } from "../store.js";
+
+const TEXT = /\.(txt|md|csv|tsv|json|jsonl|ya?ml|toml|ini|cfg|log|py|r|sql|html?|xml|svg|css|js|sh|ipynb)$/i;
+const IMAGE = /\.(png|jpe?g|gif|webp|bmp)$/i;
+const TEXT_LIMIT = 200_000;
+const IMAGE_LIMIT = 20_000_000;
+
+export class FilesTab {
+  constructor(root, context) {
+    this.root = root;
+    this.context = context;
+  }
+
+  draw(detail) {
+    if (!detail || JSON.stringify([detail.inputs, detail.outputs]) === this.drawn) {
+      return;
+    }
+    this.drawn = JSON.stringify([detail.inputs, detail.outputs]);
+    const step = this.context.store.step(this.context.name);
+    this.root.replaceChildren(
+      section("Inputs", detail.inputs.length > 0 ? h("ul", { class: "run-inputs" }, ...detail.inputs.map((input) => this.#input(input))) : note("This step reads nothing.")),
+      section(
+        "Outputs",
+        ...(detail.outputs.length > 0
+          ? detail.outputs.map((output) => this.#output(output, step))
+          : [note(STEP_TERMINAL.has(step.status) ? "This step left no outputs." : "Outputs appear here when the step is done.")]),
+      ),
+    );
+  }
+
+  #input(input) {
+    const [step, output] = input.step ? [input.step, input.output] : [null, null];
+    const source = step && this.context.store.step(step)
+      ? h("button", { class: "link-button", type: "button", text: `${step} · ${output}`, on: { click: () => this.context.select(step, "files") } })
+      : h("span", { text: input.source ?? "not bound" });
+    return h("li", {}, h("strong", { text: input.name }), h("span", { class: "muted", text: "from" }), source);
+  }
+
+  #output(output, step) {
+    const size = output.file_count === null || output.file_count === undefined ? "" : `${plural(output.file_count, "file")} · ${fileSize(output.size_bytes)}`;
+    const body = h("div", { class: "run-folder" });
+    const known = output.file_count !== null && output.file_count !== undefined;
+    const details = h(
+      "details",
+      { class: "run-output", on: { toggle: () => details.open && !body.firstChild && this.#list(body, output.name, "") } },
+      h("summary", {}, icon("folder"), h("strong", { text: output.name }), h("span", { class: "muted num", text: known ? size : "" })),
+      body,
+    );
+    if (known && step.status === "completed") {
+      details.open = output.file_count > 0 && output.file_count <= 50;
+      return details;
+    }
+    return h("div", { class: "run-output-pending" }, icon("folder"), h("strong", { text: output.name }), h("span", { class: "muted", text: STEP_TERMINAL.has(step.status) ? "nothing was kept" : "not there yet" }));
+  }
+
+  #url(output, path, download = false) {
+    return `${this.context.urls.step(this.context.name)}outputs/${encodeURIComponent(output)}/${download ? "download/" : ""}?path=${encodeURIComponent(path)}`;
+  }
+
+  async #list(into, output, path) {
+    into.replaceChildren(note("Reading the folder…"));
+    try {
+      const { entries, truncated } = await api.get(this.#url(output, path));
+      into.replaceChildren(
+        entries.length === 0 ? note("This folder is empty.") : h("ul", { class: "run-entries" }, ...entries.map((entry) => this.#entry(output, path, entry))),
+        ...(truncated ? [note("There is more than can be shown here.")] : []),
+      );
+    } catch (error) {
+      into.replaceChildren(h("p", { class: "run-error", text: /** @type {Error} */ (error).message }));
+    }
+  }
+
+  #entry(output, folder, entry) {
+    const path = folder ? `${folder}/${entry.name}` : entry.name;
+    if (entry.kind === "folder") {
+      const body = h("div", { class: "run-folder" });
+      const details = h(
+        "details",
+        { on: { toggle: () => details.open && !body.firstChild && this.#list(body, output, path) } },
+        h("summary", {}, icon("folder"), h("span", { class: "run-file-name", text: entry.name })),
+        body,
+      );
+      return h("li", {}, details);
+    }
+    const preview = h("div", { class: "run-preview", hidden: true });
+    const canShow = (TEXT.test(entry.name) && entry.size_bytes <= TEXT_LIMIT) || (IMAGE.test(entry.name) && entry.size_bytes <= IMAGE_LIMIT);
+    return h(
+      "li",
+      {},
+      h(
+        "div",
+        { class: "run-file" },
+        icon(IMAGE.test(entry.name) ? "photo" : "file"),
+        canShow
+          ? h("button", { class: "link-button run-file-name", type: "button", "aria-expanded": "false", text: entry.name, on: { click: (event) => this.#preview(event.currentTarget, preview, output, path, entry) } })
+          : h("span", { class: "run-file-name", text: entry.name }),
+        h("span", { class: "muted num", title: entry.modified_at ? absoluteTime(entry.modified_at) : null, text: [fileSize(entry.size_bytes), entry.modified_at && relativeTime(entry.modified_at)].filter(Boolean).join(" · ") }),
+        h("a", { class: "icon-button", href: this.#url(output, path, true), download: entry.name, title: `Download ${entry.name}`, "aria-label": `Download ${entry.name}` }, icon("download")),
+      ),
+      preview,
+    );
+  }
+
+  async #preview(button, into, output, path, entry) {
+    const show = into.hidden;
+    into.hidden = !show;
+    button.setAttribute("aria-expanded", String(show));
+    if (!show || into.firstChild) {
+      return;
+    }
+    into.replaceChildren(note("Reading the file…"));
+    try {
+      const response = await fetch(this.#url(output, path, true), { credentials: "same-origin" });
+      if (!response.ok) {
+        throw new Error(`The file could not be read (${response.status}).`);
+      }
+      if (IMAGE.test(entry.name)) {
+        // As an image of a blob: whatever the bytes are, nothing in them runs.
+        const url = URL.createObjectURL(await response.blob());
+        const image = h("img", { alt: entry.name, src: url });
+        image.addEventListener("load", () => URL.revokeObjectURL(url));
+        image.addEventListener("error", () => into.replaceChildren(note("This is no image that a browser can show. Download it instead.")));
+        into.replaceChildren(image);
+      } else {
+        into.replaceChildren(h("pre", { tabindex: "0" }, h("code", { text: await response.text() })));
+      }
+    } catch (error) {
+      into.replaceChildren(h("p", { class: "run-error", text: /** @type {Error} */ (error).message }));
+    }
+  }
+}
+
+function section(title, ...content) {
+  return h("section", { class: "run-section" }, h("h3", { text: title }), ...content);
+}
+
+const note = (text) => h("p", { class: "muted", text });
