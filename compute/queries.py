@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from django.conf import settings
-from django.db.models import Count, F, Q, QuerySet, Window
+from django.db.models import Count, F, Max, Q, QuerySet, Window
 from django.db.models.functions import RowNumber
 from django.http import Http404
 from django.utils import timezone
 
+from compute.alive import alive_nodes
 from compute.models import ComputeTarget, Environment, Job, Node
 from compute.spec import EnvironmentSpec
 from compute.states import ACTIVE, TERMINAL, JobStatus
@@ -30,7 +30,10 @@ STARTING_FOR = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True)
 class NodeRow:
-    """A node as a page shows it."""
+    """A node as a page shows it.
+
+    Stopped: it said goodbye. Silent: its heartbeat is older than its lease, and its jobs are being taken over.
+    """
 
     name: str
     state: NodeState
@@ -125,16 +128,16 @@ def target_of(workspace: Workspace, target_id: int) -> ComputeTarget:
     return target
 
 
-def target_rows(targets: Iterable[ComputeTarget], *, now: datetime | None = None) -> list[TargetRow]:
-    """Each target with its nodes and counts, in three queries however many there are."""
-    now = now or timezone.now()
+def target_rows(targets: Iterable[ComputeTarget]) -> list[TargetRow]:
+    """Each target with its nodes and counts, in four queries however many there are."""
     listed = list(targets)
     ids = [target.pk for target in listed]
     nodes: dict[int, list[NodeRow]] = {pk: [] for pk in ids}
-    recent = Q(heartbeat_at__gte=now - NODE_SHOWN_FOR)
-    busy = Count("jobs", filter=Q(jobs__status__in=ACTIVE))
-    for node in Node.objects.filter(recent, target__in=ids).annotate(busy=busy):
-        nodes[node.target_id].append(_node_row(node, slots_in_use=node.busy, now=now))
+    recent = Q(heartbeat_at__gte=timezone.now() - NODE_SHOWN_FOR)
+    listed_nodes = Node.objects.filter(recent, target__in=ids)
+    alive = set(alive_nodes(listed_nodes).values_list("pk", flat=True))
+    for node in listed_nodes.annotate(busy=Count("jobs", filter=Q(jobs__status__in=ACTIVE))):
+        nodes[node.target_id].append(_node_row(node, slots_in_use=node.busy, is_alive=node.pk in alive))
     active = _counts(Job.objects.filter(target__in=ids, status__in=ACTIVE))
     queued = _counts(Job.objects.filter(target__in=ids, status=JobStatus.QUEUED))
     return [
@@ -201,6 +204,17 @@ def versions_of(environment: Environment) -> QuerySet[Environment]:
     return same.select_related("created_by").order_by("-version")
 
 
+def version_before(environment: Environment) -> Environment | None:
+    """The next older version of the same name."""
+    return versions_of(environment).filter(version__lt=environment.version).first()
+
+
+def latest_own_version(workspace: Workspace, name: str) -> int:
+    """The number of the workspace's newest version of that name, 0 where there is none."""
+    newest = Environment.objects.filter(workspace=workspace, name=name).aggregate(newest=Max("version"))["newest"]
+    return newest or 0
+
+
 @dataclass(frozen=True, slots=True)
 class SpecLine:
     """A line of a specification beside the version before it."""
@@ -231,10 +245,11 @@ def _for_rows(jobs: QuerySet[Job]) -> QuerySet[Job]:
     return jobs.select_related("lease_node").defer("spec", "result")
 
 
-def _node_row(node: Node, *, slots_in_use: int, now: datetime) -> NodeRow:
+def _node_row(node: Node, *, slots_in_use: int, is_alive: bool) -> NodeRow:
+    state: NodeState = "stopped" if node.stopped_at else "alive" if is_alive else "silent"
     return NodeRow(
         name=node.name,
-        state=node_state(node, now=now),
+        state=state,
         heartbeat_at=node.heartbeat_at,
         slots=node.slots,
         slots_in_use=slots_in_use,
@@ -243,13 +258,6 @@ def _node_row(node: Node, *, slots_in_use: int, now: datetime) -> NodeRow:
         started_at=node.started_at,
         stopped_at=node.stopped_at,
     )
-
-
-def node_state(node: Node, *, now: datetime) -> NodeState:
-    """Stopped: it said goodbye. Silent: its heartbeat is older than its lease, and its jobs are being taken over."""
-    if node.stopped_at is not None:
-        return "stopped"
-    return "alive" if node.heartbeat_at >= now - timedelta(seconds=settings.NODE_LEASE_S) else "silent"
 
 
 def _job_row(job: Job, workspace: Workspace, *, position: int = 0) -> JobRow:

@@ -8,8 +8,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from compute.alive import alive_nodes
-from compute.models import ComputeTarget, Environment, Job, Node
+from compute.models import ComputeTarget, Environment, Job
 from compute.spec import EnvironmentSpec
 from compute.states import TERMINAL
 from studio.lib.problems import UserError
@@ -52,7 +51,7 @@ def create_target(
 
 
 def change_target(target: ComputeTarget, *, slots: int, description: str, changed_by: User | None) -> None:
-    """Change what may be changed of a target in use; its nodes take the new number of slots up by themselves.
+    """Change what may be changed of a target in use. With another number of slots the supervisor starts its node anew.
 
     Raises UserError at `("slots",)`.
     """
@@ -67,16 +66,13 @@ def change_target(target: ComputeTarget, *, slots: int, description: str, change
 def delete_target(target: ComputeTarget, *, deleted_by: User | None) -> None:
     """Remove a target from every list; its finished jobs stay and go on naming it.
 
-    Raises UserError while it is used.
+    The supervisor stops its node. Raises UserError while jobs wait or run on it.
     """
     with transaction.atomic():
         unfinished = Job.objects.filter(target=target).exclude(status__in=TERMINAL).count()
         if unfinished:
             jobs = "1 job is" if unfinished == 1 else f"{unfinished:,} jobs are"
             raise UserError(f"{jobs} queued or running on “{target.name}”: cancel or wait for them first.")
-        living = alive_nodes(Node.objects.filter(target=target)).first()
-        if living is not None:
-            raise UserError(f"Node “{living.name}” still serves “{target.name}”: stop it first.")
         ComputeTarget.objects.filter(pk=target.pk).update(deleted_at=timezone.now())
         audit.record(target.workspace, deleted_by, "compute.delete", target.name)
 

@@ -1,0 +1,16 @@
+"""Addresses of compute's REST API, below `/api/`."""
+
+from django.urls import path
+
+from compute import api
+
+urlpatterns = [
+    path("workspaces/<slug:slug>/compute/", api.TargetsView.as_view(), name="api-compute"),
+    path("workspaces/<slug:slug>/compute/<int:target_id>/", api.TargetView.as_view(), name="api-compute-target"),
+    path("workspaces/<slug:slug>/environments/", api.EnvironmentsView.as_view(), name="api-environments"),
+    path(
+        "workspaces/<slug:slug>/environments/<int:environment_id>/",
+        api.EnvironmentView.as_view(),
+        name="api-environment",
+    ),
+]
