@@ -87,11 +87,11 @@ function ports(list, side) {
         "span",
         {
           class: `graph-port${port.bound === false ? " is-unbound" : ""}`,
-          title: `${side === "input" ? "Input" : "Output"} ${port.name}`,
+          title: `${side === "input" ? "Input" : "Output"} ${port.label ?? port.name}${port.bound === false ? " (not bound)" : ""}`,
           dataset: { port: port.name },
         },
         h("span", { class: "graph-port__dot" }),
-        h("span", { class: "graph-port__name", text: port.name }),
+        h("span", { class: "graph-port__name", text: port.label ?? port.name }),
       ),
     ),
   );

@@ -2,7 +2,8 @@
  * A graph as data: nodes with named ports, edges between ports, and what follows from them. Never touches the DOM.
  *
  * A node: {id, title, subtitle, kind: "step" | "dataset", status, started_at, finished_at, detail, badge, problems,
- * inputs: [name | {name, bound}], outputs: [name | {name}]}; only `id` must be there. `status` is one of the words of
+ * inputs: [name | {name, label, bound}], outputs: [name | {name, label}]}; only `id` must be there, and `label` is what
+ * is shown of a port where that differs from the name that edges use. `status` is one of the words of
  * `lib/status.js`; times are ISO strings; `problems` is a count. An edge: {from, output, to, input}, by id and name.
  */
 

@@ -1,0 +1,402 @@
+/**
+ * The pipeline while it is being edited: an immutable draft, and the operations on it. Never touches the DOM.
+ *
+ * A draft is `{name, description, parameters, steps}`. Steps, inputs, outputs and parameters carry a `key` that stays
+ * while they are renamed, and a binding to another step's output speaks of keys, so a rename can't lose or confuse
+ * anything; `toDefinition` writes names again. A step's `edits` are texts typed but not yet kept in its source folder.
+ */
+
+import { namesIn, renamePlaceholder } from "./placeholders.js";
+
+/**
+ * @typedef {{key: string, name: string, binding: any}} Input
+ * @typedef {{key: string, name: string}} Output
+ * @typedef {{key: string, name: string, type: string, default: any, description: string}} Parameter
+ * @typedef {{key: string, name: string, description: string, source: string|null, entry: string, arguments: string,
+ *   inputs: Input[], outputs: Output[], environment: string, compute: string, allow_reuse: boolean, retries: number,
+ *   timeout_s: number|null, kind: string, edits: Record<string, string>}} Step
+ * @typedef {{name: string, description: string, parameters: Parameter[], steps: Step[]}} Draft
+ */
+
+export const FIRST_SCRIPT = "main.py";
+
+/** What a new step runs: it works as it stands, so that the first thing a newcomer sees is a run that completes. */
+export const SCRIPT_TEMPLATE = `"""Reads a folder, writes a folder. Make it yours."""
+
+import argparse
+from pathlib import Path
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--input", type=Path, help="file or folder to read")
+parser.add_argument("--output", type=Path, help="folder to write")
+args = parser.parse_args()
+
+if args.input:
+    for path in sorted(args.input.rglob("*")):
+        print("found", path.name)
+
+if args.output:
+    args.output.mkdir(parents=True, exist_ok=True)
+    (args.output / "result.txt").write_text("Hello from this step.\\n")
+    print("wrote result.txt")
+`;
+
+let lastKey = 0;
+const newKey = () => `k${(lastKey += 1)}`;
+
+const replaceAt = (list, key, change) => list.map((item) => (item.key === key ? change(item) : item));
+
+/** @param {any} definition A `PipelineDefinition`. @returns {Draft} */
+export function fromDefinition(definition, { name = "", description = "" } = {}) {
+  const steps = definition.steps.map((step) => ({
+    ...step,
+    key: newKey(),
+    edits: {},
+    inputs: step.inputs.map((input) => ({ ...input, key: newKey() })),
+    outputs: step.outputs.map((output) => ({ ...output, key: newKey() })),
+  }));
+  const byName = new Map([...steps].reverse().map((step) => [step.name, step])); // of two with one name the first counts
+  const keyed = (binding) => {
+    if (binding?.kind !== "output") return binding ?? null;
+    const upstream = byName.get(binding.step);
+    const output = upstream?.outputs.find((candidate) => candidate.name === binding.output);
+    return output ? { kind: "output", stepKey: upstream.key, outputKey: output.key } : binding;
+  };
+  return {
+    name,
+    description,
+    parameters: definition.parameters.map((parameter) => ({ ...parameter, key: newKey() })),
+    steps: steps.map((step) => ({
+      ...step,
+      inputs: step.inputs.map((input) => ({ ...input, binding: keyed(input.binding) })),
+    })),
+  };
+}
+
+/** The draft as the API takes it. Edits are not in it: keep them in their sources first. */
+export function toDefinition(draft) {
+  return {
+    schema_version: 1,
+    parameters: draft.parameters.map(({ key: _key, ...parameter }) => parameter),
+    steps: draft.steps.map(({ key: _key, edits: _edits, ...step }) => ({
+      ...step,
+      inputs: step.inputs.map(({ name, binding }) => ({ name, binding: plainBinding(draft, binding) })),
+      outputs: step.outputs.map(({ name }) => ({ name })),
+    })),
+  };
+}
+
+function plainBinding(draft, binding) {
+  if (!binding?.stepKey) return binding ?? null;
+  const upstream = stepOf(draft, binding.stepKey);
+  const output = upstream?.outputs.find((candidate) => candidate.key === binding.outputKey);
+  return output ? { kind: "output", step: upstream.name, output: output.name } : null;
+}
+
+/** Two drafts say the same when these are equal. */
+export const fingerprint = (draft) =>
+  JSON.stringify([draft.name, draft.description, toDefinition(draft), draft.steps.map((step) => step.edits)]);
+
+/** @returns {Step|undefined} */
+export const stepOf = (draft, key) => draft.steps.find((step) => step.key === key);
+
+/** `prefix`, or with the first number that makes it one of its own among `taken`. */
+export function freshName(prefix, taken) {
+  const names = new Set(taken);
+  if (prefix && !names.has(prefix)) return prefix;
+  let number = 2;
+  while (names.has(`${prefix}_${number}`)) number += 1;
+  return `${prefix}_${number}`;
+}
+
+// Steps
+
+/**
+ * A new step at the end, with a script that works. With `after` it reads that step's first output.
+ * @returns {{draft: Draft, key: string}}
+ */
+export function addStep(draft, { after = null, environment = "python", compute = "local" } = {}) {
+  const key = newKey();
+  const upstream = after && stepOf(draft, after);
+  const from = upstream?.outputs[0];
+  const input = from && {
+    key: newKey(),
+    name: "input",
+    binding: { kind: "output", stepKey: upstream.key, outputKey: from.key },
+  };
+  const step = {
+    kind: "python_script",
+    key,
+    name: freshName("step", draft.steps.map((other) => other.name)),
+    description: "",
+    source: null,
+    entry: FIRST_SCRIPT,
+    arguments: `${input ? "--input ${{inputs.input}} " : ""}--output \${{outputs.output}}`,
+    inputs: input ? [input] : [],
+    outputs: [{ key: newKey(), name: "output" }],
+    environment: upstream?.environment ?? environment,
+    compute: upstream?.compute ?? compute,
+    allow_reuse: true,
+    retries: 0,
+    timeout_s: null,
+    edits: { [FIRST_SCRIPT]: SCRIPT_TEMPLATE },
+  };
+  return { draft: { ...draft, steps: [...draft.steps, step] }, key };
+}
+
+/** A copy right after the step, reading what it reads; nothing reads from the copy yet. */
+export function duplicateStep(draft, stepKey) {
+  const index = draft.steps.findIndex((step) => step.key === stepKey);
+  const original = draft.steps[index];
+  const key = newKey();
+  const copy = {
+    ...original,
+    key,
+    name: freshName(original.name, draft.steps.map((step) => step.name)),
+    inputs: original.inputs.map((input) => ({ ...input, key: newKey() })),
+    outputs: original.outputs.map((output) => ({ ...output, key: newKey() })),
+  };
+  const steps = [...draft.steps];
+  steps.splice(index + 1, 0, copy);
+  return { draft: { ...draft, steps }, key };
+}
+
+/** The draft without the step; inputs that read from it are left unbound, and `unbound` names their steps. */
+export function removeStep(draft, stepKey) {
+  const unbound = draft.steps.filter(
+    (step) => step.key !== stepKey && step.inputs.some((input) => input.binding?.stepKey === stepKey),
+  );
+  const steps = draft.steps.filter((step) => step.key !== stepKey);
+  return {
+    draft: { ...draft, steps: unbind(steps, (binding) => binding.stepKey === stepKey) },
+    unbound: unbound.map((step) => step.name),
+  };
+}
+
+/** Change plain fields of a step. */
+export function updateStep(draft, stepKey, patch) {
+  return { ...draft, steps: replaceAt(draft.steps, stepKey, (step) => ({ ...step, ...patch })) };
+}
+
+function unbind(steps, isGone) {
+  return steps.map((step) =>
+    step.inputs.some((input) => input.binding && isGone(input.binding))
+      ? {
+          ...step,
+          inputs: step.inputs.map((input) => (input.binding && isGone(input.binding) ? { ...input, binding: null } : input)),
+        }
+      : step,
+  );
+}
+
+// Inputs and outputs
+
+const PLURAL = { input: "inputs", output: "outputs" };
+
+export function addInput(draft, stepKey) {
+  return addPort(draft, stepKey, "inputs", (name) => ({ key: newKey(), name, binding: null }), "input");
+}
+
+export function addOutput(draft, stepKey) {
+  return addPort(draft, stepKey, "outputs", (name) => ({ key: newKey(), name }), "output");
+}
+
+function addPort(draft, stepKey, list, make, prefix) {
+  const step = stepOf(draft, stepKey);
+  const port = make(freshName(prefix, step[list].map((other) => other.name)));
+  return { draft: updateStep(draft, stepKey, { [list]: [...step[list], port] }), key: port.key };
+}
+
+export function bindInput(draft, stepKey, inputKey, binding) {
+  const step = stepOf(draft, stepKey);
+  return updateStep(draft, stepKey, { inputs: replaceAt(step.inputs, inputKey, (input) => ({ ...input, binding })) });
+}
+
+export function removeInput(draft, stepKey, inputKey) {
+  const step = stepOf(draft, stepKey);
+  return updateStep(draft, stepKey, { inputs: step.inputs.filter((input) => input.key !== inputKey) });
+}
+
+/** The draft without the output; inputs of other steps that read it are left unbound. */
+export function removeOutput(draft, stepKey, outputKey) {
+  const step = stepOf(draft, stepKey);
+  const less = updateStep(draft, stepKey, { outputs: step.outputs.filter((output) => output.key !== outputKey) });
+  return { ...less, steps: unbind(less.steps, (binding) => binding.outputKey === outputKey) };
+}
+
+/**
+ * What the arguments said when somebody began to type a new name. Placeholders are rewritten from there, so that a name
+ * that is for a moment the same as another's takes nothing with it.
+ */
+export function remember(draft, scope, stepKey, key) {
+  const owner = scope === "parameters" ? draft : stepOf(draft, stepKey);
+  return {
+    name: owner[scope].find((item) => item.key === key)?.name ?? "",
+    arguments: new Map(draft.steps.map((step) => [step.key, step.arguments])),
+  };
+}
+
+/** Rename an input or output ("input" | "output"), its placeholders with it. `before` is what `remember` gave. */
+export function renamePort(draft, kind, stepKey, portKey, name, before) {
+  const scope = PLURAL[kind];
+  const step = stepOf(draft, stepKey);
+  const others = step[scope].filter((port) => port.key !== portKey).map((port) => port.name);
+  return updateStep(draft, stepKey, {
+    [scope]: replaceAt(step[scope], portKey, (port) => ({ ...port, name })),
+    arguments: renamed(before.arguments.get(stepKey) ?? step.arguments, scope, before.name, name, others),
+  });
+}
+
+function renamed(text, scope, from, to, others) {
+  // An empty or a doubled name would make one placeholder of two: they wait until the name is its own.
+  if (!from || !/^[^\s{}]+$/.test(to) || others.includes(to) || others.includes(from)) return text;
+  return renamePlaceholder(text, scope, from, to);
+}
+
+// Parameters
+
+export function addParameter(draft) {
+  const name = freshName("parameter", draft.parameters.map((parameter) => parameter.name));
+  const parameter = { key: newKey(), name, type: "string", default: "", description: "" };
+  return { draft: { ...draft, parameters: [...draft.parameters, parameter] }, key: parameter.key };
+}
+
+export function updateParameter(draft, key, patch) {
+  return { ...draft, parameters: replaceAt(draft.parameters, key, (parameter) => ({ ...parameter, ...patch })) };
+}
+
+export function renameParameter(draft, key, name, before) {
+  const others = draft.parameters.filter((parameter) => parameter.key !== key).map((parameter) => parameter.name);
+  return {
+    ...updateParameter(draft, key, { name }),
+    steps: draft.steps.map((step) => {
+      const text = renamed(before.arguments.get(step.key) ?? step.arguments, "parameters", before.name, name, others);
+      return text === step.arguments ? step : { ...step, arguments: text };
+    }),
+  };
+}
+
+export function removeParameter(draft, key) {
+  return { ...draft, parameters: draft.parameters.filter((parameter) => parameter.key !== key) };
+}
+
+/** The names of the steps whose arguments speak of a parameter. */
+export const usersOfParameter = (draft, name) =>
+  draft.steps.filter((step) => namesIn(step.arguments, "parameters").has(name)).map((step) => step.name);
+
+/** What was typed as a parameter's default, as a value of its type; what does not fit stays text and is a problem. */
+export function parameterValue(type, text) {
+  if (type === "string") return text;
+  if (text.trim() === "") return null;
+  if (type === "boolean") return text === "true" ? true : text === "false" ? false : text;
+  const number = Number(text);
+  return Number.isFinite(number) ? number : text;
+}
+
+// Files
+
+/** Text typed into a file of the step's source, to be kept with the next save. */
+export function setEdit(draft, stepKey, path, text) {
+  const step = stepOf(draft, stepKey);
+  return updateStep(draft, stepKey, { edits: { ...step.edits, [path]: text } });
+}
+
+/** Forget edits, as when the text is again what the source holds. */
+export function dropEdit(draft, stepKey, path) {
+  const { [path]: _gone, ...edits } = stepOf(draft, stepKey).edits;
+  return updateStep(draft, stepKey, { edits });
+}
+
+/**
+ * The edits of a step have become part of the source `digest`: said of every draft that holds just these edits on just
+ * that source, whatever else is different in it.
+ */
+export function keepEdits(draft, { source, edits, digest }) {
+  const isIt = (step) => step.source === source && step.edits === edits;
+  return draft.steps.some(isIt)
+    ? { ...draft, steps: draft.steps.map((step) => (isIt(step) ? { ...step, source: digest, edits: {} } : step)) }
+    : draft;
+}
+
+// What follows
+
+/** The graph's edges between steps, by key: `{from, output, to, input}`. */
+export function edgesOf(draft) {
+  return draft.steps.flatMap((step) =>
+    step.inputs
+      .filter((input) => input.binding?.stepKey && stepOf(draft, input.binding.stepKey))
+      .map((input) => ({
+        from: input.binding.stepKey,
+        output: input.binding.outputKey,
+        to: step.key,
+        input: input.key,
+      })),
+  );
+}
+
+/** The keys of the steps that read, directly or through others, from the step; itself included. */
+export function dependantsOf(draft, stepKey) {
+  const edges = edgesOf(draft);
+  const found = new Set([stepKey]);
+  const queue = [stepKey];
+  while (queue.length) {
+    const key = queue.pop();
+    for (const edge of edges) {
+      if (edge.from !== key || found.has(edge.to)) continue;
+      found.add(edge.to);
+      queue.push(edge.to);
+    }
+  }
+  return found;
+}
+
+/**
+ * What can feed an input of a step: outputs of the other steps, each `{label, binding, disabled, reason}`. One that
+ * would send the steps round in a circle is disabled and says why.
+ */
+export function outputChoices(draft, stepKey) {
+  const dependants = dependantsOf(draft, stepKey);
+  const own = stepOf(draft, stepKey).name;
+  return draft.steps
+    .filter((step) => step.key !== stepKey)
+    .flatMap((step) =>
+      step.outputs.map((output) => ({
+        label: `${step.name} → ${output.name}`,
+        binding: { kind: "output", stepKey: step.key, outputKey: output.key },
+        disabled: dependants.has(step.key),
+        reason: dependants.has(step.key) ? `reads from ${own}` : "",
+      })),
+    );
+}
+
+/** The draft as `GraphView.setGraph` takes it; datasets stand as nodes of their own above what reads them. */
+export function graphOf(draft, problemCounts = new Map()) {
+  const datasets = new Map();
+  const edges = edgesOf(draft);
+  for (const step of draft.steps) {
+    for (const input of step.inputs) {
+      if (input.binding?.kind !== "dataset") continue;
+      const { dataset, version } = input.binding;
+      const id = `dataset:${dataset}:${version ?? ""}`;
+      datasets.set(id, {
+        id,
+        kind: "dataset",
+        title: dataset,
+        subtitle: version ? `version ${version}` : "latest",
+        outputs: [{ name: "data" }],
+      });
+      edges.push({ from: id, output: "data", to: step.key, input: input.key });
+    }
+  }
+  const port = ({ key, name }, extra = {}) => ({ name: key, label: name, ...extra });
+  const steps = draft.steps.map((step) => ({
+    id: step.key,
+    kind: "step",
+    title: step.name || "(no name)",
+    subtitle: [step.entry, step.environment].filter(Boolean).join(" · "),
+    inputs: step.inputs.map((input) => port(input, { bound: input.binding !== null })),
+    outputs: step.outputs.map((output) => port(output)),
+    problems: problemCounts.get(step.key) ?? 0,
+  }));
+  return { nodes: [...datasets.values(), ...steps], edges };
+}

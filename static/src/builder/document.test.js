@@ -1,0 +1,195 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import {
+  addInput,
+  addOutput,
+  addParameter,
+  addStep,
+  bindInput,
+  duplicateStep,
+  edgesOf,
+  fingerprint,
+  fromDefinition,
+  graphOf,
+  keepEdits,
+  outputChoices,
+  parameterValue,
+  remember,
+  removeOutput,
+  removeStep,
+  renameParameter,
+  renamePort,
+  setEdit,
+  stepOf,
+  toDefinition,
+  updateStep,
+} from "./document.js";
+
+const step = (name, { inputs = [], outputs = [], args = "" } = {}) => ({
+  kind: "python_script",
+  name,
+  description: "",
+  source: "d".repeat(64),
+  entry: "main.py",
+  arguments: args,
+  inputs,
+  outputs: outputs.map((output) => ({ name: output })),
+  environment: "python",
+  compute: "local",
+  allow_reuse: true,
+  retries: 0,
+  timeout_s: null,
+});
+const reads = (name, from, output) => ({ name, binding: { kind: "output", step: from, output } });
+
+const digits = () => ({
+  schema_version: 1,
+  parameters: [{ name: "c", type: "number", default: 0.5, description: "" }],
+  steps: [
+    step("prepare", {
+      inputs: [{ name: "images", binding: { kind: "dataset", dataset: "digits", version: null } }],
+      outputs: ["features"],
+    }),
+    step("train", {
+      inputs: [reads("features", "prepare", "features")],
+      outputs: ["model"],
+      args: "--c ${{ parameters.c }} --in ${{inputs.features}} --out ${{outputs.model}}",
+    }),
+    step("compare", { inputs: [reads("model", "train", "model")], outputs: [] }),
+  ],
+});
+
+const named = (draft, name) => draft.steps.find((candidate) => candidate.name === name);
+
+test("a definition comes out as it went in", () => {
+  assert.deepEqual(toDefinition(fromDefinition(digits())), digits());
+});
+
+test("a binding to what is not there comes out as it went in too", () => {
+  const definition = digits();
+  definition.steps[2].inputs[0].binding.step = "ghost";
+  const draft = fromDefinition(definition);
+  assert.deepEqual(toDefinition(draft), definition);
+  assert.equal(edgesOf(draft).length, 1);
+});
+
+test("a renamed step keeps what reads from it, through a name that another step has", () => {
+  let draft = fromDefinition(digits());
+  const { key } = named(draft, "train");
+  for (const name of ["trai", "", "prepare", "fit"]) draft = updateStep(draft, key, { name });
+  assert.deepEqual(toDefinition(draft).steps[2].inputs[0].binding, { kind: "output", step: "fit", output: "model" });
+});
+
+test("a renamed output takes bindings and placeholders with it, character by character", () => {
+  let draft = fromDefinition(digits());
+  const train = named(draft, "train");
+  const before = remember(draft, "outputs", train.key, train.outputs[0].key);
+  for (const name of ["mode", "", "m", "mo", "best"]) {
+    draft = renamePort(draft, "output", train.key, train.outputs[0].key, name, before);
+  }
+  const { steps } = toDefinition(draft);
+  assert.equal(steps[1].arguments, "--c ${{ parameters.c }} --in ${{inputs.features}} --out ${{outputs.best}}");
+  assert.equal(steps[2].inputs[0].binding.output, "best");
+});
+
+test("a name that is for a moment another's takes nothing with it", () => {
+  let draft = fromDefinition({
+    ...digits(),
+    steps: [step("s", { inputs: ["train", "train2"].map((name) => ({ name, binding: null })), args: "${{inputs.train}} ${{inputs.train2}}" })],
+  });
+  const [s] = draft.steps;
+  const before = remember(draft, "inputs", s.key, s.inputs[1].key);
+  draft = renamePort(draft, "input", s.key, s.inputs[1].key, "train", before);
+  draft = renamePort(draft, "input", s.key, s.inputs[1].key, "trains", before);
+  assert.equal(draft.steps[0].arguments, "${{inputs.train}} ${{inputs.trains}}");
+});
+
+test("a renamed parameter is renamed in every step", () => {
+  const draft = fromDefinition(digits());
+  const { key } = draft.parameters[0];
+  const after = renameParameter(draft, key, "strength", remember(draft, "parameters", null, key));
+  assert.match(named(after, "train").arguments, /--c \$\{\{parameters\.strength\}\} --in/);
+});
+
+test("removing a step or an output unbinds what read from it, and says so", () => {
+  const draft = fromDefinition(digits());
+  const { draft: less, unbound } = removeStep(draft, named(draft, "train").key);
+  assert.deepEqual(unbound, ["compare"]);
+  assert.equal(named(less, "compare").inputs[0].binding, null);
+  assert.deepEqual(named(less, "compare").inputs[0].name, "model");
+  const prepare = named(draft, "prepare");
+  const gone = removeOutput(draft, prepare.key, prepare.outputs[0].key);
+  assert.equal(named(gone, "train").inputs[0].binding, null);
+  assert.equal(named(draft, "train").inputs[0].binding.kind, "output"); // the draft before is as it was
+});
+
+test("a choice that would go round in a circle is disabled with its reason", () => {
+  const draft = fromDefinition(digits());
+  const choices = outputChoices(draft, named(draft, "prepare").key);
+  assert.deepEqual(choices.map(({ label, disabled }) => [label, disabled]), [["train → model", true]]);
+  assert.match(choices[0].reason, /reads from prepare/);
+  assert.deepEqual(
+    outputChoices(draft, named(draft, "compare").key).map(({ disabled }) => disabled),
+    [false, false],
+  );
+});
+
+test("a new step has a script, an output and a name of its own, and can follow another", () => {
+  const first = addStep(fromDefinition({ parameters: [], steps: [] }));
+  const second = addStep(first.draft, { after: first.key });
+  const third = addStep(second.draft);
+  assert.deepEqual(third.draft.steps.map(({ name }) => name), ["step", "step_2", "step_3"]);
+  assert.equal(stepOf(third.draft, second.key).arguments, "--input ${{inputs.input}} --output ${{outputs.output}}");
+  assert.deepEqual(edgesOf(third.draft).map(({ from, to }) => [from, to]), [[first.key, second.key]]);
+  assert.ok(stepOf(first.draft, first.key).edits["main.py"].includes("argparse"));
+});
+
+test("ports and parameters get fresh names, and inputs can be bound", () => {
+  let draft = fromDefinition(digits());
+  const { key } = named(draft, "compare");
+  draft = addInput(draft, key).draft;
+  const added = addInput(draft, key);
+  draft = addOutput(added.draft, key).draft;
+  assert.deepEqual(stepOf(draft, key).inputs.map(({ name }) => name), ["model", "input", "input_2"]);
+  const [choice] = outputChoices(draft, key);
+  draft = bindInput(draft, key, added.key, choice.binding);
+  assert.deepEqual(toDefinition(draft).steps[2].inputs[2].binding, { kind: "output", step: "prepare", output: "features" });
+  assert.equal(addParameter(draft).draft.parameters.length, 2);
+});
+
+test("a copy reads the same and is read by nobody", () => {
+  const draft = fromDefinition(digits());
+  const { draft: more, key } = duplicateStep(draft, named(draft, "train").key);
+  assert.equal(stepOf(more, key).name, "train_2");
+  assert.deepEqual(more.steps.map(({ name }) => name), ["prepare", "train", "train_2", "compare"]);
+  assert.equal(edgesOf(more).length, 3);
+});
+
+test("kept edits become the step's source, in every draft that held them, and nowhere else", () => {
+  const draft = fromDefinition(digits());
+  const { key, source } = named(draft, "train");
+  const edited = setEdit(draft, key, "main.py", "print(1)\n");
+  const { edits } = stepOf(edited, key);
+  assert.notEqual(fingerprint(edited), fingerprint(draft));
+  const kept = keepEdits(edited, { source, edits, digest: "new" });
+  assert.equal(stepOf(kept, key).source, "new");
+  assert.deepEqual(stepOf(kept, key).edits, {});
+  assert.equal(named(kept, "prepare").source, source);
+  const later = setEdit(edited, key, "main.py", "print(2)\n");
+  assert.equal(keepEdits(later, { source, edits, digest: "new" }), later);
+});
+
+test("defaults are values of the parameter's type", () => {
+  assert.equal(parameterValue("string", ""), "");
+  assert.equal(parameterValue("integer", "0"), 0);
+  assert.equal(parameterValue("number", ""), null);
+  assert.equal(parameterValue("number", "many"), "many");
+  assert.equal(parameterValue("boolean", "false"), false);
+});
+
+test("datasets stand in the graph as nodes of their own", () => {
+  const { nodes, edges } = graphOf(fromDefinition(digits()));
+  assert.deepEqual(nodes.map(({ kind }) => kind), ["dataset", "step", "step", "step"]);
+  assert.equal(edges.length, 3);
+});

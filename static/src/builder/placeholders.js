@@ -1,0 +1,46 @@
+/** The arguments of a step as text: finding, renaming and showing `${{scope.name}}`. Agrees with `pipelines/arguments.py`. */
+
+const PLACEHOLDER = /\$\{\{\s*([A-Za-z_]\w*)\s*\.\s*([^\s{}]+?)\s*\}\}/g;
+
+/** @param {"inputs"|"outputs"|"parameters"} scope @param {string} name */
+export const placeholder = (scope, name) => `\${{${scope}.${name}}}`;
+
+/** `text` with every placeholder of `scope` and `from` speaking of `to`; the rest stays to the letter. */
+export function renamePlaceholder(text, scope, from, to) {
+  return text.replace(PLACEHOLDER, (whole, found, name) => (found === scope && name === from ? placeholder(scope, to) : whole));
+}
+
+/** The names that placeholders of `scope` speak of. */
+export function namesIn(text, scope) {
+  return new Set([...text.matchAll(PLACEHOLDER)].filter((match) => match[1] === scope).map((match) => match[2]));
+}
+
+/** `text` cut into `{text}` and `{scope, name}`, in order. */
+export function piecesOf(text) {
+  const pieces = [];
+  let end = 0;
+  for (const match of text.matchAll(PLACEHOLDER)) {
+    if (match.index > end) pieces.push({ text: text.slice(end, match.index) });
+    pieces.push({ scope: match[1], name: match[2] });
+    end = match.index + match[0].length;
+  }
+  if (end < text.length) pieces.push({ text: text.slice(end) });
+  return pieces;
+}
+
+/**
+ * Where a chip's text goes: `text` with `inserted` at the selection, blanks kept apart, and the caret after it. In
+ * front of a placeholder that begins an argument a flag of its name is written too, as in `--images ${{inputs.images}}`.
+ */
+export function insertPlaceholder(text, start, end, scope, name) {
+  const before = text.slice(0, start);
+  const after = text.slice(end);
+  const isFresh = before === "" || /\s$/.test(before);
+  const lastWord = /(\S+)\s*$/.exec(before)?.[1] ?? "";
+  const followsFlag = lastWord.startsWith("-") || /=$/.test(before);
+  const glue = isFresh || /["'=/]$/.test(before) ? "" : " ";
+  const flag = (isFresh || glue) && !followsFlag ? `--${name.replaceAll("_", "-")} ` : "";
+  const tail = after === "" || /^[\s"']/.test(after) ? "" : " ";
+  const head = `${before}${glue}${flag}${placeholder(scope, name)}${tail}`;
+  return { text: head + after, caret: head.length };
+}

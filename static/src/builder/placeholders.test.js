@@ -1,0 +1,27 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { insertPlaceholder, namesIn, piecesOf, renamePlaceholder } from "./placeholders.js";
+
+test("only the placeholder that is meant is renamed", () => {
+  const text = "--a ${{inputs.a}} ${{ outputs.a }} ${{inputs.ab}} inputs.a";
+  assert.equal(renamePlaceholder(text, "inputs", "a", "b"), "--a ${{inputs.b}} ${{ outputs.a }} ${{inputs.ab}} inputs.a");
+  assert.deepEqual([...namesIn(text, "inputs")], ["a", "ab"]);
+});
+
+test("text is cut into words and placeholders", () => {
+  assert.deepEqual(piecesOf("--c=${{parameters.c}} x"), [
+    { text: "--c=" },
+    { scope: "parameters", name: "c" },
+    { text: " x" },
+  ]);
+});
+
+test("a chip writes its flag too, unless one stands there", () => {
+  const insert = (text, scope, name) => insertPlaceholder(text, text.length, text.length, scope, name).text;
+  assert.equal(insert("", "inputs", "train_data"), "--train-data ${{inputs.train_data}}");
+  assert.equal(insert("--x 1", "outputs", "model"), "--x 1 --model ${{outputs.model}}");
+  assert.equal(insert("--in ", "inputs", "a"), "--in ${{inputs.a}}");
+  assert.equal(insert("--in", "inputs", "a"), "--in ${{inputs.a}}");
+  assert.equal(insert("--in=", "inputs", "a"), "--in=${{inputs.a}}");
+});
