@@ -1,0 +1,78 @@
+"""What the pages and the API read."""
+
+from django.db.models import Count, Max, OuterRef, QuerySet, Subquery
+from django.http import Http404
+
+from datastores.models import DataPath, Dataset, DatasetVersion, Datastore, FileDefinition
+from studio.workspaces.models import Workspace
+
+
+def datastores_in(workspace: Workspace) -> QuerySet[Datastore]:
+    return Datastore.objects.filter(workspace=workspace).select_related("created_by")
+
+
+def datastore_in(workspace: Workspace, datastore_id: int) -> Datastore:
+    """Raises Http404 where the workspace has none of this id."""
+    datastore = datastores_in(workspace).filter(pk=datastore_id).first()
+    if datastore is None:
+        raise Http404("There is no such datastore in this workspace.")
+    datastore.workspace = workspace
+    return datastore
+
+
+def datasets_in(workspace: Workspace, *, text: str = "") -> QuerySet[Dataset]:
+    """With `latest_number`, `version_count`, `latest_definition` and `changed_at`."""
+    latest = DatasetVersion.objects.filter(dataset=OuterRef("pk")).order_by("-number")
+    datasets = (
+        Dataset.objects.filter(workspace=workspace)
+        .select_related("created_by")
+        .annotate(
+            latest_number=Max("versions__number"),
+            version_count=Count("versions"),
+            changed_at=Max("versions__created_at"),
+            latest_definition=Subquery(latest.values("definition")[:1]),
+        )
+    )
+    return datasets.filter(name__icontains=text) if text else datasets
+
+
+def dataset_in(workspace: Workspace, dataset_id: int) -> Dataset:
+    """Raises Http404 where the workspace has none of this id."""
+    dataset = Dataset.objects.filter(workspace=workspace, pk=dataset_id).select_related("created_by").first()
+    if dataset is None:
+        raise Http404("There is no such dataset in this workspace.")
+    dataset.workspace = workspace
+    return dataset
+
+
+def versions_of(dataset: Dataset) -> QuerySet[DatasetVersion]:
+    """Newest first."""
+    return dataset.versions.select_related("created_by")
+
+
+def version_of(dataset: Dataset, number: int | None) -> DatasetVersion:
+    """The newest version where `number` is None. Raises Http404 where there is none."""
+    versions = versions_of(dataset)
+    version = versions.first() if number is None else versions.filter(number=number).first()
+    if version is None:
+        raise Http404("The dataset has no such version.")
+    version.dataset = dataset
+    return version
+
+
+def datasets_using(datastore: Datastore) -> list[Dataset]:
+    """The datasets of which some version points into `datastore`."""
+    versions = DatasetVersion.objects.filter(dataset__workspace=datastore.workspace_id).select_related("dataset")
+    users = {
+        version.dataset_id: version.dataset
+        for version in versions.iterator(chunk_size=500)
+        if any(path.datastore_id == datastore.pk for path in version.definition.paths)
+    }
+    return sorted(users.values(), key=lambda dataset: dataset.name)
+
+
+def named_paths(workspace: Workspace, definition: FileDefinition) -> list[tuple[Datastore | None, DataPath]]:
+    """Each path with its datastore; None for one that is not there any more."""
+    ids = {path.datastore_id for path in definition.paths}
+    datastores = Datastore.objects.filter(workspace=workspace).in_bulk(ids)
+    return [(datastores.get(path.datastore_id), path) for path in definition.paths]
