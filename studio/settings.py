@@ -1,7 +1,10 @@
 """Every setting, driven by the environment. The README's deployment section lists the variables."""
 
 import contextlib
+import hashlib
+import os
 import secrets
+import tempfile
 from pathlib import Path
 
 import environ
@@ -116,6 +119,9 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # The message broker and channel layer. `up` starts an embedded one on this socket where REDIS_URL is not given.
 EMBEDDED_REDIS_SOCKET = STUDIO_HOME / "redis.sock"
+if len(os.fsencode(EMBEDDED_REDIS_SOCKET)) > 100:  # a Unix socket's path holds 107 bytes
+    short_name = hashlib.sha256(os.fsencode(STUDIO_HOME)).hexdigest()[:16]
+    EMBEDDED_REDIS_SOCKET = Path(tempfile.gettempdir()) / f"studio-{short_name}" / "redis.sock"
 REDIS_URL = env.str("REDIS_URL", default=f"unix://{EMBEDDED_REDIS_SOCKET}")
 CHANNEL_LAYERS = {
     "default": {
@@ -135,6 +141,7 @@ SWEEP_INTERVAL_S = env.float("STUDIO_SWEEP_INTERVAL_S", default=2.0)
 CELERY_BEAT_SCHEDULE_FILENAME = str(STUDIO_HOME / "scheduler")
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "compute.sweep", "schedule": SWEEP_INTERVAL_S, "options": {"expires": 30}},
+    "heartbeat": {"task": "installation.heartbeat", "schedule": 2.0, "options": {"expires": 10}},
     "sweep-runs": {"task": "pipelines.sweep", "schedule": 5 * SWEEP_INTERVAL_S, "options": {"expires": 30}},
 }
 
@@ -221,11 +228,19 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024**2
 DATA_UPLOAD_MAX_NUMBER_FILES = 2500
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024**2
 FILE_UPLOAD_TEMP_DIR = STUDIO_HOME / "tmp"  # on the same disk as the data, so that a finished upload is renamed
-FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)
+for folder in (STATIC_ROOT, FILE_UPLOAD_TEMP_DIR):
+    folder.mkdir(parents=True, exist_ok=True)
 
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    # The health check's own 503: whoever asked was told.
+    "filters": {
+        "no_503": {
+            "()": "django.utils.log.CallbackFilter",
+            "callback": lambda record: getattr(record, "status_code", None) != 503,
+        },
+    },
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("STUDIO_LOG_LEVEL", default="INFO")},
@@ -233,5 +248,6 @@ LOGGING = {
         "celery": {"level": "WARNING"},
         "axes": {"level": "WARNING"},
         "uvicorn.access": {"level": "WARNING"},
+        "django.request": {"filters": ["no_503"]},
     },
 }

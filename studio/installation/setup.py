@@ -286,4 +286,7 @@ def _with_a_newer_python() -> None:
 if __name__ == "__main__":
     if sys.version_info < (3, 11):
         _with_a_newer_python()
-    main(sys.argv[1], sys.argv[3:] if sys.argv[2:3] == ["--"] else [])
+    try:
+        main(sys.argv[1], sys.argv[3:] if sys.argv[2:3] == ["--"] else [])
+    except KeyboardInterrupt:
+        sys.exit("Stopped. The next try goes on from here.")
