@@ -12,7 +12,12 @@ from studio.workspaces.permissions import PERMISSIONS
 def workspace(request: HttpRequest) -> dict[str, Any]:
     access: Access | None = getattr(request, "access", None)
     if access is None:
-        return {}
+        user = getattr(request, "user", None)  # a request that broke before its session was read has none
+        return (
+            {"my_workspaces": Workspace.objects.filter(memberships__user=user)}
+            if user and user.is_authenticated
+            else {}
+        )
     return {
         "workspace": access.workspace,
         "access": access,

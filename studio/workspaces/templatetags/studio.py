@@ -42,14 +42,48 @@ def icon(name: str, css_class: str = "") -> SafeString:
 @register.inclusion_tag("components/status_badge.html")
 def status_badge(status: str) -> dict[str, str]:
     """A status by shape, word and colour. One that the palette doesn't know is shown by its own name."""
+    return _look(status)
+
+
+@register.inclusion_tag("components/state_box.html")
+def state_box(box: Any) -> dict[str, Any]:
+    """A state in a picture of states: `box` has its status, x and y."""
+    return {**_look(box.status), "x": box.x, "y": box.y}
+
+
+def _look(status: str) -> dict[str, str]:
     known = _statuses().get(str(status))
     if known is None:
         return {"status": "unknown", "word": str(status), "icon": "help-circle", "tone": "idle"}
     return {"status": str(status), **known}
 
 
+_VERBS = {
+    "create": "made",
+    "delete": "deleted",
+    "change": "changed",
+    "rename": "renamed",
+    "add": "added",
+    "remove": "removed",
+    "role": "changed the role of",
+    "submit": "submitted",
+    "cancel": "cancelled",
+    "upload": "uploaded",
+    "save": "saved",
+}
+
+
 @register.filter
-def duration(seconds: float | None) -> str:
+def verb(word: str) -> str:
+    """An audit event's verb for people: `pipeline.delete` is `deleted a pipeline`."""
+    thing, _, action = word.rpartition(".")
+    thing = thing.replace("_", " ").replace(".", " ")
+    article = "an" if thing[:1] in set("aeiou") else "a"
+    return f"{_VERBS.get(action, action.replace('_', ' '))} {article} {thing}" if thing else word
+
+
+@register.filter
+def duration(seconds: float | str | None) -> str:
     """A stretch of time in at most two units: `0.4 s`, `12 s`, `3 min 4 s`, `2 h 5 min`, `3 d 4 h`."""
     if seconds is None or seconds == "":
         return "–"
@@ -71,7 +105,7 @@ def _two(large: int, large_unit: str, small: int, small_unit: str) -> str:
 
 
 @register.filter
-def filesize(size_bytes: float | None) -> str:
+def filesize(size_bytes: float | str | None) -> str:
     """A size in powers of 1000: `999 B`, `1.5 KB`, `240 MB`."""
     if size_bytes is None or size_bytes == "":
         return "–"
@@ -129,6 +163,41 @@ def query(context: template.Context, **changes: Any) -> str:
         if value not in (None, ""):
             values[name] = str(value)
     return f"?{urlencode(list(values.lists()), doseq=True)}" if values else "?"
+
+
+@register.inclusion_tag("components/sort_link.html", takes_context=True)
+def sort_link(context: template.Context, key: str, label: str, current: str, first: str = "up") -> dict[str, Any]:
+    """A column's heading that sorts by it; a second click turns the order round."""
+    up, down = key, f"-{key}"
+    following = down if current == up else up if current == down else (down if first == "down" else up)
+    return {
+        "label": label,
+        "address": query(context, sort=following),
+        "is_up": current == up,
+        "is_down": current == down,
+    }
+
+
+@register.simple_tag
+def sorted_by(key: str, current: str) -> SafeString:
+    """`aria-sort` for a column's heading."""
+    direction = {key: "ascending", f"-{key}": "descending"}.get(current)
+    return format_html(' aria-sort="{}"', direction) if direction else SafeString("")
+
+
+@register.filter
+def json_safe(text: str) -> SafeString:
+    """JSON that may stand in a <script> element: no character of it can end the element."""
+    return SafeString(text.translate(_JSON_ESCAPES))
+
+
+_JSON_ESCAPES = {ord("<"): "\\u003C", ord(">"): "\\u003E", ord("&"): "\\u0026"}
+
+
+@register.filter
+def as_written(value: str | float | bool) -> str:
+    """A parameter's value as one would type it: `true`, `0.5`, `""`."""
+    return value if isinstance(value, str) and value else json.dumps(value)
 
 
 @register.simple_tag(takes_context=True)

@@ -1,0 +1,221 @@
+"""What the lists of pipelines and runs read. A fixed number of queries, and none that grows with all runs there are."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.core.paginator import Page, Paginator
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Lower
+
+from pipelines.models import Experiment, Pipeline, PipelineVersion, Run
+from pipelines.states import RUN_TERMINAL, RunStatus
+from studio.workspaces.models import User, Workspace
+
+PIPELINES_PAGE = 25
+RUNS_PAGE = 50
+VERSIONS_PAGE = 10
+RECENT_RUNS = 30
+CHOICES_SHOWN = 300
+# A text is looked for in so many names at most: whoever writes one letter gets the newest, not everything.
+NAMES_MATCHED = 200
+
+PIPELINE_ORDERS: Mapping[str, tuple[Any, ...]] = {
+    "name": (Lower("name"), "id"),
+    "-name": (Lower("name").desc(), "-id"),
+    "changed": ("updated_at", "id"),
+    "-changed": ("-updated_at", "-id"),
+    "run": (F("last_run_id").asc(nulls_last=True), "id"),
+    "-run": (F("last_run_id").desc(nulls_last=True), "-id"),
+}
+ACTIVE = "active"  # a filter that takes in every status which is not terminal
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A run as a list shows it."""
+
+    run: Run
+
+    @property
+    def is_over(self) -> bool:
+        return self.run.status in RUN_TERMINAL
+
+    @property
+    def shown_status(self) -> str:
+        return "cancelling" if self.run.cancel_requested_at and not self.is_over else self.run.status
+
+    @property
+    def can_be_cancelled(self) -> bool:
+        return not self.is_over and self.run.cancel_requested_at is None
+
+    @property
+    def progress_percent(self) -> int:
+        return 100 * self.run.steps_done // self.run.steps_total if self.run.steps_total else 0
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineRow:
+    """A pipeline as the list shows it: with its last run, and who saved its latest version."""
+
+    pipeline: Pipeline
+    last_run: RunRow | None
+    changed_by: User | None
+    changed_at: datetime
+
+
+def pipeline_rows(workspace: Workspace, *, q: str = "", sort: str = "", page: str | int = 1) -> Page[PipelineRow]:
+    """The workspace's pipelines whose name or description holds `q`, 25 a page."""
+    pipelines = Pipeline.objects.filter(workspace=workspace, deleted_at=None).annotate(
+        last_run_id=Subquery(Run.objects.filter(pipeline=OuterRef("pk")).order_by("-id").values("id")[:1])
+    )
+    if q:
+        pipelines = pipelines.filter(Q(name__icontains=q) | Q(description__icontains=q))
+    pipelines = pipelines.order_by(*PIPELINE_ORDERS.get(sort, PIPELINE_ORDERS["-changed"]))
+    found: Page[Any] = Paginator(pipelines, PIPELINES_PAGE).get_page(page)
+    shown = list(found.object_list)
+    runs = {run.pk: run for run in _run_rows().filter(pk__in=[each.last_run_id for each in shown if each.last_run_id])}
+    versions = {
+        version.pipeline_id: version
+        for version in PipelineVersion.objects.filter(
+            pipeline__in=[each.pk for each in shown], number=F("pipeline__latest_version")
+        )
+        .select_related("created_by")
+        .defer("definition")
+    }
+    found.object_list = [
+        PipelineRow(
+            pipeline=each,
+            last_run=RunRow(runs[each.last_run_id]) if each.last_run_id in runs else None,
+            changed_by=versions[each.pk].created_by if each.pk in versions else None,
+            changed_at=each.updated_at,
+        )
+        for each in shown
+    ]
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilters:
+    """What the address of the list of runs asks for. Whatever makes no sense in it is left out."""
+
+    status: str = ""
+    pipeline: int | None = None
+    submitted_by: str = ""
+    q: str = ""
+
+    @classmethod
+    def of(cls, query: Mapping[str, str]) -> "RunFilters":
+        status = query.get("status", "")
+        return cls(
+            status=status if status in {*RunStatus.values, ACTIVE} else "",
+            pipeline=whole_number(query.get("pipeline", "")),
+            submitted_by=query.get("submitted_by", "").strip()[:150],
+            q=query.get("q", "").strip()[:200],
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self.status or self.pipeline or self.submitted_by or self.q)
+
+
+@dataclass(frozen=True, slots=True)
+class RunsPage:
+    """One page of runs, newest first, and where its neighbours start."""
+
+    rows: list[RunRow]
+    before: int | None  # the next older page holds runs below this number
+    after: int | None  # the next newer page holds runs above this number
+
+
+def runs_page(
+    workspace: Workspace, filters: RunFilters, *, before: int | None = None, after: int | None = None
+) -> RunsPage:
+    """The 50 newest runs below `before`, or the 50 oldest above `after`: no count, no offset."""
+    runs = filtered_runs(workspace, filters)
+    if after is not None:
+        found = list(runs.filter(pk__gt=after).order_by("pk")[: RUNS_PAGE + 1])
+        has_newer, shown = len(found) > RUNS_PAGE, found[:RUNS_PAGE][::-1]
+        if not shown:
+            return runs_page(workspace, filters)
+        has_older = runs.filter(pk__lt=shown[-1].pk).exists()
+    else:
+        found = list((runs if before is None else runs.filter(pk__lt=before)).order_by("-pk")[: RUNS_PAGE + 1])
+        has_older, shown = len(found) > RUNS_PAGE, found[:RUNS_PAGE]
+        has_newer = before is not None and bool(shown) and runs.filter(pk__gt=shown[0].pk).exists()
+    return RunsPage(
+        rows=[RunRow(run) for run in shown],
+        before=shown[-1].pk if shown and has_older else None,
+        after=shown[0].pk if shown and has_newer else None,
+    )
+
+
+def filtered_runs(workspace: Workspace, filters: RunFilters) -> QuerySet[Run]:
+    """The runs that fit, with what a list shows of them."""
+    runs = _run_rows().filter(workspace=workspace)
+    if filters.status == ACTIVE:
+        runs = runs.filter(status__in=[status for status in RunStatus if status not in RUN_TERMINAL])
+    elif filters.status:
+        runs = runs.filter(status=filters.status)
+    if filters.pipeline:
+        runs = runs.filter(pipeline=filters.pipeline)
+    if filters.submitted_by:
+        # The number first: then the index by person serves.
+        runs = runs.filter(submitted_by=User.objects.filter(username=filters.submitted_by).values("pk")[:1])
+    if filters.q:
+        runs = runs.filter(_text(workspace, filters.q))
+    return runs
+
+
+def _text(workspace: Workspace, q: str) -> Q:
+    """The names that hold `q` are looked up first: of them there are few, of runs there are many."""
+    pipelines = Pipeline.objects.filter(workspace=workspace, name__icontains=q).order_by("-id").values_list("pk")
+    experiments = Experiment.objects.filter(workspace=workspace, name__icontains=q).order_by("-id").values_list("pk")
+    found = Q(pipeline__in=[pk for (pk,) in pipelines[:NAMES_MATCHED]])
+    found |= Q(experiment__in=[pk for (pk,) in experiments[:NAMES_MATCHED]])
+    number = whole_number(q.removeprefix("#"))
+    return found if number is None else found | Q(pk=number)
+
+
+def filter_choices(workspace: Workspace) -> dict[str, Any]:
+    """What the selects above the list of runs offer."""
+    has_run = Exists(Run.objects.filter(pipeline=OuterRef("pk")))
+    return {
+        "pipelines": Pipeline.objects.filter(has_run, workspace=workspace)
+        .only("id", "name", "deleted_at")
+        .order_by(Lower("name"), "id")[:CHOICES_SHOWN],
+        "people": User.objects.filter(memberships__workspace=workspace)
+        .only("id", "username", "first_name", "last_name")
+        .order_by("username")[:CHOICES_SHOWN],
+    }
+
+
+def recent_runs(pipeline: Pipeline) -> list[RunRow]:
+    """The pipeline's newest runs, newest first."""
+    return [RunRow(run) for run in _run_rows().filter(pipeline=pipeline).order_by("-id")[:RECENT_RUNS]]
+
+
+def versions_page(pipeline: Pipeline, *, before: int | None = None) -> tuple[list[PipelineVersion], int | None]:
+    """The 10 newest versions below the number `before`, and where the next 10 start."""
+    versions = PipelineVersion.objects.filter(pipeline=pipeline).select_related("created_by").defer("definition")
+    if before is not None:
+        versions = versions.filter(number__lt=before)
+    found = list(versions.order_by("-number")[: VERSIONS_PAGE + 1])
+    return found[:VERSIONS_PAGE], found[VERSIONS_PAGE - 1].number if len(found) > VERSIONS_PAGE else None
+
+
+def latest_version(pipeline: Pipeline) -> PipelineVersion | None:
+    return PipelineVersion.objects.filter(pipeline=pipeline, number=pipeline.latest_version).first()
+
+
+def whole_number(text: str) -> int | None:
+    """The number in an address; None where it is none, or one that no row can have."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 18 else None
+
+
+def _run_rows() -> QuerySet[Run]:
+    return (
+        Run.objects.select_related("pipeline", "experiment", "submitted_by", "version")
+        .defer("parameters", "version__definition")
+        .order_by("-id")
+    )
