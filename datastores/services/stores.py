@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError as FieldsError
+from django.core.validators import ProhibitNullCharactersValidator
 from django.db import IntegrityError, models, transaction
 from pydantic import ValidationError
 
 from datastores import queries
 from datastores.backends import backend_class
-from datastores.models import Datastore
+from datastores.models import Dataset, Datastore
 from studio.lib.problems import ConflictError, Problem, UserError
 from studio.workspaces.audit import record
 from studio.workspaces.models import User, Workspace
@@ -106,12 +107,14 @@ def remove_datastore(datastore: Datastore, *, actor: User | None) -> None:
         datastore.delete()
 
 
-def problems_of(row: models.Model) -> list[Problem]:
-    """What the model's own checks say, at its fields. A clash of names is said at the name."""
+def problems_of(row: Datastore | Dataset) -> list[Problem]:
+    """What is wrong with the words that a person gave, at their fields."""
     try:
-        row.full_clean(validate_unique=False, validate_constraints=False)
+        row.clean_fields(exclude={"workspace", "kind", "config", "created_by"})
+        ProhibitNullCharactersValidator()(row.description)
     except FieldsError as error:
-        return [Problem((field,), message) for field, messages in error.message_dict.items() for message in messages]
+        said = error.message_dict if hasattr(error, "error_dict") else {"description": error.messages}
+        return [Problem((field,), message) for field, messages in said.items() for message in messages]
     return []
 
 
