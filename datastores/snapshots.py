@@ -236,6 +236,12 @@ def _files_of(workspace_id: int, digest: str) -> tuple[SnapshotFile, ...]:
     return tuple(Snapshot.objects.only("manifest").get(workspace_id=workspace_id, digest=digest).manifest.files)
 
 
+@lru_cache(maxsize=128)
+def paths_of(workspace_id: int, digest: str) -> frozenset[str]:
+    """The names of a snapshot's files. Raises Snapshot.DoesNotExist where this workspace has no such snapshot."""
+    return frozenset(file.path for file in _files_of(workspace_id, digest))
+
+
 def _check_count(count: int) -> None:
     limit = settings.SNAPSHOT_MAX_FILES
     if count > limit:

@@ -1,0 +1,138 @@
+"""Pipelines and their versions over REST."""
+
+from django.urls import reverse
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from pipelines import queries, services
+from pipelines.catalogue import catalogue_for
+from pipelines.graph import edges_of
+from pipelines.serializers import (
+    ChangePipelineSerializer,
+    NewPipelineSerializer,
+    NewVersionSerializer,
+    PipelineSerializer,
+    SavedSerializer,
+    SubmitSerializer,
+    SubmittedSerializer,
+    ValidatedSerializer,
+    ValidateSerializer,
+    VersionRowSerializer,
+    VersionSerializer,
+)
+from pipelines.validation import parse_definition, problems_of
+from studio.lib.pagination import Pages
+from studio.workspaces.access import WorkspaceAPIView
+from studio.workspaces.permissions import Permission
+
+
+class PipelinesView(WorkspaceAPIView):
+    @extend_schema(
+        parameters=[OpenApiParameter("q", str, description="Part of the name or description.")],
+        responses=PipelineSerializer(many=True),
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        """The workspace's pipelines, the last changed first, a page at a time."""
+        pages = Pages()
+        found = queries.pipelines_of(self.access.workspace, text=request.query_params.get("q", "")[:100])
+        page = pages.paginate_queryset(found, request, view=self)
+        return pages.get_paginated_response(PipelineSerializer(page or [], many=True, context={"slug": slug}).data)
+
+    @extend_schema(request=NewPipelineSerializer, responses={201: PipelineSerializer})
+    def post(self, request: Request, slug: str) -> Response:
+        """Make a pipeline. What it does comes with its first version."""
+        wanted = NewPipelineSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        pipeline = services.create_pipeline(self.access, **wanted.validated_data)
+        return Response(PipelineSerializer(pipeline, context={"slug": slug}).data, status=status.HTTP_201_CREATED)
+
+
+class PipelineView(WorkspaceAPIView):
+    @extend_schema(responses=PipelineSerializer)
+    def get(self, request: Request, slug: str, pipeline_id: int) -> Response:
+        """A pipeline with the definition of its latest version, null where it has none."""
+        pipeline = queries.pipeline_of(self.access.workspace, pipeline_id)
+        version = queries.version_of(pipeline)
+        definition = version.definition.model_dump(mode="json") if version else None
+        return Response({**PipelineSerializer(pipeline, context={"slug": slug}).data, "definition": definition})
+
+    @extend_schema(request=ChangePipelineSerializer, responses=PipelineSerializer)
+    def patch(self, request: Request, slug: str, pipeline_id: int) -> Response:
+        """Change the name or the description."""
+        pipeline = queries.pipeline_of(self.access.workspace, pipeline_id)
+        wanted = ChangePipelineSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        pipeline = services.rename_pipeline(self.access, pipeline, **wanted.validated_data)
+        return Response(PipelineSerializer(pipeline, context={"slug": slug}).data)
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, slug: str, pipeline_id: int) -> Response:
+        """Take a pipeline off the lists. Its runs stay."""
+        services.delete_pipeline(self.access, queries.pipeline_of(self.access.workspace, pipeline_id))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class ValidateView(WorkspaceAPIView):
+    @extend_schema(request=ValidateSerializer, responses=ValidatedSerializer)
+    def post(self, request: Request, slug: str) -> Response:
+        """What keeps a definition from being submitted, field by field, and the edges that its bindings make."""
+        wanted = ValidateSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        definition = parse_definition(wanted.validated_data["definition"])
+        problems = problems_of(definition, catalogue_for(self.access.workspace, definition))
+        names = [step.name for step in definition.steps]
+        edges = [
+            {"from": names[edge.upstream], "output": edge.output, "to": names[edge.downstream], "input": edge.input}
+            for edge in edges_of(definition)
+        ]
+        return Response({"problems": [problem.as_json() for problem in problems], "edges": edges})
+
+
+class VersionsView(WorkspaceAPIView):
+    @extend_schema(responses=VersionRowSerializer(many=True))
+    def get(self, request: Request, slug: str, pipeline_id: int) -> Response:
+        """A pipeline's versions, the newest first, a page at a time."""
+        pipeline = queries.pipeline_of(self.access.workspace, pipeline_id)
+        rows = pipeline.versions.select_related("created_by").defer("definition").order_by("-number")
+        pages = Pages()
+        page = pages.paginate_queryset(rows, request, view=self)
+        return pages.get_paginated_response(VersionRowSerializer(page or [], many=True).data)
+
+    @extend_schema(request=NewVersionSerializer, responses={201: SavedSerializer, 200: SavedSerializer})
+    def post(self, request: Request, slug: str, pipeline_id: int) -> Response:
+        """Save. Half-finished is fine: what is left to do comes back as `problems`. 409 where somebody saved since."""
+        pipeline = queries.pipeline_of(self.access.workspace, pipeline_id)
+        wanted = NewVersionSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        data = wanted.validated_data
+        definition = parse_definition(data.pop("definition"))
+        saved = services.save_version(self.access, pipeline, definition=definition, **data)
+        problems = problems_of(definition, catalogue_for(self.access.workspace, definition))
+        return Response(
+            {"number": saved.version.number, "problems": [problem.as_json() for problem in problems]},
+            status=status.HTTP_201_CREATED if saved.created else status.HTTP_200_OK,
+        )
+
+
+class VersionView(WorkspaceAPIView):
+    @extend_schema(responses=VersionSerializer)
+    def get(self, request: Request, slug: str, pipeline_id: int, number: int) -> Response:
+        """One version with its definition."""
+        pipeline = queries.pipeline_of(self.access.workspace, pipeline_id)
+        return Response(VersionSerializer(queries.version_of(pipeline, number)).data)
+
+
+class SubmitView(WorkspaceAPIView):
+    write_permission = Permission.RUN
+
+    @extend_schema(request=SubmitSerializer, responses={201: SubmittedSerializer})
+    def post(self, request: Request, slug: str, pipeline_id: int) -> Response:
+        """Submit a run of a version, the latest unless told otherwise."""
+        pipeline = queries.pipeline_of(self.access.workspace, pipeline_id)
+        wanted = SubmitSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        run = services.submit_run(self.access, pipeline, **wanted.validated_data)
+        url = reverse("runs:detail", args=[slug, run.pk])
+        return Response({"id": run.pk, "url": url, "status": run.status}, status=status.HTTP_201_CREATED)

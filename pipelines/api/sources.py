@@ -1,0 +1,109 @@
+"""Source folders over REST: uploaded, edited, read. A folder is named by its digest and never changes."""
+
+from typing import Any, cast
+
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
+from django.http import QueryDict
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import status
+from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from datastores import snapshots
+from pipelines import queries
+from pipelines.serializers import EditSourcesSerializer, SourcesSerializer, UploadSourcesSerializer
+from studio.lib.problems import UserError
+from studio.workspaces.access import WorkspaceAPIView
+
+_FORM_BYTES = 2 * 1024**2  # what a form takes besides the files themselves
+
+
+class UploadTooLargeError(UserError):
+    """Refused by what the request says of itself. Becomes a 413."""
+
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+
+
+class SourcesView(WorkspaceAPIView):
+    parser_classes = (MultiPartParser, JSONParser)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Look at the request's length first: reading it is what signing in by a session already does."""
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if length.isdecimal() and int(length) > settings.SNAPSHOT_MAX_BYTES + _FORM_BYTES:
+            raise UploadTooLargeError(
+                f"This upload has {int(length) / 1024**2:,.0f} MB; a source folder may have "
+                f"{settings.SNAPSHOT_MAX_BYTES / 1024**2:,.0f} MB. "
+                "Upload data to a datastore instead, and give it to the step as an input."
+            )
+        super().initial(request, *args, **kwargs)
+
+    def handle_exception(self, exc: Exception) -> Response:
+        if isinstance(exc, TooManyFilesSent | TooManyFieldsSent):
+            exc = UserError(
+                f"These are too many files at once; a source folder may have {settings.SNAPSHOT_MAX_FILES:,}. "
+                "Leave out data, virtual environments and caches, and upload data to a datastore instead.",
+                loc=("files",),
+            )
+        elif isinstance(exc, RequestDataTooBig):
+            exc = UploadTooLargeError("The names of these files are too long together. Upload them as a zip.")
+        return super().handle_exception(exc)
+
+    @extend_schema(request={"multipart/form-data": UploadSourcesSerializer}, responses={201: SourcesSerializer})
+    def post(self, request: Request, slug: str) -> Response:
+        """Take in files (each one's place in a parallel `paths` field) or a zip, on top of `base` if given."""
+        if not request.content_type.startswith("multipart/"):
+            raise UserError("Send the files as multipart/form-data, in fields named “files” and “paths”, or “zip”.")
+        base = cast("QueryDict", request.data).get("base") or None
+        archive = request.FILES.get("zip")
+        if archive is not None:
+            snapshot = snapshots.add_zip(self.access.workspace, base, archive)
+        else:
+            snapshot = snapshots.add_files(self.access.workspace, base, _named_files(request))
+        return Response(queries.snapshot_json(snapshot), status=status.HTTP_201_CREATED)
+
+
+class EditSourcesView(WorkspaceAPIView):
+    parser_classes = (JSONParser,)
+
+    @extend_schema(request=EditSourcesSerializer, responses={201: SourcesSerializer})
+    def post(self, request: Request, slug: str) -> Response:
+        """Move, delete and write text files, in this order."""
+        wanted = EditSourcesSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        data = wanted.validated_data
+        snapshot = snapshots.edit(
+            self.access.workspace,
+            data["base"],
+            put={file["path"]: file["text"] for file in data["put"]},
+            delete=data["delete"],
+            move=[(move["from"], move["to"]) for move in data["move"]],
+        )
+        return Response(queries.snapshot_json(snapshot), status=status.HTTP_201_CREATED)
+
+
+class SourceView(WorkspaceAPIView):
+    @extend_schema(responses=SourcesSerializer)
+    def get(self, request: Request, slug: str, digest: str) -> Response:
+        """The files of a source folder."""
+        return Response(queries.snapshot_json(queries.snapshot_of(self.access.workspace, digest)))
+
+
+class SourceFileView(WorkspaceAPIView):
+    @extend_schema(parameters=[OpenApiParameter("path", str, required=True)], responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request, slug: str, digest: str) -> Response:
+        """One file; `text` is null where it is binary or too long for an editor."""
+        snapshot = queries.snapshot_of(self.access.workspace, digest)
+        return Response(queries.source_file_json(snapshot, request.query_params.get("path", "")))
+
+
+def _named_files(request: Request) -> list[tuple[str, Any]]:
+    """Each file with its place. Browsers cut folders off a file's own name, hence the field beside it."""
+    files: list[Any] = request.FILES.getlist("files")
+    paths: list[str] = cast("QueryDict", request.data).getlist("paths")
+    if paths and len(paths) != len(files):
+        raise UserError(f"There are {len(files)} files and {len(paths)} paths. Send one path for each file.")
+    return list(zip(paths or [file.name or "" for file in files], files, strict=True))
