@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { MAX_HEIGHT_PX, anchorAt, anchorFromScroll, isExact, normalise, scrollFromAnchor, spacerHeight } from "./geometry.js";
 import { LogPages, request } from "./pages.js";
-import { lastState, occurrences, visible, withoutOsc } from "./text.js";
+import { lastState, occurrences, plain, visible, withoutOsc } from "./text.js";
 
 const lines = (from, to, text = "x") => Array.from({ length: to - from }, (_, i) => ({ n: from + i, s: "o", t: text }));
 
@@ -82,6 +82,7 @@ test("a progress bar shows its last state", () => {
 test("control characters are seen, tabs and colours stay", () => {
   assert.equal(visible("a\u0000b\tc\u001b[31m"), "a\u2400b\tc\u001b[31m");
   assert.equal(withoutOsc("\u001b[1mx \u001b]8;;http://x\u0007link\u001b]8;;\u001b\\!"), "\u001b[1mx link!");
+  assert.equal(plain("\u001b[1;31mred\u001b[0m \u001b]0;title\u0007x"), "red x");
 });
 
 test("occurrences, whatever the case", () => {

@@ -55,7 +55,7 @@ export class LogView {
     this.anchor = { line: 0, dy: 0 };
     this.marked = null;
     this.query = "";
-    this.matches = [];
+    this.found = null;
     this.match = null;
     this.wrap = remembered("log-wrap") === "yes";
     this.lastScroll = 0;
@@ -397,7 +397,7 @@ export class LogView {
   }
 
   #emptyWords() {
-    return this.complete ? "Nothing was printed." : this.waiting();
+    return this.complete && this.attempts.length > 0 ? "Nothing was printed." : this.waiting();
   }
 
   #setJump() {
@@ -638,6 +638,7 @@ export class LogView {
     }
   }
 
+  /** Go to the next match in `direction`; `afresh` only where the words have changed. */
   async #search(direction, afresh = false) {
     clearTimeout(this.searchTimer);
     const q = this.searchBox.value;
@@ -645,34 +646,35 @@ export class LogView {
     if (afresh && !isNew) {
       return;
     }
+    this.searchAbort?.abort();
     this.query = q;
-    if (!q) {
+    if (isNew) {
       this.match = null;
       this.found = null;
+    }
+    if (!q) {
       this.#setSearchNote();
       this.#draw();
       return;
     }
-    this.searchAbort?.abort();
     const abort = new AbortController();
     this.searchAbort = abort;
-    const here = this.match === null || isNew ? this.anchor.line : this.match + (direction === "forward" ? 1 : -1);
+    // At the end of the log, what happened last is what is looked for.
+    const way = this.match === null && this.following ? "backward" : direction;
+    const from = this.match === null ? (this.following ? this.total : this.anchor.line) : this.match + (way === "forward" ? 1 : -1);
     setText(this.searchNote, "Searching…");
     try {
-      let found = await this.source.search({ attempt: this.attempt, q, from: here, direction, signal: abort.signal });
-      if (found.line === null && found.lines.length > 0) {
-        // Round the end.
-        const from = direction === "forward" ? 0 : Math.max(0, this.total - 1);
-        found = await this.source.search({ attempt: this.attempt, q, from, direction, signal: abort.signal });
-      }
-      this.match = found.line;
-      this.found = found;
-      this.#setSearchNote();
-      if (this.match !== null) {
-        this.showLine(this.match);
-      } else {
+      const found = (await this.#find(q, from, way, abort.signal)) ?? (await this.#find(q, way === "forward" ? 0 : this.total, way, abort.signal));
+      this.found ??= found === null ? { lines: [], more: false } : null;
+      this.match = found;
+      if (found === null) {
         this.#draw();
+      } else {
+        this.showLine(found);
       }
+      this.#setSearchNote();
+      this.found ??= await this.source.search({ attempt: this.attempt, q, from: 0, direction: "forward", signal: abort.signal });
+      this.#setSearchNote();
     } catch (caught) {
       const error = /** @type {any} */ (caught);
       if (error.name !== "AbortError") {
@@ -681,25 +683,35 @@ export class LogView {
     }
   }
 
-  #setSearchNote() {
-    const found = this.found;
-    const any = Boolean(found?.lines.length);
-    this.previousButton.disabled = this.nextButton.disabled = !any;
-    if (!this.query || !found) {
-      setText(this.searchNote, "");
-      return;
+  /** The first match from line `from` on, or null. The server looks for two seconds at a time. */
+  async #find(q, from, direction, signal) {
+    let start = Math.max(0, from);
+    while (from >= 0) {
+      const found = await this.source.search({ attempt: this.attempt, q, from: start, direction, signal });
+      if (found.line !== null || !found.more || found.next_line === null) {
+        return found.line;
+      }
+      start = found.next_line;
+      setText(this.searchNote, `Searching… line ${count(start)}`);
     }
-    const total = found.total ?? found.count ?? found.lines.length;
-    const more = found.truncated ? "+" : "";
-    const place = found.lines.indexOf(this.match);
-    setText(
-      this.searchNote,
-      !any
-        ? "No line matches"
-        : place === -1
-          ? `${count(total)}${more} lines`
-          : `${count(place + 1)} of ${count(total)}${more}`,
-    );
+    return null;
+  }
+
+  #setSearchNote() {
+    const any = this.match !== null;
+    this.previousButton.disabled = this.nextButton.disabled = !any;
+    if (!this.query) {
+      setText(this.searchNote, "");
+    } else if (!any) {
+      setText(this.searchNote, this.found ? "No line matches" : "");
+    } else if (this.found) {
+      const { lines, more } = this.found;
+      const place = lines.indexOf(this.match);
+      const all = `${count(lines.length)}${more ? "+" : ""}`;
+      setText(this.searchNote, place === -1 ? `${all} lines` : `${count(place + 1)} of ${all}`);
+    } else {
+      setText(this.searchNote, "");
+    }
   }
 }
 

@@ -20,6 +20,12 @@ export function withoutOsc(text) {
   return text.replace(/\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)/g, "");
 }
 
+/** The text without any escape sequence. */
+export function plain(text) {
+  // eslint-disable-next-line no-control-regex
+  return withoutOsc(text).replace(/\u001b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])/g, "");
+}
+
 /** Where `needle` occurs in `text`, whatever the case: `[[start, end], …]`, at most `most`. */
 export function occurrences(text, needle, most = 200) {
   if (!needle) {

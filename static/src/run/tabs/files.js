@@ -116,20 +116,17 @@ export class FilesTab {
     }
     into.replaceChildren(note("Reading the file…"));
     try {
+      if (IMAGE.test(entry.name)) {
+        const image = h("img", { alt: entry.name, src: `${this.#url(output, path, true)}&inline=1` });
+        image.addEventListener("error", () => into.replaceChildren(note("This is no image that a browser can show. Download it instead.")));
+        into.replaceChildren(image);
+        return;
+      }
       const response = await fetch(this.#url(output, path, true), { credentials: "same-origin" });
       if (!response.ok) {
         throw new Error(`The file could not be read (${response.status}).`);
       }
-      if (IMAGE.test(entry.name)) {
-        // As an image of a blob: whatever the bytes are, nothing in them runs.
-        const url = URL.createObjectURL(await response.blob());
-        const image = h("img", { alt: entry.name, src: url });
-        image.addEventListener("load", () => URL.revokeObjectURL(url));
-        image.addEventListener("error", () => into.replaceChildren(note("This is no image that a browser can show. Download it instead.")));
-        into.replaceChildren(image);
-      } else {
-        into.replaceChildren(h("pre", { tabindex: "0" }, h("code", { text: await response.text() })));
-      }
+      into.replaceChildren(h("pre", { tabindex: "0" }, h("code", { text: await response.text() })));
     } catch (error) {
       into.replaceChildren(h("p", { class: "run-error", text: /** @type {Error} */ (error).message }));
     }

@@ -8,6 +8,8 @@ const WAITING = {
   queued: "This step waits for a free slot. Its log appears here as soon as it starts.",
   preparing: "The step is being prepared. Nothing has been printed yet.",
   skipped: "This step was skipped: it never ran, so it has no log.",
+  cancelled: "This step was cancelled before it ran, so it has no log.",
+  failed: "This step failed before it ran, so it has no log.",
 };
 
 export class LogTab {

@@ -2,6 +2,7 @@
 
 import { absoluteTime, duration, plural, relativeTime } from "../../lib/format.js";
 import { statusBadge } from "../../lib/status.js";
+import { lastState, plain, visible } from "../../log/text.js";
 import { h, setText } from "../dom.js";
 import { exitWords, stepSeconds, STEP_TERMINAL } from "../store.js";
 
@@ -144,4 +145,4 @@ export function quoted(argument) {
   return /^[\w@%+=:,./${}-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 }
 
-export const textOf = (line) => (typeof line === "string" ? line : line.t);
+const textOf = (line) => visible(plain(lastState(typeof line === "string" ? line : line.t)));

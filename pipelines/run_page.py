@@ -1,0 +1,127 @@
+"""What the page of a run says before its script takes over, from the run's state. `static/src/run/store.js` agrees."""
+
+import re
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from pipelines.states import RunStatus, StepStatus
+
+TAIL_LINES = 12
+OTHERS_SHOWN = 20
+_NEVER = datetime.max.replace(tzinfo=UTC)
+# What colours and moves the cursor of a terminal means nothing on a page without one.
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+
+
+@dataclass(frozen=True, slots=True)
+class TailLine:
+    """One of the last lines of a log."""
+
+    text: str
+    is_error: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What a reader of a failed run wants to know first. Without a step, the run itself could not go on."""
+
+    step: str | None
+    exit_words: str = ""
+    reason: str = ""
+    tail: list[TailLine] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+    more_others: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StepRow:
+    """A step as a line of the table. Seconds are None for what has not begun."""
+
+    name: str
+    shown_status: str
+    waited_s: float | None
+    worked_s: float | None
+    note: str
+
+
+def failure_of(state: Mapping[str, Any]) -> Failure | None:
+    """The step that failed first, its last lines, and the names of the others; None where nothing failed."""
+    failed = [step for step in state["steps"] if step["status"] == StepStatus.FAILED]
+    if not failed:
+        return Failure(step=None, reason=state["reason"]) if state["status"] == RunStatus.FAILED else None
+    failed.sort(key=lambda step: _instant(step["finished_at"]) or _NEVER)
+    first, *others = failed
+    return Failure(
+        step=first["name"],
+        exit_words=exit_words(first["exit_code"]),
+        reason=first["reason"] or state["reason"],
+        tail=[_tail_line(line) for line in first["log_tail"][-TAIL_LINES:]],
+        others=[step["name"] for step in others[:OTHERS_SHOWN]],
+        more_others=max(0, len(others) - OTHERS_SHOWN),
+    )
+
+
+def step_rows(state: Mapping[str, Any], now: datetime) -> list[StepRow]:
+    return [_row(step, now) for step in state["steps"]]
+
+
+def run_seconds(state: Mapping[str, Any], now: datetime) -> float | None:
+    return seconds_between(state["started_at"], state["finished_at"], now)
+
+
+def shown_status(state: Mapping[str, Any]) -> str:
+    """The run's status, but "cancelling" between the request and the end."""
+    is_open = state["status"] in {RunStatus.QUEUED, RunStatus.RUNNING}
+    return "cancelling" if is_open and state["cancel_requested_at"] else str(state["status"])
+
+
+def seconds_between(start: datetime | str | None, end: datetime | str | None, now: datetime) -> float | None:
+    """From `start` to `end`, or to `now` where there is none yet; never negative."""
+    since = _instant(start)
+    return None if since is None else max(0.0, ((_instant(end) or now) - since).total_seconds())
+
+
+def exit_words(code: int | None) -> str:
+    """An exit code in words: a negative one is the signal that ended the process, as are 128 + n of a shell."""
+    if code is None:
+        return ""
+    if code < 0:
+        return f"ended by {_signal_name(-code)}"
+    return f"exit code {code} ({_signal_name(code - 128)})" if 128 < code < 160 else f"exit code {code}"
+
+
+def _row(step: Mapping[str, Any], now: datetime) -> StepRow:
+    if step["reused_from"]:
+        note = step["reuse_note"] or f"Reused from run {step['reused_from']}"
+        return StepRow(name=step["name"], shown_status="reused", waited_s=None, worked_s=None, note=note)
+    note = step["reason"]
+    if step["status"] == StepStatus.FAILED:
+        note = " · ".join(filter(None, [exit_words(step["exit_code"]), step["reason"]]))
+    elif not note and step["attempt"] > 1:
+        note = f"Attempt {step['attempt']}"
+    return StepRow(
+        name=step["name"],
+        shown_status=str(step["status"]),
+        waited_s=seconds_between(step["queued_at"], step["started_at"] or step["finished_at"], now),
+        worked_s=seconds_between(step["started_at"], step["finished_at"], now),
+        note=note,
+    )
+
+
+def _instant(value: datetime | str | None) -> datetime | None:
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _tail_line(line: Mapping[str, Any] | str) -> TailLine:
+    text, stream = (line, "o") if isinstance(line, str) else (line["t"], line["s"])
+    return TailLine(text=_ESCAPES.sub("", text.rstrip("\r").rpartition("\r")[2]), is_error=stream == "e")
