@@ -303,8 +303,8 @@ export function setEdit(draft, stepKey, path, text) {
 
 /** Forget edits, as when the text is again what the source holds. */
 export function dropEdit(draft, stepKey, path) {
-  const { [path]: _gone, ...edits } = stepOf(draft, stepKey).edits;
-  return updateStep(draft, stepKey, { edits });
+  const edits = Object.entries(stepOf(draft, stepKey).edits).filter(([name]) => name !== path);
+  return updateStep(draft, stepKey, { edits: Object.fromEntries(edits) });
 }
 
 /**

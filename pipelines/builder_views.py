@@ -1,0 +1,119 @@
+"""The pages that make and edit a pipeline. Editing itself goes through the API."""
+
+from typing import Any
+
+from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_safe
+
+from compute.models import ComputeTarget, Environment
+from datastores.models import DatasetVersion
+from pipelines.catalogue import visible
+from pipelines.definition import PipelineDefinition
+from pipelines.list_queries import whole_number
+from pipelines.models import Pipeline, PipelineVersion
+from pipelines.services.editing import create_pipeline
+from studio.lib.problems import UserError
+from studio.workspaces.access import WorkspaceRequest, workspace_page
+from studio.workspaces.models import Workspace
+from studio.workspaces.permissions import Permission
+
+VERSIONS_TO_CHOOSE = 20  # of each dataset and environment, newest first
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@workspace_page(Permission.EDIT_PIPELINES)
+def new(request: WorkspaceRequest) -> HttpResponse:
+    """A name for a new pipeline; from there on to the builder."""
+    given = {field: request.POST.get(field, "") for field in ("name", "description")}
+    errors: dict[str, str] = {}
+    if request.method == "POST":
+        try:
+            pipeline = create_pipeline(request.access, **given)
+        except UserError as error:
+            errors = {str(problem.loc[0]) if problem.loc else "name": problem.message for problem in error.problems}
+        else:
+            return HttpResponseRedirect(reverse("pipelines:edit", args=[request.access.workspace.slug, pipeline.pk]))
+    return render(
+        request, "pipelines/builder_new.html", {"given": given, "errors": errors}, status=422 if errors else 200
+    )
+
+
+@require_safe
+@workspace_page(Permission.VIEW)
+def edit(request: WorkspaceRequest, pipeline_id: int) -> HttpResponse:
+    """The builder. `?version=N` shows an older version, to look at and to restore; readers only ever look."""
+    access = request.access
+    pipeline = get_object_or_404(Pipeline, pk=pipeline_id, workspace=access.workspace, deleted_at=None)
+    shown = _shown_version(pipeline, request.GET.get("version", ""))
+    is_old = shown is not None and shown.number != pipeline.latest_version
+    may_edit = access.may(Permission.EDIT_PIPELINES)
+    definition = shown.definition if shown else PipelineDefinition()
+    edit_url = reverse("pipelines:edit", args=[access.workspace.slug, pipeline.pk])
+    data: dict[str, Any] = {
+        "workspace": access.workspace.slug,
+        "api": f"/api/workspaces/{access.workspace.slug}",
+        "pipeline": {
+            "id": pipeline.pk,
+            "name": pipeline.name,
+            "description": pipeline.description,
+            "latest_version": pipeline.latest_version,
+        },
+        "version": shown.number if shown else 0,
+        "shown": {"number": shown.number} if shown else None,
+        "definition": definition.model_dump(mode="json"),
+        "read_only": is_old or not may_edit,
+        "catalogue": _catalogue(access.workspace),
+        "urls": {"edit": edit_url},
+    }
+    context = {
+        "pipeline": pipeline,
+        "definition": definition,
+        "shown": shown,
+        "is_old": is_old,
+        "may_edit": may_edit,
+        "data": data,
+        "edit_url": edit_url,
+    }
+    return render(request, "pipelines/builder.html", context)
+
+
+def _shown_version(pipeline: Pipeline, asked: str) -> PipelineVersion | None:
+    """The version asked for, else the latest; None where nothing has been saved yet."""
+    if asked == "" and not pipeline.latest_version:
+        return None
+    number = pipeline.latest_version if asked == "" else whole_number(asked)
+    version = pipeline.versions.select_related("created_by").filter(number=number).first()
+    if version is None:
+        raise Http404("The pipeline has no such version.")
+    return version
+
+
+def _catalogue(workspace: Workspace) -> dict[str, Any]:
+    """What a step can be told to use. Three queries, whatever there is."""
+    datasets: dict[str, dict[str, Any]] = {}
+    versions = DatasetVersion.objects.filter(dataset__workspace=workspace)
+    for pk, name, number in versions.order_by("dataset__name", "-number").values_list(
+        "dataset_id", "dataset__name", "number"
+    ):
+        url = reverse("datasets:detail", args=[workspace.slug, pk])
+        _add_version(datasets.setdefault(name, {"name": name, "url": url, "versions": []}), number)
+    environments: dict[str, dict[str, Any]] = {}
+    rows = list(visible(Environment.objects.all(), workspace).order_by("name", "-version"))
+    own = {row.name for row in rows if row.workspace_id}
+    for row in rows:
+        # One of the workspace stands before a shared one of that name.
+        if row.workspace_id or row.name not in own:
+            _add_version(environments.setdefault(row.name, {"name": row.name, "versions": []}), row.version)
+    targets = visible(ComputeTarget.objects.all(), workspace).order_by("name").values_list("name", flat=True)
+    return {
+        "datasets": list(datasets.values()),
+        "environments": list(environments.values()),
+        "computes": [{"name": name} for name in dict.fromkeys(targets)],
+    }
+
+
+def _add_version(entry: dict[str, Any], number: int) -> None:
+    if len(entry["versions"]) < VERSIONS_TO_CHOOSE:
+        entry["versions"].append(number)

@@ -1,0 +1,81 @@
+/** The arguments of a step: a line to type, chips that insert what there is to speak of, and the command as it will run. */
+
+import { h } from "../graph/dom.js";
+import { updateStep } from "./document.js";
+import { insertPlaceholder, namesIn, piecesOf } from "./placeholders.js";
+
+const SCOPES = { inputs: "input", outputs: "output", parameters: "parameter" };
+
+export function argumentsField(fields, store, stepKey, step) {
+  const write = (text) =>
+    store.apply((draft) => updateStep(draft, stepKey, { arguments: text }), { merge: `${stepKey}.arguments` });
+  const field = fields.text({
+    path: "arguments",
+    label: "Arguments",
+    rows: 3,
+    mono: true,
+    read: () => step().arguments,
+    write,
+  });
+  const area = field.querySelector("textarea");
+  const insert = (scope, name) => {
+    const { text, caret } = insertPlaceholder(area.value, area.selectionStart, area.selectionEnd, scope, name);
+    area.value = text;
+    write(text);
+    area.focus();
+    area.setSelectionRange(caret, caret);
+  };
+  const words = () => ({
+    inputs: step().inputs.map(({ name }) => name),
+    outputs: step().outputs.map(({ name }) => name),
+    parameters: store.draft.parameters.map(({ name }) => name),
+  });
+  const chips = fields.derived(
+    h("div", { class: "builder-chips", role: "group", "aria-label": "Insert into the arguments" }),
+    () => [words(), step().arguments],
+    () =>
+      Object.entries(words()).flatMap(([scope, names]) => {
+        const used = namesIn(step().arguments, scope);
+        return names.filter(Boolean).map((name) =>
+          h(
+            "button",
+            {
+              type: "button",
+              class: `builder-chip is-${scope}${used.has(name) ? " is-used" : ""}`,
+              title: `Insert \${{${scope}.${name}}}${used.has(name) ? " (used already)" : ""}`,
+              disabled: fields.readOnly,
+              // The caret stays where it is.
+              on: { mousedown: (event) => event.preventDefault(), click: () => insert(scope, name) },
+            },
+            h("span", { class: "builder-chip__scope", text: SCOPES[scope] }),
+            name,
+          ),
+        );
+      }),
+  );
+  const preview = fields.derived(
+    h("div", { class: "builder-command mono", "aria-label": "The command as it will run" }),
+    () => [step().entry, step().arguments, words(), store.draft.parameters.map(({ default: value }) => value)],
+    () => [`python ${step().entry || "…"} `, ...piecesOf(step().arguments.trim()).map((piece) => shown(piece, words(), store.draft))],
+  );
+  field.querySelector("textarea").before(chips);
+  field.append(preview);
+  return field;
+}
+
+function shown(piece, words, draft) {
+  if (!piece.scope) return piece.text.replace(/\s+/g, " ");
+  const isKnown = words[piece.scope]?.includes(piece.name);
+  const parameter = piece.scope === "parameters" && draft.parameters.find(({ name }) => name === piece.name);
+  const value = parameter && parameter.default !== null ? String(parameter.default) || '""' : piece.name;
+  const title = !isKnown
+    ? `There is no ${SCOPES[piece.scope] ?? piece.scope} “${piece.name}”`
+    : parameter
+      ? `Parameter ${piece.name}${parameter.default === null ? ", given at submission" : ", by default"}`
+      : `The path of the ${SCOPES[piece.scope]} “${piece.name}”`;
+  return h("span", {
+    class: `builder-value is-${isKnown ? piece.scope : "unknown"}`,
+    title,
+    text: piece.scope === "parameters" ? value : `…/${piece.name}`,
+  });
+}

@@ -1,0 +1,69 @@
+/** What there is to choose from, as groups of choices for a select. Pure. A choice: {value, label, disabled}. */
+
+import { outputChoices } from "./document.js";
+
+/** A value for a binding; equal bindings have equal values. */
+export function bindingValue(binding) {
+  if (!binding) return "";
+  if (binding.kind === "dataset") return JSON.stringify(["dataset", binding.dataset, binding.version ?? null]);
+  if (binding.stepKey) return JSON.stringify(["output", binding.stepKey, binding.outputKey]);
+  return JSON.stringify(["lost", binding.step, binding.output]);
+}
+
+/** The binding that a value stands for. */
+export function bindingOf(value) {
+  if (!value) return null;
+  const [kind, a, b] = JSON.parse(value);
+  if (kind === "dataset") return { kind: "dataset", dataset: a, version: b };
+  if (kind === "output") return { kind: "output", stepKey: a, outputKey: b };
+  return { kind: "output", step: a, output: b };
+}
+
+/** What can feed an input: `[{label, choices}]`. What it is bound to now is always among them, even where it is gone. */
+export function inputGroups(draft, stepKey, binding, datasets) {
+  const outputs = outputChoices(draft, stepKey).map((choice) => ({
+    value: bindingValue(choice.binding),
+    label: choice.reason ? `${choice.label} (${choice.reason})` : choice.label,
+    disabled: choice.disabled,
+  }));
+  const data = datasets.flatMap((dataset) => [
+    { value: bindingValue({ kind: "dataset", dataset: dataset.name, version: null }), label: `${dataset.name} (latest)` },
+    ...dataset.versions.map((version) => ({
+      value: bindingValue({ kind: "dataset", dataset: dataset.name, version }),
+      label: `${dataset.name}, version ${version}`,
+    })),
+  ]);
+  const groups = [
+    { label: "", choices: [{ value: "", label: "Not bound" }] },
+    { label: "Outputs of other steps", choices: outputs },
+    { label: "Datasets", choices: data },
+  ];
+  const value = bindingValue(binding);
+  if (value && !groups.some(({ choices }) => choices.some((choice) => choice.value === value))) {
+    const name = binding.kind === "dataset" ? binding.dataset : `${binding.step ?? "?"} → ${binding.output ?? "?"}`;
+    groups.push({ label: "Not there any more", choices: [{ value, label: name }] });
+  }
+  return groups.filter(({ choices }) => choices.length);
+}
+
+/** Environments: the latest of each, and its versions. */
+export function environmentGroups(environments, current) {
+  const groups = environments.map(({ name, versions }) => ({
+    label: name,
+    choices: [
+      { value: name, label: `${name} (latest)` },
+      ...versions.map((version) => ({ value: `${name}:${version}`, label: `${name}, version ${version}` })),
+    ],
+  }));
+  return withCurrent(groups, current);
+}
+
+export function computeGroups(computes, current) {
+  return withCurrent([{ label: "", choices: computes.map(({ name }) => ({ value: name, label: name })) }], current);
+}
+
+function withCurrent(groups, current) {
+  if (groups.some(({ choices }) => choices.some(({ value }) => value === current))) return groups;
+  const gone = { value: current, label: current || "Choose…" };
+  return [{ label: current ? "Not there any more" : "", choices: [gone] }, ...groups];
+}

@@ -1,0 +1,107 @@
+/** The form of the pipeline itself: shown while no step is selected. */
+
+import { h } from "../graph/dom.js";
+import { addParameter, parameterValue, remember, removeParameter, renameParameter, updateParameter } from "./document.js";
+import { Fields } from "./fields.js";
+import { listField } from "./list_field.js";
+
+const TYPES = [
+  { value: "string", label: "Text" },
+  { value: "integer", label: "Whole number" },
+  { value: "number", label: "Number" },
+  { value: "boolean", label: "True or false" },
+];
+
+/** @param {import("./store.js").Store} store */
+export function pipelineForm(store) {
+  const fields = new Fields({ readOnly: store.readOnly });
+  const set = (name) => (value) => store.apply((draft) => ({ ...draft, [name]: value }), { merge: name });
+  const find = (key) => store.draft.parameters.find((parameter) => parameter.key === key);
+  const change = (key, name) => (value) =>
+    store.apply((draft) => updateParameter(draft, key, { [name]: value }), { merge: `${key}.${name}` });
+
+  const parameters = listField(fields, {
+    title: "Parameters",
+    addLabel: "Add parameter",
+    emptyText: "None. A parameter is a value that is asked for at each submission, and that arguments can speak of.",
+    className: "is-cards",
+    items: () => store.draft.parameters,
+    add: () => {
+      let key;
+      store.apply((draft) => {
+        const result = addParameter(draft);
+        ({ key } = result);
+        return result.draft;
+      });
+      return key;
+    },
+    remove: (key) => store.apply((draft) => removeParameter(draft, key)),
+    removeLabel: (key) => `Remove parameter ${find(key)?.name ?? ""}`,
+    row: (part, key) => {
+      let before = null;
+      return [
+        part.text({
+          path: `parameters.${key}.name`,
+          label: "Name",
+          mono: true,
+          read: () => find(key)?.name ?? "",
+          onFocus: () => {
+            before = remember(store.draft, "parameters", null, key);
+          },
+          write: (name) => {
+            before ??= remember(store.draft, "parameters", null, key);
+            store.apply((draft) => renameParameter(draft, key, name, before), { merge: `${key}.name` });
+          },
+        }),
+        part.select({
+          path: `parameters.${key}.type`,
+          label: "Type",
+          groups: () => [{ label: "", choices: TYPES }],
+          read: () => find(key)?.type ?? "string",
+          write: (type) =>
+            store.apply((draft) => {
+              const { default: value } = draft.parameters.find((parameter) => parameter.key === key);
+              return updateParameter(draft, key, { type, default: parameterValue(type, value === null ? "" : String(value)) });
+            }),
+        }),
+        part.text({
+          path: `parameters.${key}.default`,
+          label: "Default",
+          mono: true,
+          read: () => String(find(key)?.default ?? ""),
+          write: (text) => change(key, "default")(parameterValue(find(key).type, text)),
+        }),
+        part.check({
+          path: `parameters.${key}.required`,
+          label: "Ask each time, without a default",
+          read: () => find(key)?.default === null,
+          write: (isRequired) => change(key, "default")(isRequired ? null : startValue(find(key).type)),
+        }),
+        part.text({
+          path: `parameters.${key}.description`,
+          label: "Description",
+          read: () => find(key)?.description ?? "",
+          write: change(key, "description"),
+        }),
+      ];
+    },
+  });
+  const element = h(
+    "div",
+    { class: "builder-form__inner" },
+    h("div", { class: "builder-form__head" }, h("h2", { text: "Pipeline" })),
+    fields.text({ path: "name", label: "Name", read: () => store.draft.name, write: set("name") }),
+    fields.text({
+      path: "description",
+      label: "Description",
+      rows: 3,
+      placeholder: "What it is for",
+      read: () => store.draft.description,
+      write: set("description"),
+    }),
+    parameters,
+  );
+  return { element, fields };
+}
+
+const startValue = (type) => ({ string: "", integer: 0, number: 0, boolean: false })[type];

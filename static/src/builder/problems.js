@@ -1,0 +1,52 @@
+/** The API's problems, told by what they belong to instead of by place, so that they stay right while steps move. Pure. */
+
+/**
+ * @typedef {{stepKey: string|null, path: string, message: string, where: string}} PlacedProblem
+ *   `path` names a field of the step, or of the pipeline where `stepKey` is null: `entry`, `inputs.k7.binding`,
+ *   `parameters.k2.name`.
+ */
+
+/**
+ * @param {{loc: (string|number)[], message: string}[]} problems Of a definition made from `draft`.
+ * @param {import("./document.js").Draft} draft
+ * @returns {PlacedProblem[]}
+ */
+export function placed(problems, draft) {
+  return problems.map(({ loc, message }) => {
+    if (loc[0] === "steps" && typeof loc[1] === "number" && draft.steps[loc[1]]) {
+      const step = draft.steps[loc[1]];
+      const [path, item] = keyed(loc.slice(2), step);
+      return { stepKey: step.key, path, message, where: [step.name || "(no name)", item].filter(Boolean).join(" · ") };
+    }
+    const [path, item] = keyed(loc, draft);
+    return { stepKey: null, path, message, where: item || "Pipeline" };
+  });
+}
+
+const WORDS = { inputs: "input", outputs: "output", parameters: "parameter", timeout_s: "time limit", allow_reuse: "reuse" };
+
+/** `["inputs", 0, "binding"]` with the key of that input in place of its number, and what to call it. */
+function keyed(loc, owner) {
+  const [list, index, ...rest] = loc;
+  const item = typeof index === "number" && Array.isArray(owner[list]) ? owner[list][index] : null;
+  if (!item) return [loc.join("."), list === undefined ? "" : (WORDS[list] ?? String(list))];
+  return [[list, item.key, ...rest].join("."), `${WORDS[list] ?? list} ${item.name || index + 1}`];
+}
+
+/** Without those that the next save mends by itself: a script that is typed but not yet kept in the source folder. */
+export function withoutPending(problems, draft) {
+  const steps = new Map(draft.steps.map((step) => [step.key, step]));
+  return problems.filter(({ stepKey, path }) => {
+    const step = steps.get(stepKey);
+    if (!step || !Object.keys(step.edits).length) return true;
+    if (path === "source") return step.source !== null;
+    return !(path === "entry" && Object.hasOwn(step.edits, step.entry));
+  });
+}
+
+/** How many problems each step has: Map of key to count. */
+export function countsByStep(problems) {
+  const counts = new Map();
+  for (const { stepKey } of problems) if (stepKey) counts.set(stepKey, (counts.get(stepKey) ?? 0) + 1);
+  return counts;
+}

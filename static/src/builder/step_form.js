@@ -1,0 +1,173 @@
+/** The form of one step. */
+
+import { h } from "../graph/dom.js";
+import { icon } from "../lib/status.js";
+import { argumentsField } from "./arguments_field.js";
+import { bindingOf, bindingValue, computeGroups, environmentGroups, inputGroups } from "./catalogue.js";
+import {
+  addInput,
+  addOutput,
+  bindInput,
+  remember,
+  removeInput,
+  removeOutput,
+  renamePort,
+  stepOf,
+  updateStep,
+} from "./document.js";
+import { Fields } from "./fields.js";
+import { filesField, filesOf } from "./files_field.js";
+import { listField } from "./list_field.js";
+
+/**
+ * @param {import("./store.js").Store} store
+ * @param {string} stepKey
+ * @param {any} page What the page knows and does: `catalogue`, `urls`, `openFile`, `duplicate`, `remove`, `addAfter`.
+ */
+export function stepForm(store, stepKey, page) {
+  const fields = new Fields({ readOnly: store.readOnly });
+  const step = () => stepOf(store.draft, stepKey);
+  const set = (name) => (value) =>
+    store.apply((draft) => updateStep(draft, stepKey, { [name]: value }), { merge: `${stepKey}.${name}` });
+  const get = (name) => () => step()[name];
+  const { catalogue } = page;
+
+  /** The name of an input or output; what the arguments said before it was touched is kept in mind. */
+  const portName = (part, kind, key) => {
+    const scope = `${kind}s`;
+    let before = null;
+    return part.text({
+      path: `${scope}.${key}.name`,
+      label: `Name of the ${kind}`,
+      hideLabel: true,
+      mono: true,
+      read: () => step()?.[scope].find((port) => port.key === key)?.name ?? "",
+      onFocus: () => {
+        before = remember(store.draft, scope, stepKey, key);
+      },
+      write: (name) => {
+        before ??= remember(store.draft, scope, stepKey, key);
+        store.apply((draft) => renamePort(draft, kind, stepKey, key, name, before), { merge: `${key}.name` });
+      },
+    });
+  };
+  const added = (operation) => () => {
+    let key;
+    store.apply((draft) => {
+      const result = operation(draft, stepKey);
+      ({ key } = result);
+      return result.draft;
+    });
+    return key;
+  };
+  const nameOf = (scope, key) => step()?.[scope].find((port) => port.key === key)?.name ?? "";
+
+  const inputs = listField(fields, {
+    title: "Inputs",
+    addLabel: "Add input",
+    emptyText: "Nothing. Add an input to read a dataset or another step's output.",
+    items: () => step().inputs,
+    add: added(addInput),
+    remove: (key) => store.apply((draft) => removeInput(draft, stepKey, key)),
+    removeLabel: (key) => `Remove input ${nameOf("inputs", key)}`,
+    row: (part, key) => [
+      portName(part, "input", key),
+      h("span", { class: "builder-row__from", "aria-hidden": "true" }, icon("arrow-left")),
+      part.select({
+        path: `inputs.${key}.binding`,
+        label: "What feeds the input",
+        hideLabel: true,
+        groups: () => {
+          const input = step()?.inputs.find((candidate) => candidate.key === key);
+          return input ? inputGroups(store.draft, stepKey, input.binding, catalogue.datasets) : [];
+        },
+        read: () => bindingValue(step()?.inputs.find((candidate) => candidate.key === key)?.binding),
+        write: (value) => store.apply((draft) => bindInput(draft, stepKey, key, bindingOf(value))),
+      }),
+    ],
+  });
+  const outputs = listField(fields, {
+    title: "Outputs",
+    addLabel: "Add output",
+    emptyText: "Nothing. Add an output for each folder that the script writes.",
+    className: "is-narrow",
+    items: () => step().outputs,
+    add: added(addOutput),
+    remove: (key) => store.apply((draft) => removeOutput(draft, stepKey, key)),
+    removeLabel: (key) => `Remove output ${nameOf("outputs", key)}`,
+    row: (part, key) => [portName(part, "output", key)],
+  });
+
+  const entries = h("datalist", { id: `entries-${stepKey}` });
+  fields.derived(
+    entries,
+    () => scriptsOf(step(), store.sources),
+    () => scriptsOf(step(), store.sources).map((path) => h("option", { value: path })),
+  );
+  const entry = fields.text({ path: "entry", label: "Entry script", mono: true, read: get("entry"), write: set("entry") });
+  entry.querySelector("input").setAttribute("list", entries.id);
+  entry.append(entries);
+
+  const tool = (name, label, act, className = "") =>
+    h("button", { type: "button", class: `icon-button ${className}`, title: label, "aria-label": label, on: { click: act } }, icon(name));
+  const element = h(
+    "div",
+    { class: "builder-form__inner" },
+    h(
+      "div",
+      { class: "builder-form__head" },
+      h("h2", {}, icon("brand-python"), "Python script"),
+      !store.readOnly &&
+        h(
+          "div",
+          { class: "builder-form__tools" },
+          tool("git-fork", "Add a step that reads this one's output", () => page.addAfter(stepKey)),
+          tool("copy", "Duplicate step", () => page.duplicate(stepKey)),
+          tool("trash", "Delete step", () => page.remove(stepKey), "danger"),
+        ),
+      tool("x", "Close the step, show the pipeline", () => page.close()),
+    ),
+    fields.text({ path: "name", label: "Name", read: get("name"), write: set("name") }),
+    fields.text({ path: "description", label: "Description", rows: 2, placeholder: "What it does, for the others", read: get("description"), write: set("description") }),
+    filesField(fields, store, stepKey, step, { onOpen: page.openFile }),
+    entry,
+    inputs,
+    outputs,
+    argumentsField(fields, store, stepKey, step),
+    h(
+      "div",
+      { class: "builder-pair" },
+      fields.select({
+        path: "environment",
+        label: "Environment",
+        groups: () => environmentGroups(catalogue.environments, step()?.environment ?? ""),
+        read: () => step()?.environment ?? "",
+        write: set("environment"),
+      }),
+      fields.select({
+        path: "compute",
+        label: "Compute target",
+        groups: () => computeGroups(catalogue.computes, step()?.compute ?? ""),
+        read: () => step()?.compute ?? "",
+        write: set("compute"),
+      }),
+    ),
+    h(
+      "div",
+      { class: "builder-pair" },
+      fields.number({ path: "retries", label: "Retries after a failure", max: 10, read: get("retries"), write: (value) => set("retries")(value ?? 0) }),
+      fields.number({ path: "timeout_s", label: "Time limit in seconds", step: "any", placeholder: "none", read: get("timeout_s"), write: set("timeout_s") }),
+    ),
+    fields.check({
+      path: "allow_reuse",
+      label: "Reuse earlier results",
+      help: "When nothing that makes the result has changed, the step is not run again.",
+      read: get("allow_reuse"),
+      write: set("allow_reuse"),
+    }),
+  );
+  return { element, fields };
+}
+
+const scriptsOf = (step, sources) =>
+  (filesOf(step, sources) ?? []).map(({ path }) => path).filter((path) => path.endsWith(".py"));
