@@ -1,5 +1,6 @@
 """What the compute and environment pages read. A number of queries that does not grow with what they show."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ from studio.workspaces.models import Workspace
 NodeState = Literal["alive", "silent", "stopped"]
 
 QUEUE_PAGE = 50
+MOST_MARKS = 16
 FINISHED_SHOWN = 20
 # Finished jobs are looked for among so many of the newest: an order by finishing time would read all of them.
 FINISHED_WINDOW = 200
@@ -48,6 +50,28 @@ class NodeRow:
     @property
     def is_alive(self) -> bool:
         return self.state == "alive"
+
+    @property
+    def meter(self) -> "Meter":
+        return Meter(self.slots_in_use, self.slots if self.is_alive else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """Slots in use of those that there are: a mark for each while they can be counted by eye, else a bar."""
+
+    in_use: int
+    total: int
+
+    @property
+    def marks(self) -> list[bool] | None:
+        """True for a slot in use. A slot may be in use on a node that went silent: then there are more marks."""
+        count = max(self.in_use, self.total)
+        return [position < self.in_use for position in range(count)] if count <= MOST_MARKS else None
+
+    @property
+    def percent(self) -> int:
+        return min(100, round(100 * self.in_use / self.total)) if self.total else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +108,8 @@ class TargetRow:
         return min((node.state for node in self.nodes), key=("alive", "silent", "stopped").index)
 
     @property
-    def use_percent(self) -> int:
-        return min(100, round(100 * self.slots_in_use / self.slots_total)) if self.slots_total else 0
+    def meter(self) -> "Meter":
+        return Meter(self.slots_in_use, self.slots_total)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +137,22 @@ class Queue:
     length: int
     page: int
     pages: int
+
+    @property
+    def previous_page(self) -> int:
+        return self.page - 1
+
+    @property
+    def next_page(self) -> int:
+        return self.page + 1
+
+    @property
+    def has_previous(self) -> bool:
+        return self.page > 1
+
+    @property
+    def has_next(self) -> bool:
+        return self.page < self.pages
 
 
 def targets_of(workspace: Workspace) -> QuerySet[ComputeTarget]:
@@ -224,7 +264,7 @@ class SpecLine:
 
 
 def spec_difference(before: EnvironmentSpec, after: EnvironmentSpec) -> list[SpecLine]:
-    """What changed, the Python version first, then the requirements in their order with removed ones in place."""
+    """The requirements of `after` in order, each changed one below what it was; those that are gone come last."""
     lines: list[SpecLine] = []
     if before.python_version != after.python_version:
         lines += [
@@ -232,9 +272,21 @@ def spec_difference(before: EnvironmentSpec, after: EnvironmentSpec) -> list[Spe
             SpecLine("added", f"Python {after.python_version}"),
         ]
     kept = set(before.pip) & set(after.pip)
-    lines += [SpecLine("removed", text) for text in before.pip if text not in kept]
-    lines += [SpecLine("same" if text in kept else "added", text) for text in after.pip]
-    return lines
+    gone = [text for text in before.pip if text not in kept]
+    for text in after.pip:
+        if text in kept:
+            lines.append(SpecLine("same", text))
+            continue
+        was = [old for old in gone if _package(old) == _package(text)]
+        gone = [old for old in gone if old not in was]
+        lines += [*(SpecLine("removed", old) for old in was), SpecLine("added", text)]
+    return lines + [SpecLine("removed", text) for text in gone]
+
+
+def _package(requirement: str) -> str:
+    """The package that a requirement is about; how a name is written does not matter (PEP 503)."""
+    name = re.match(r"[A-Za-z0-9._-]*", requirement)
+    return re.sub(r"[-_.]+", "-", name.group() if name else requirement).lower()
 
 
 def _counts(jobs: QuerySet[Job]) -> dict[int, int]:
