@@ -19,7 +19,7 @@ from typing import Any
 from django.conf import settings
 
 # What would make it another installation's: the caller's own database, broker, addresses.
-_NOT_INHERITED = ("DATABASE_URL", "REDIS_URL", "BROKER_URL", "DJANGO_SETTINGS_MODULE")
+_NOT_INHERITED = ("DATABASE_URL", "REDIS_URL", "BROKER_URL", "DJANGO_SETTINGS_MODULE", "STUDIO_FOLLOW_PARENT")
 _START_TIMEOUT_S = 120.0
 _STOP_TIMEOUT_S = 30.0
 

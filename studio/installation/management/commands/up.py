@@ -1,6 +1,6 @@
 """`manage.py up`: the whole studio in the foreground."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
@@ -10,7 +10,7 @@ from studio.installation.running import Running
 
 class Command(BaseCommand):
     help = "Migrate, start everything that the studio needs on this machine, and stay; Ctrl-C stops all of it."
-    requires_system_checks: ClassVar[list[str]] = []
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", default="127.0.0.1")
