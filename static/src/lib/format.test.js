@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { duration, fileSize, plural, relativeTime, secondsBetween } from "./format.js";
 
 test("a duration has at most two units, and tenths only below ten seconds", () => {
+  /** @type {[number|null, string][]} */
   const cases = [
     [null, "–"], [0, "0.0 s"], [0.44, "0.4 s"], [9.94, "9.9 s"], [9.96, "10 s"], [59.4, "59 s"], [59.6, "1 min"],
     [184, "3 min 4 s"], [3600, "1 h"], [7500, "2 h 5 min"], [86400, "1 d"], [273600, "3 d 4 h"], [-3, "0.0 s"],
@@ -12,6 +13,7 @@ test("a duration has at most two units, and tenths only below ten seconds", () =
 });
 
 test("a size counts in thousands and never shows 1000 of a unit", () => {
+  /** @type {[number|null, string][]} */
   const cases = [
     [null, "–"], [0, "0 B"], [999, "999 B"], [1000, "1.0 KB"], [1536, "1.5 KB"], [99_950, "100 KB"],
     [999_600, "1.0 MB"], [240e6, "240 MB"], [1e18, "1000 PB"],

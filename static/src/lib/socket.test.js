@@ -4,7 +4,12 @@ import { afterEach, test } from "node:test";
 import { backoff, LiveSocket } from "./socket.js";
 
 class FakeSocket {
+  /** @type {FakeSocket[]} */
   static made = [];
+  /** @type {any} */
+  onopen;
+  /** @type {any} */
+  onclose;
 
   constructor(url) {
     this.url = url;

@@ -2,6 +2,7 @@
 import "htmx.org";
 
 import { csrfToken } from "../lib/api.js";
+import { sendToApi } from "../lib/api_form.js";
 import { absoluteTime, duration, relativeTime, secondsBetween } from "../lib/format.js";
 import { settle, toast } from "../lib/toast.js";
 
@@ -69,6 +70,10 @@ document.addEventListener("submit", (event) => {
   const asked = event.submitter?.closest("[data-confirm]") ?? (form.matches("[data-confirm]") ? form : null);
   if (!(asked instanceof HTMLElement) || form.dataset.confirmed === "yes") {
     delete form.dataset.confirmed;
+    if (form.dataset.api) {
+      event.preventDefault();
+      sendToApi(form);
+    }
     return;
   }
   event.preventDefault();
@@ -79,6 +84,11 @@ document.addEventListener("submit", (event) => {
     form.requestSubmit(event.submitter ?? undefined);
   });
 }, true);
+
+document.addEventListener("change", (event) => {
+  const form = event.target instanceof Element ? event.target.closest("form[data-submit-on-change]") : null;
+  if (form instanceof HTMLFormElement) form.requestSubmit();
+});
 
 /** Ask in the page's one dialog. */
 function confirmWith(/** @type {DOMStringMap} */ { confirm, confirmTitle = "Are you sure?", confirmVerb = "Delete", confirmKeep = "Keep it" }) {
@@ -137,6 +147,6 @@ setInterval(() => {
   tick();
   tellTimes();
 }, 1000);
-document.addEventListener("htmx:afterSwap", () => tellTimes());
+for (const drawn of ["htmx:afterSwap", "studio:drawn"]) document.addEventListener(drawn, () => tellTimes());
 
 for (const note of document.querySelectorAll("[data-toast]")) settle(note);

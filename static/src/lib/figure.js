@@ -1,0 +1,52 @@
+/** Plotly's figures in the page's own colours. The library is only loaded where a figure is. */
+
+import { statusOf } from "./status.js";
+
+/**
+ * Draw a figure made by the server, and again whenever the theme changes. A trace with `meta.status` gets its colour.
+ * @param {any} element Plotly gives it an `on`.
+ * @param {{data: any[], layout: any}} figure
+ * @param {{onClick?: (customdata: any) => void}} [options]
+ * @returns {Promise<() => void>} Stops it.
+ */
+export async function drawFigure(element, figure, { onClick } = {}) {
+  const module = await import("plotly.js-cartesian-dist-min");
+  const plotly = module.default ?? module;
+  const config = { displayModeBar: false, responsive: true };
+  const draw = () => plotly.react(element, painted(figure.data), themed(figure.layout), config);
+  await draw();
+  if (onClick) element.on("plotly_click", ({ points }) => points[0] && onClick(points[0].customdata));
+  document.addEventListener("studio:theme", draw);
+  return () => {
+    document.removeEventListener("studio:theme", draw);
+    plotly.purge(element);
+  };
+}
+
+const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+function painted(traces) {
+  return traces.map((trace) => {
+    const status = trace.meta?.status;
+    if (!status) return trace;
+    return { ...trace, marker: { ...trace.marker, color: token(`--${statusOf(status).tone}`) } };
+  });
+}
+
+function themed(layout) {
+  const axis = {
+    gridcolor: token("--line"),
+    linecolor: token("--line-strong"),
+    zerolinecolor: token("--line-strong"),
+    tickfont: { color: token("--text-3"), size: 11 },
+  };
+  return {
+    ...layout,
+    paper_bgcolor: "rgba(0,0,0,0)",
+    plot_bgcolor: "rgba(0,0,0,0)",
+    font: { family: token("--font"), color: token("--text-2"), size: 12 },
+    hoverlabel: { bgcolor: token("--raised"), bordercolor: token("--line-strong"), font: { color: token("--text") } },
+    xaxis: { ...layout.xaxis, ...axis },
+    yaxis: { ...layout.yaxis, ...axis },
+  };
+}

@@ -1,0 +1,163 @@
+/**
+ * The form between “Submit” and a run: typed parameters and the experiment. Builder, pipeline and run page open it.
+ *
+ *   const run = await openSubmitDialog({workspace: "demo", pipelineId: 3});   // {id, url, status}, or null
+ */
+
+import { h } from "../graph/dom.js";
+import { api, ApiError } from "./api.js";
+import { asText, readValue } from "./parameters.js";
+import { icon } from "./status.js";
+
+/**
+ * @param {object} options
+ * @param {string} options.workspace Its slug.
+ * @param {number|string} options.pipelineId
+ * @param {number} [options.version] The latest unless given.
+ * @param {Record<string, any>} [options.values] What stands in the fields at first, in place of the defaults.
+ * @param {string} [options.experiment]
+ * @returns {Promise<{id: number, url: string, status: string}|null>} The new run; null where the person thought better.
+ */
+export async function openSubmitDialog({ workspace, pipelineId, version, values = {}, experiment = "" }) {
+  const address = `/api/workspaces/${workspace}/pipelines/${pipelineId}/`;
+  const pipeline = await api.get(address);
+  const chosen = version ? await api.get(`${address}versions/${version}/`) : null;
+  const definition = chosen?.definition ?? pipeline.definition;
+  const number = version ?? pipeline.latest_version;
+  return new SubmitDialog(pipeline.name, number, definition?.parameters ?? [], values, experiment, (body) =>
+    api.post(`${address}runs/`, { version: number, ...body }),
+  ).result;
+}
+
+let opened = 0;
+
+class SubmitDialog {
+  constructor(name, version, parameters, values, experiment, submit) {
+    this.parameters = parameters;
+    this.submit = submit;
+    this.id = `submit-${(opened += 1)}`;
+    /** @type {Map<string, {input: any, error: HTMLElement}>} */
+    this.fields = new Map();
+    this.problems = h("div", { class: "form-errors", role: "alert", hidden: true });
+    this.button = h("button", { class: "btn btn-primary", type: "submit" }, icon("player-play"), "Submit");
+    const form = h(
+      "form",
+      { method: "dialog", novalidate: true },
+      h("h2", { id: `${this.id}-title`, text: `Submit ${name}` }),
+      h("p", { class: "muted", text: `Version ${version}` }),
+      this.problems,
+      ...parameters.map((parameter) => this.#parameterField(parameter, values[parameter.name] ?? parameter.default)),
+      this.#field("experiment", "Experiment", "optional", "Groups runs in the list. Without one, the pipeline's name.", (props) =>
+        h("input", { ...props, maxlength: 100, autocomplete: "off", spellcheck: "false", value: experiment }),
+      ),
+      h(
+        "div",
+        { class: "dialog-actions" },
+        h("button", { class: "btn", type: "button", text: "Cancel", on: { click: () => this.dialog.close() } }),
+        this.button,
+      ),
+    );
+    this.dialog = h("dialog", { class: "dialog", "aria-labelledby": `${this.id}-title` }, form);
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#send();
+    });
+    /** @type {Promise<any>} */
+    this.result = new Promise((resolve) => {
+      this.dialog.addEventListener("close", () => {
+        this.dialog.remove();
+        resolve(this.run ?? null);
+      });
+    });
+    document.body.append(this.dialog);
+    this.dialog.showModal();
+    const first = this.fields.values().next().value.input;
+    if (parameters.length) first.focus();
+    else this.button.focus();
+  }
+
+  #parameterField(parameter, value) {
+    const note = parameter.default === null || parameter.default === undefined ? `${parameter.type}, must be given` : parameter.type;
+    return this.#field(`parameter:${parameter.name}`, parameter.name, note, parameter.description ?? "", (props) => {
+      if (parameter.type === "boolean") {
+        const options = ["true", "false"].map((text) => h("option", { value: text, text }));
+        if (value === null || value === undefined) options.unshift(h("option", { value: "", text: "Choose" }));
+        const select = h("select", props, ...options);
+        select.value = asText(value);
+        return select;
+      }
+      const numeric = parameter.type === "string" ? {} : { inputmode: parameter.type === "integer" ? "numeric" : "decimal" };
+      return h("input", { ...props, ...numeric, type: "text", autocomplete: "off", spellcheck: "false", value: asText(value) });
+    });
+  }
+
+  #field(key, label, note, help, make) {
+    const id = `${this.id}-${this.fields.size}`;
+    const error = h("div", { class: "field-error", id: `${id}-error` });
+    const described = help ? `${id}-help ${id}-error` : `${id}-error`;
+    const input = make({ id, "aria-describedby": described });
+    input.addEventListener("input", () => this.#say(key, ""));
+    this.fields.set(key, { input, error });
+    return h(
+      "div",
+      { class: "field" },
+      h("label", { for: id }, label, " ", h("span", { class: "muted", text: note })),
+      input,
+      help && h("div", { class: "field-help", id: `${id}-help`, text: help }),
+      error,
+    );
+  }
+
+  #say(key, message) {
+    const field = this.fields.get(key);
+    if (!field) return false;
+    field.error.textContent = message;
+    if (message) field.input.setAttribute("aria-invalid", "true");
+    else field.input.removeAttribute("aria-invalid");
+    return true;
+  }
+
+  async #send() {
+    if (this.button.disabled) return;
+    const values = {};
+    this.#show([]);
+    const wrong = [];
+    for (const parameter of this.parameters) {
+      const read = readValue(parameter, this.fields.get(`parameter:${parameter.name}`).input.value);
+      if (read.problem) wrong.push({ loc: ["parameters", parameter.name], message: read.problem });
+      else values[parameter.name] = read.value;
+    }
+    if (wrong.length) {
+      this.#show(wrong);
+      return;
+    }
+    this.button.disabled = true;
+    this.button.setAttribute("aria-busy", "true");
+    try {
+      this.run = await this.submit({ parameters: values, experiment: this.fields.get("experiment").input.value.trim() });
+      this.dialog.close();
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.#show(error.problems.length ? error.problems : [{ loc: [], message: error.detail }]);
+    } finally {
+      this.button.disabled = false;
+      this.button.removeAttribute("aria-busy");
+    }
+  }
+
+  /** Each problem at the field it names; those of the pipeline itself above them all. */
+  #show(problems) {
+    for (const key of this.fields.keys()) this.#say(key, "");
+    const others = problems.filter(({ loc, message }) => {
+      const key = loc[0] === "parameters" && typeof loc[1] === "string" ? `parameter:${loc[1]}` : String(loc[0]);
+      return !this.#say(key, message);
+    });
+    const list = others.map(({ message }) => h("div", { text: message }));
+    const advice = others.some(({ loc }) => loc[0] === "steps" || typeof loc[1] === "number");
+    if (advice) list.push(h("div", { text: "Edit the pipeline to mend this, save it, and submit again." }));
+    this.problems.replaceChildren(icon("alert-circle"), h("div", {}, ...list));
+    this.problems.hidden = others.length === 0;
+    const first = [...this.fields.values()].find(({ error }) => error.textContent);
+    first?.input.focus();
+  }
+}
