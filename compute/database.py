@@ -12,10 +12,17 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-def patiently(action: Callable[[], T], *, give_up_s: float = 60.0, go_on: Callable[[], bool] = lambda: True) -> T:
+def patiently(
+    action: Callable[[], T],
+    *,
+    give_up_s: float = 60.0,
+    go_on: Callable[[], bool] = lambda: True,
+    even_if_full: bool = False,
+) -> T:
     """What `action`, one whole transaction, returns; after a lock, deadlock or lost connection it is run again.
 
-    Raises the last error after `give_up_s`, or as soon as `go_on` says no.
+    Raises the last error after `give_up_s`, as soon as `go_on` says no, and at once where the disk is full, unless
+    `even_if_full`: somebody may make room.
     """
     deadline = time.monotonic() + give_up_s
     pause_s = 0.02
@@ -23,7 +30,8 @@ def patiently(action: Callable[[], T], *, give_up_s: float = 60.0, go_on: Callab
         try:
             return action()
         except (OperationalError, InterfaceError) as error:
-            if connection.in_atomic_block or time.monotonic() > deadline or not go_on():
+            hopeless = "full" in str(error) and not even_if_full
+            if hopeless or connection.in_atomic_block or time.monotonic() > deadline or not go_on():
                 raise
             logger.warning("the database is busy or away, trying again: %s", error)
             connection.close_if_unusable_or_obsolete()

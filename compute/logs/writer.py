@@ -43,6 +43,7 @@ class LogWriter:
         """`go_on` says whether a database that is away is still worth waiting for."""
         self.job_id, self.attempt_id, self.attempt, self.go_on = job_id, attempt_id, attempt, go_on
         self.size_bytes = 0  # stored
+        self.fed_bytes = 0  # ever taken in, stored or not
         self.lines = 0  # newlines stored
         self._seq = 0
         self._lines = Interleaver()
@@ -50,16 +51,17 @@ class LogWriter:
         self._stored_at = -60.0
         self._news_at = -60.0
         self._news_held = False
-        self._full = False
+        self._is_mute = False
 
     def feed(self, stream: Stream, data: bytes) -> None:
         """Take in what `stream` said, storing it where it is time to. Raises LogFullError and LeaseLostError."""
-        if self._full:
+        self.fed_bytes += len(data)
+        if self._is_mute:
             return
         self._lines.feed(stream, data)
         self._heard_at = time.monotonic()
         if self.size_bytes + self._lines.size_bytes > settings.LOG_LIMIT_BYTES:
-            self._full = True
+            self._is_mute = True
             raise LogFullError
         if self._lines.size_bytes >= CHUNK_BYTES:
             self.store()
@@ -68,6 +70,15 @@ class LogWriter:
         """A line of the studio's own, with the time."""
         stamp = timezone.now().strftime("%H:%M:%S")
         self.feed("s", f"{stamp} {text}\n".encode(errors="replace"))
+
+    def end_lines(self) -> None:
+        """The process is gone: lines that it did not finish are all there will be of them."""
+        self._lines.release()
+
+    def mute(self) -> None:
+        """Drop what still comes, the pieces in hand included: there is no room for them."""
+        self._is_mute = True
+        self._lines = Interleaver()
 
     def due_in_s(self) -> float | None:
         """Seconds until `store_if_due` has something to do; None while nothing waits."""

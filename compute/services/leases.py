@@ -144,7 +144,8 @@ def finish(
 def _close(lease: Lease, outcome: Outcome, now: datetime) -> bool:
     rows = Job.objects.filter(pk=lease.job_id, lease_token=lease.token)
     free: dict[str, Any] = {"lease_token": None, "lease_expires_at": None}
-    status, reason, changes = outcome.status, outcome.reason, {}
+    changes: dict[str, Any] = {}
+    status, reason = outcome.status, outcome.reason
     if outcome.may_retry:
         changes["failures"] = F("failures") + 1
         if lease.failures + 1 < lease.max_attempts:

@@ -1,0 +1,1 @@
+"""Runs one attempt of a job on this machine: environment, working folder, process, outputs."""

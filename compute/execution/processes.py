@@ -1,0 +1,143 @@
+"""Find and end every process of an attempt, however it tried to get away. Standard library only.
+
+A process of an attempt is known by any of three signs: its session, its ancestry, or the marker in the environment that
+it was started with. The node adopts orphans (`PR_SET_CHILD_SUBREAPER`), so what forked twice still descends from it.
+
+Run as a program (`python processes.py MARKER`), it is a node's guardian: it waits for its standard input to end, which
+happens when the node does, however that ended, and then ends every process whose marker begins with MARKER.
+"""
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+MARKER = "STUDIO_JOB"
+_PR_SET_CHILD_SUBREAPER = 36
+_PROC = Path("/proc")
+_GIVE_UP_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A line of /proc/PID/stat."""
+
+    pid: int
+    parent: int
+    session: int
+    is_zombie: bool
+
+
+def adopt_orphans() -> None:
+    """Make this process the new parent of descendants that lose theirs."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "this kernel can't make a process adopt orphans")
+
+
+def processes() -> dict[int, Process]:
+    """Every process of this machine that we can see."""
+    found: dict[int, Process] = {}
+    for name in os.listdir(_PROC):  # noqa: PTH208 (names are all that is needed, hundreds of times)
+        if name.isdecimal() and (process := _read(int(name))):
+            found[process.pid] = process
+    return found
+
+
+def _read(pid: int) -> Process | None:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return None
+    # The name in parentheses may hold anything, parentheses included.
+    fields = stat[stat.rfind(b")") + 2 :].split()
+    return Process(pid, int(fields[1]), int(fields[3]), fields[0] in {b"Z", b"X"})
+
+
+def children() -> set[int]:
+    """The children of this process, adopted ones and zombies included: a read per thread, whatever else runs."""
+    found: set[int] = set()
+    for task in os.listdir("/proc/self/task"):  # noqa: PTH208
+        with contextlib.suppress(OSError):
+            found.update(map(int, Path(f"/proc/self/task/{task}/children").read_bytes().split()))
+    return found
+
+
+def marker_of(pid: int) -> str | None:
+    """The marker that a process was started with; None where there is none or it can't be read."""
+    try:
+        variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return None
+    prefix = f"{MARKER}=".encode()
+    return next(
+        (found[len(prefix) :].decode(errors="replace") for found in variables if found.startswith(prefix)), None
+    )
+
+
+def members(*, marker: str, root: int | None = None) -> set[int]:
+    """Living processes of the attempt with this marker (or of all attempts whose marker begins so).
+
+    `root` is the attempt's first process, whose number is also the number of its session.
+    """
+    table = processes()
+    seeds = {pid for pid in table if (mark := marker_of(pid)) is not None and mark.startswith(marker)}
+    if root is not None:
+        seeds.add(root)
+        seeds |= {process.pid for process in table.values() if process.session == root}
+    return {pid for pid in with_descendants(seeds, table) if pid in table and not table[pid].is_zombie} - {os.getpid()}
+
+
+def with_descendants(seeds: Iterable[int], table: dict[int, Process]) -> set[int]:
+    offspring: dict[int, list[int]] = {}
+    for process in table.values():
+        offspring.setdefault(process.parent, []).append(process.pid)
+    found: set[int] = set()
+    left = list(seeds)
+    while left:
+        pid = left.pop()
+        if pid not in found:
+            found.add(pid)
+            left += offspring.get(pid, [])
+    return found
+
+
+def send(pids: Iterable[int], number: signal.Signals) -> None:
+    """Signal processes; those that are gone or not ours are passed over."""
+    for pid in pids:
+        if pid > 1:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, number)
+
+
+def kill_until_gone(find: Callable[[], set[int]], *, give_up_s: float = _GIVE_UP_S) -> set[int]:
+    """SIGKILL whatever `find` finds until it finds nothing: what forks meanwhile is found in the next round.
+
+    Returns what could not be ended: a process that hangs in the kernel can take its time.
+    """
+    deadline = time.monotonic() + give_up_s
+    while found := find():
+        if time.monotonic() > deadline:
+            return found
+        send(found, signal.SIGKILL)
+        time.sleep(0.01)
+    return set()
+
+
+def guard(marker: str) -> None:
+    """Wait for the node's end, then end what it left."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    with contextlib.suppress(OSError):
+        while os.read(0, 1024):
+            pass
+    kill_until_gone(lambda: members(marker=marker))
+
+
+if __name__ == "__main__":
+    guard(sys.argv[1])

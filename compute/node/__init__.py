@@ -1,0 +1,1 @@
+"""A node: the process that runs jobs of one compute target."""

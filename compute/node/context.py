@@ -1,0 +1,88 @@
+"""What the threads of a node share: its row, the attempts that run, and whether it still may run them."""
+
+import hashlib
+import threading
+import time
+import uuid
+
+from django.conf import settings
+
+from compute.execution.handle import Handle
+from compute.models import Node
+from compute.services.leases import Lease
+
+# Leases count as lost so long before they are: ending a tree takes a moment.
+FENCE_MARGIN_S = 2.0
+
+
+def installation() -> str:
+    """Tells the processes of two studios on one machine apart. Says nothing about the key that it is made from."""
+    return hashlib.sha256(f"node marker of {settings.SECRET_KEY}".encode()).hexdigest()[:12]
+
+
+def now_s() -> float:
+    """Seconds that go on while the machine sleeps: a lease does not wait for a laptop's lid to open."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def fence_after_s() -> float:
+    """So long after the last renewal the node stops believing in its leases."""
+    lease_s: float = settings.NODE_LEASE_S
+    return max(lease_s - FENCE_MARGIN_S, lease_s / 2)
+
+
+class NodeContext:
+    """One per process."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.stopping = threading.Event()
+        self.renewed_s = now_s()
+        self.running: dict[uuid.UUID, tuple[Lease, Handle]] = {}
+        self._lock = threading.Lock()
+
+    @staticmethod
+    def marker_of_node(node: Node) -> str:
+        """What the markers of all processes of this node, of any incarnation, begin with."""
+        return f"{installation()}/{node.pk}/"
+
+    @property
+    def marker(self) -> str:
+        """What the markers of all processes of this incarnation begin with."""
+        return f"{self.marker_of_node(self.node)}{self.node.incarnation.hex}/"
+
+    @property
+    def is_fenced(self) -> bool:
+        """Whether the leases could not be renewed for so long that others may have taken the jobs."""
+        return now_s() - self.renewed_s > fence_after_s()
+
+    def begin(self, lease: Lease) -> Handle:
+        handle = Handle(f"{self.marker}{lease.token.hex}")
+        with self._lock:
+            self.running[lease.token] = (lease, handle)
+        if self.stopping.is_set():
+            handle.ask("stop")
+        return handle
+
+    def end(self, lease: Lease) -> None:
+        with self._lock:
+            _, handle = self.running.pop(lease.token)
+        handle.close()
+
+    def attempts(self) -> list[tuple[Lease, Handle]]:
+        with self._lock:
+            return list(self.running.values())
+
+    def cancel(self, job_ids: set[int]) -> None:
+        for lease, handle in self.attempts():
+            if lease.job_id in job_ids:
+                handle.ask("cancel")
+
+    def stop(self) -> None:
+        """No new jobs; those that run are ended and handed back."""
+        self.stopping.set()
+        for _, handle in self.attempts():
+            handle.ask("stop")
+
+
+current: NodeContext | None = None  # where this process is a node

@@ -1,0 +1,113 @@
+"""Keeps a node alive in the database, and ends its work where that fails.
+
+Two threads. The keeper renews leases and hears requests, and may have to wait for the database. The fence never waits
+for anything but the clock: it ends everything as soon as the leases could have been given to somebody else.
+"""
+
+import logging
+import threading
+import uuid
+
+from django.conf import settings
+from django.db import Error as DatabaseFailure
+from django.db import close_old_connections, connection
+
+from compute import doorbell
+from compute.execution.processes import MARKER, kill_until_gone, marker_of
+from compute.execution.supervision import orphans, reap_orphans
+from compute.models import Job
+from compute.node.context import NodeContext, fence_after_s, now_s
+from compute.services.leases import lose
+from compute.services.nodes import heartbeat, held_jobs
+from compute.states import ACTIVE
+
+logger = logging.getLogger(__name__)
+
+_NEWS_EVERY_S = 1.0
+
+
+class Keeper(threading.Thread):
+    """Renews every lease of the node with one UPDATE a heartbeat."""
+
+    def __init__(self, context: NodeContext) -> None:
+        super().__init__(name="keeper", daemon=True)
+        self.context = context
+        self.over = threading.Event()
+        self._unknown: set[uuid.UUID] = set()  # leases that no thread of ours runs, seen at the last heartbeat
+
+    def run(self) -> None:
+        next_beat_s = now_s() + settings.NODE_HEARTBEAT_S
+        while not self.over.wait(max(0.0, min(_NEWS_EVERY_S, next_beat_s - now_s()))):
+            doorbell.send_held_news()
+            if now_s() < next_beat_s:
+                continue
+            next_beat_s = now_s() + settings.NODE_HEARTBEAT_S
+            try:
+                close_old_connections()
+                self.beat()
+                self._end_strays()
+            except DatabaseFailure as error:
+                logger.warning("could not renew the leases, trying again: %s", error)
+                connection.close()
+                next_beat_s = now_s() + min(1.0, settings.NODE_HEARTBEAT_S)
+            except Exception:
+                logger.exception("a heartbeat broke, trying again")
+        connection.close()
+
+    def beat(self) -> None:
+        """One heartbeat."""
+        began_s = now_s()
+        if not heartbeat(self.context.node):
+            logger.error("another process serves as node %s now: this one stops", self.context.node.name)
+            self.context.renewed_s = began_s - 2 * fence_after_s()
+            self.context.stop()
+            return
+        # Counted from before the statement was sent: the database can't have renewed earlier than that.
+        self.context.renewed_s = began_s
+        held = held_jobs(self.context.node)
+        for lease, handle in self.context.attempts():
+            if held.get(lease.token):
+                handle.ask("cancel")
+        self._hand_back_unknown(set(held))
+
+    def _hand_back_unknown(self, held: set[uuid.UUID]) -> None:
+        """A claim whose answer got lost on its way (the connection broke at the commit) is run by nobody."""
+        unknown = held - {lease.token for lease, _ in self.context.attempts()}
+        certain, self._unknown = unknown & self._unknown, unknown
+        for job in Job.objects.filter(lease_token__in=certain, status__in=ACTIVE).select_related("lease_node"):
+            lose(job, "its connection to the database broke while it took or ended the job")
+
+    def _end_strays(self) -> None:
+        """Adopted processes of attempts that are over: they hid when their attempt ended."""
+        reap_orphans()
+        tokens = {handle.marker for _, handle in self.context.attempts()}
+
+        def strays() -> set[int]:
+            reap_orphans()
+            marks = {pid: marker_of(pid) for pid in orphans()}
+            # Without a marker nobody can say whose it is; with no attempt running it is nobody's.
+            return {pid for pid, mark in marks.items() if (mark not in tokens if mark else not self.context.running)}
+
+        if found := strays():
+            logger.warning("ending %d processes that an attempt left behind (%s)", len(found), MARKER)
+            kill_until_gone(strays, give_up_s=2.0)
+
+
+class Fence(threading.Thread):
+    """Ends all that runs once the leases could not be renewed in time. Touches no database."""
+
+    def __init__(self, context: NodeContext) -> None:
+        super().__init__(name="fence", daemon=True)
+        self.context = context
+        self.over = threading.Event()
+
+    def run(self) -> None:
+        while not self.over.wait(min(0.5, fence_after_s() / 10)):
+            if self.context.is_fenced:
+                self._end_all()
+
+    def _end_all(self) -> None:
+        for lease, handle in self.context.attempts():
+            if handle.wish != "fence":
+                logger.error("the lease of %s could not be renewed in time: ending it", lease.title)
+                handle.ask("fence")

@@ -1,0 +1,157 @@
+"""The node's process: a Celery worker whose threads are the slots, a keeper, a fence, and a guardian beside it."""
+
+import contextlib
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+from celery.exceptions import WorkerShutdown
+from django.conf import settings
+from django.db import connection
+
+from compute import doorbell
+from compute.database import patiently
+from compute.execution import processes
+from compute.execution.supervision import awaited, spawn
+from compute.models import ComputeTarget, Job, Node
+from compute.node import context as node_context
+from compute.node.context import NodeContext
+from compute.node.keeper import Fence, Keeper
+from compute.services.nodes import hand_back_inherited, inherited_jobs, register, say_goodbye
+from studio.celery import app
+
+logger = logging.getLogger(__name__)
+
+
+def serve(target: ComputeTarget, *, name: str, slots: int) -> None:
+    """Be a node of `target` until a signal says stop. Raises UserError where a node of that name lives already."""
+    with _stopping_on_signals():
+        node = patiently(lambda: register(target=target, name=name, slots=slots))
+        context = node_context.current = NodeContext(node)
+        keeper, fence = Keeper(context), Fence(context)
+        try:
+            processes.adopt_orphans()
+            with _guardian(context):
+                _take_over(node)
+                keeper.start()
+                fence.start()
+                _Signals.context = context
+                _work(target, slots)
+        except WorkerShutdown:
+            pass
+        finally:
+            context.stop()
+            keeper.over.set()
+            fence.over.set()
+            say_goodbye(node)
+            connection.close()
+    logger.info("node %s of %s has stopped", name, target.name)
+
+
+def _work(target: ComputeTarget, slots: int) -> None:
+    worker = app.WorkController(
+        pool="threads",
+        concurrency=slots,
+        queues=[target.queue],
+        hostname=doorbell.worker_hostname(_context().node.pk),
+        ready_callback=lambda _consumer: _ready(target),
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+    )
+    worker.start()
+
+
+def _ready(target: ComputeTarget) -> None:
+    """Look into the queue on every slot: whatever was rung for while no node lived was not heard."""
+    node = _context().node
+    logger.info("node %s of %s is ready: %d slots", node.name, target.name, node.slots)
+    doorbell.ring({target.pk: node.slots})
+
+
+def _context() -> NodeContext:
+    assert node_context.current is not None, "set by `serve`"
+    return node_context.current
+
+
+def _take_over(node: Node) -> None:
+    """End what earlier incarnations left running on this machine, then give their jobs back, then clear up."""
+    earlier = inherited_jobs(node)
+    left = processes.kill_until_gone(lambda: _leftovers(node))
+    if left:
+        logger.error("processes %s of an earlier node can't be ended: they hang in the kernel", sorted(left))
+    handed_back = patiently(lambda: hand_back_inherited(earlier))
+    if handed_back:
+        logger.warning("%d jobs of this node's last incarnation were handed back", handed_back)
+    _remove_old_folders()
+
+
+def _leftovers(node: Node) -> set[int]:
+    """Processes of earlier incarnations. The guardian and this process carry no marker."""
+    return processes.members(marker=NodeContext.marker_of_node(node))
+
+
+def _remove_old_folders() -> None:
+    """Working folders that no lease speaks for. Listed before the leases are: a folder is made after its lease."""
+    folders = list((Path(settings.NODE_HOME) / "attempts").glob("*"))
+    tokens = Job.objects.exclude(lease_token=None).values_list("lease_token", flat=True)
+    held = {token.hex for token in tokens if token is not None}
+    for folder in folders:
+        if folder.name not in held:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _guardian(context: NodeContext) -> Iterator[None]:
+    """A small process that ends this node's steps should the node itself be killed without a chance to do so."""
+    Path(settings.NODE_HOME).mkdir(parents=True, exist_ok=True)
+    reading, writing = os.pipe()
+    guardian = spawn(
+        [sys.executable, "-I", "-S", str(processes.__file__), context.marker],
+        cwd="/",
+        env={"PATH": os.defpath, "LANG": "C.UTF-8"},
+        stdin=reading,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(reading)
+    try:
+        yield
+    finally:
+        os.close(writing)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            guardian.wait(2.0)
+        awaited.discard(guardian.pid)
+
+
+class _Signals:
+    context: NodeContext | None = None
+    is_stopping = False
+
+
+@contextlib.contextmanager
+def _stopping_on_signals() -> Iterator[None]:
+    """The first SIGTERM, SIGINT or SIGHUP stops the node; it is on its way then, and further ones change nothing."""
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    before = {number: signal.signal(number, _stop) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    if _Signals.is_stopping:
+        return
+    _Signals.is_stopping = True
+    if _Signals.context is not None:
+        _Signals.context.stop()
+    # Raised out of whatever the main thread waits for: the broker's next message may be long in coming.
+    raise WorkerShutdown(0)
