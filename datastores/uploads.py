@@ -16,7 +16,7 @@ from datastores.services import Upload
 from studio.lib.problems import UserError
 
 
-def uploads_of(fields: QueryDict, files: MultiValueDict[str, UploadedFile[Any]]) -> Iterator[Upload]:
+def uploads_of(fields: QueryDict, files: MultiValueDict[str, "UploadedFile[Any]"]) -> Iterator[Upload]:
     """The parts `files` by their order, each with its path.
 
     Paths come as one JSON list in `paths_json` (a browser rewrites line breaks in plain fields), or as one field
@@ -59,6 +59,6 @@ def _paths(fields: QueryDict) -> list[str]:
     return paths
 
 
-def _content(part: UploadedFile[Any]) -> Path | BinaryIO:
+def _content(part: "UploadedFile[Any]") -> Path | BinaryIO:
     # Parts beyond FILE_UPLOAD_MAX_MEMORY_SIZE lie in a file already, which a datastore on the same disk just renames.
     return Path(part.temporary_file_path()) if isinstance(part, TemporaryUploadedFile) else cast("BinaryIO", part.file)
