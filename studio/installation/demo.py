@@ -9,7 +9,8 @@ from django.contrib.auth.hashers import check_password
 from django.db import transaction
 
 from compute.services.targets import ensure_curated
-from studio.workspaces.models import Membership, Role, User, Workspace
+from studio.workspaces.models import User, Workspace
+from studio.workspaces.services import create_workspace
 
 ADMIN = "admin"
 DEMO = "demo"
@@ -24,16 +25,13 @@ def create_demo() -> None:
     """On the first start only, all or nothing: whoever removed the demo since then does not find it again."""
     if User.objects.exists() or Workspace.objects.exists():
         return
-    from datastores.services import create_default_datastore
     from pipelines import sample
 
     password = _kept_password() or secrets.token_urlsafe(12)
     _keep_password(password)
     with transaction.atomic():
         admin = User.objects.create_superuser(ADMIN, password=password)
-        workspace = Workspace.objects.create(slug=DEMO, name="Demo")
-        Membership.objects.create(workspace=workspace, user=admin, role=Role.OWNER)
-        create_default_datastore(workspace)
+        workspace = create_workspace(name="Demo", slug=DEMO, owner=admin)
         sample.create_sample(workspace, admin)
 
 

@@ -9,13 +9,14 @@ from statistics import median
 from typing import Any
 
 from studio.installation.bench.client import ApiError, Client
-from studio.installation.bench.workloads import LAST_LINE, SCRIPTS
+from studio.installation.bench.workloads import AT_ONCE, LAST_LINE, SCRIPTS
 from studio.installation.temporary import Installation, temporary_installation
 
 _RUN_TIMEOUT_S = 600.0
 # How often a run is asked whether it is over. Its own `finished_at` says when it was, so this costs no precision.
 _ASK_EVERY_S = 0.25
-_WORKSPACE = "bench"
+_NAME = "bench"  # of the workspace and its only member
+_NODE_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +144,32 @@ def phases(run: Done, attempts: dict[str, dict[str, Any]]) -> list[Phase]:
 def studio_side() -> Iterator[StudioSide]:
     """A fresh installation on SQLite with an embedded broker, one node of two slots, and a workspace of its own."""
     with temporary_installation(demo=False) as installation:
-        token = installation.manage("shell", "-c", _MAKE_WORKSPACE).splitlines()[-1]
-        with Client(installation.address, workspace=_WORKSPACE, token=token) as client:
+        installation.manage("shell", "--no-imports", "-c", _PREPARE)
+        token = installation.manage("token", _NAME)
+        with Client(installation.address, workspace=_NAME, token=token) as client:
+            _wait_for_node(client)
             yield StudioSide(installation, client)
 
 
-_MAKE_WORKSPACE = ""
+# Two slots on every machine: that is what the fan-out's bare processes have.
+_PREPARE = f"""
+from compute.models import ComputeTarget
+from studio.workspaces.models import User
+from studio.workspaces.services import create_workspace
+
+create_workspace(name="Benchmark", slug="{_NAME}", owner=User.objects.create(username="{_NAME}"))
+ComputeTarget.objects.filter(workspace=None).update(slots={AT_ONCE})
+"""
+
+
+def _wait_for_node(client: Client) -> None:
+    until = time.monotonic() + _NODE_TIMEOUT_S
+    while time.monotonic() < until:
+        nodes = [node for target in client.get("compute/")["results"] for node in target["nodes"]]
+        if any(node["state"] == "alive" and node["slots"] == AT_ONCE for node in nodes):
+            return
+        time.sleep(0.2)
+    raise RuntimeError(f"No node of {AT_ONCE} slots came up within {_NODE_TIMEOUT_S:.0f} s.")
 
 
 def _seconds(instant: str) -> float:

@@ -1,0 +1,64 @@
+"""`make test`: every check and every test, each part after the other; `everything PART…` runs some of them.
+
+A part that fails does not keep the next ones from running. The exit code says whether all of them passed.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+BIN = Path(sys.executable).parent
+PYTEST = [sys.executable, "-m", "pytest", "--numprocesses", "2", "--dist", "loadfile"]
+ON_POSTGRES = [sys.executable, "-m", "tests.support.postgres"]
+PARTS: dict[str, list[list[str]]] = {
+    "lint": [
+        [sys.executable, "-m", "ruff", "check", "."],
+        [sys.executable, "-m", "ruff", "format", "--check", "."],
+        [sys.executable, "-m", "mypy", "studio", "datastores", "compute", "pipelines"],
+        [str(BIN / "lint-imports"), "--no-cache"],
+        [sys.executable, "-m", "djlint", "--lint", "--quiet", "templates"],
+        [sys.executable, "manage.py", "makemigrations", "--check", "--dry-run"],
+        [sys.executable, "manage.py", "check", "--fail-level", "WARNING"],
+        [sys.executable, "manage.py", "spectacular", "--validate", "--fail-on-warn", "--file", os.devnull],
+        ["npm", "run", "--silent", "lint"],
+        ["npm", "run", "--silent", "types"],
+        ["npm", "run", "--silent", "test"],
+    ],
+    "postgres": [[*ON_POSTGRES, *PYTEST, "tests/service", "tests/acceptance"]],
+    "sqlite": [[*PYTEST, "tests/unit", "tests/service", "tests/acceptance"]],
+    "browser": [[*PYTEST, "tests/browser"]],
+}
+
+
+def main(wanted: list[str]) -> int:
+    unknown = set(wanted) - set(PARTS)
+    if unknown:
+        print(f"There is no part {', '.join(sorted(unknown))}: choose from {', '.join(PARTS)}.")
+        return 2
+    failed: list[str] = []
+    for part, commands in PARTS.items():
+        if wanted and part not in wanted:
+            continue
+        started = time.monotonic()
+        for command in commands:
+            shown = " ".join(Path(word).name if word.startswith("/") else word for word in command)
+            print(f"\n── {part}: {shown}", flush=True)
+            if _run(command) != 0:
+                failed.append(shown)
+        print(f"── {part}: {time.monotonic() - started:.0f} s", flush=True)
+    if failed:
+        print("\nFailed:\n" + "\n".join(f"  {command}" for command in failed), flush=True)
+    return 1 if failed else 0
+
+
+def _run(command: list[str]) -> int:
+    # Not the developer's own studio: its commands write a key and a database below STUDIO_HOME.
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.call(command, cwd=ROOT, env=environment)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
