@@ -76,3 +76,7 @@ def named_paths(workspace: Workspace, definition: FileDefinition) -> list[tuple[
     ids = {path.datastore_id for path in definition.paths}
     datastores = Datastore.objects.filter(workspace=workspace).in_bulk(ids)
     return [(datastores.get(path.datastore_id), path) for path in definition.paths]
+
+
+def datastore_names(workspace: Workspace) -> dict[int, str]:
+    return dict(Datastore.objects.filter(workspace=workspace).values_list("pk", "name"))

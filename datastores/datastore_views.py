@@ -1,0 +1,253 @@
+"""The pages of datastores and their files."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import Http404, HttpResponse, HttpResponseBase, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from datastores import queries, services
+from datastores.backends import Entry, NoSuchPath, backend_class, backend_classes, get_backend
+from datastores.forms import DatastoreForm, DescriptionForm
+from datastores.icons import icon_of
+from datastores.models import Datastore
+from datastores.paths import clean_path, crumbs, name_of, parent_of
+from studio.lib.downloads import image_type, stream_file, stream_image
+from studio.lib.problems import UserError
+from studio.workspaces.access import WorkspaceRequest, workspace_page
+from studio.workspaces.permissions import Permission
+
+PAGE_SIZE = 50
+LISTED = 200
+PREVIEW_BYTES = 64 * 1024
+IMAGE_BYTES = 20 * 1024**2
+
+
+@require_safe
+@workspace_page(Permission.VIEW)
+def datastore_list(request: WorkspaceRequest) -> HttpResponse:
+    page = Paginator(queries.datastores_in(request.access.workspace), PAGE_SIZE).get_page(request.GET.get("page"))
+    labels = {backend.kind: backend.label for backend in backend_classes()}
+    rows = [(datastore, labels.get(datastore.kind, datastore.kind)) for datastore in page.object_list]
+    return render(request, "datastores/list.html", {"page_obj": page, "rows": rows})
+
+
+@workspace_page(Permission.MANAGE_DATASTORES)
+def datastore_new(request: WorkspaceRequest) -> HttpResponse:
+    try:
+        backend = backend_class((request.POST or request.GET).get("kind", "local"))
+    except UserError as error:
+        raise Http404(str(error)) from error
+    form = DatastoreForm(request.POST if request.method == "POST" else None, backend=backend)
+    if request.method == "POST" and form.is_valid():
+        try:
+            datastore = services.register_datastore(
+                request.access.workspace,
+                kind=backend.kind,
+                name=form.cleaned_data["name"],
+                description=form.cleaned_data["description"],
+                config=form.config(),
+                actor=request.user,
+            )
+        except UserError as error:
+            form.show(error)
+        else:
+            messages.success(request, f"{datastore.name} is registered.")
+            return redirect("datastores:browse", request.access.workspace.slug, datastore.pk)
+    context = {"form": form, "backend": backend, "backends": backend_classes()}
+    return render(request, "datastores/new.html", context, status=400 if form.errors else 200)
+
+
+@require_safe
+@workspace_page(Permission.VIEW)
+def browse(request: WorkspaceRequest, datastore_id: int) -> HttpResponse:
+    """A folder. htmx asks for the rows of a further page alone."""
+    datastore = queries.datastore_in(request.access.workspace, datastore_id)
+    context: dict[str, Any] = {"datastore": datastore}
+    try:
+        path = clean_path(request.GET.get("path", ""))
+        backend = get_backend(datastore)
+        context |= {"path": path, "crumbs": list(crumbs(path)), "backend": backend}
+        if path and backend.stat(path).kind == "file":
+            return redirect(_address("datastores:file", datastore, path))
+        listing = backend.list(path, after=request.GET.get("after") or None, limit=LISTED)
+    except UserError as error:
+        return render(request, "datastores/refused.html", {**context, "error": error}, status=error.status_code)
+    context |= {"rows": [(entry, icon_of(entry)) for entry in listing.entries], "after": listing.after}
+    if request.htmx and "after" in request.GET:  # type: ignore[attr-defined]
+        return render(request, "datastores/parts/rows.html", context)
+    context["upload_url"] = reverse("api-datastore-upload", args=[request.access.workspace.slug, datastore.pk])
+    return render(request, "datastores/browse.html", context)
+
+
+@require_safe
+@workspace_page(Permission.VIEW)
+def file(request: WorkspaceRequest, datastore_id: int) -> HttpResponse:
+    """A file: what it is, and as much of it as can be shown without running anything."""
+    datastore = queries.datastore_in(request.access.workspace, datastore_id)
+    context: dict[str, Any] = {"datastore": datastore}
+    try:
+        path = clean_path(request.GET.get("path", ""))
+        context |= {
+            "path": path,
+            "name": name_of(path),
+            "folder": parent_of(path),
+            "crumbs": list(crumbs(parent_of(path))),
+        }
+        entry = _file(datastore, path)
+        context |= {"entry": entry, "icon_name": icon_of(entry), "is_image": _is_image(entry)}
+        if not context["is_image"]:
+            context |= _text_of(datastore, path)
+    except UserError as error:
+        return render(request, "datastores/refused.html", {**context, "error": error}, status=error.status_code)
+    return render(request, "datastores/file.html", context)
+
+
+@require_safe
+@workspace_page(Permission.VIEW)
+def download(request: WorkspaceRequest, datastore_id: int) -> HttpResponseBase:
+    datastore = queries.datastore_in(request.access.workspace, datastore_id)
+    try:
+        path = clean_path(request.GET.get("path", ""))
+        entry = _file(datastore, path)
+        stream = get_backend(datastore).open_read(path)
+    except UserError as error:
+        return render(
+            request, "datastores/refused.html", {"datastore": datastore, "error": error}, status=error.status_code
+        )
+    return stream_file(stream, entry.name, size_bytes=entry.size_bytes)
+
+
+@require_safe
+@workspace_page(Permission.VIEW)
+def image(request: WorkspaceRequest, datastore_id: int) -> HttpResponseBase:
+    """The bytes of a picture, to be drawn in a page."""
+    datastore = queries.datastore_in(request.access.workspace, datastore_id)
+    try:
+        path = clean_path(request.GET.get("path", ""))
+        entry = _file(datastore, path)
+        if not _is_image(entry):
+            raise NoSuchPath("This is no picture that can be shown.")
+        stream = get_backend(datastore).open_read(path)
+    except UserError as error:
+        raise Http404(str(error)) from error
+    return stream_image(stream, entry.name, size_bytes=entry.size_bytes)
+
+
+@require_POST
+@workspace_page(Permission.EDIT_DATA)
+def folder_new(request: WorkspaceRequest, datastore_id: int) -> HttpResponse:
+    datastore = queries.datastore_in(request.access.workspace, datastore_id)
+    folder = request.POST.get("folder", "")
+    try:
+        made = services.make_folder(datastore, folder=folder, name=request.POST.get("name", ""), actor=request.user)
+    except UserError as error:
+        messages.error(request, str(error))
+        return redirect(_address("datastores:browse", datastore, folder))
+    return redirect(_address("datastores:browse", datastore, made.path))
+
+
+@require_POST
+@workspace_page(Permission.EDIT_DATA)
+def path_delete(request: WorkspaceRequest, datastore_id: int) -> HttpResponse:
+    """Delete each `path` that was sent."""
+    datastore = queries.datastore_in(request.access.workspace, datastore_id)
+    paths = request.POST.getlist("path")
+    deleted = 0
+    for path in paths:
+        try:
+            services.delete_path(datastore, path=path, actor=request.user)
+            deleted += 1
+        except UserError as error:
+            messages.error(request, str(error))
+    if deleted:
+        messages.success(request, "Deleted." if deleted == 1 else f"{deleted} items deleted.")
+    return redirect(_address("datastores:browse", datastore, request.POST.get("folder", "")))
+
+
+@workspace_page(Permission.MANAGE_DATASTORES)
+def datastore_edit(request: WorkspaceRequest, datastore_id: int) -> HttpResponse:
+    datastore = queries.datastore_in(request.access.workspace, datastore_id)
+    form = DescriptionForm(request.POST or None, initial={"description": datastore.description})
+    if request.method == "POST" and form.is_valid():
+        try:
+            services.change_datastore(datastore, actor=request.user, **form.cleaned_data)
+        except UserError as error:
+            form.show(error)
+        else:
+            messages.success(request, "Saved.")
+            return redirect("datastores:browse", request.access.workspace.slug, datastore.pk)
+    try:
+        location = get_backend(datastore).location
+    except UserError as error:
+        location = str(error)
+    context = {
+        "form": form,
+        "datastore": datastore,
+        "location": location,
+        "label": backend_class(datastore.kind).label,
+        "users": queries.datasets_using(datastore),
+    }
+    return render(request, "datastores/edit.html", context, status=400 if form.errors else 200)
+
+
+@require_POST
+@workspace_page(Permission.MANAGE_DATASTORES)
+def datastore_default(request: WorkspaceRequest, datastore_id: int) -> HttpResponse:
+    datastore = queries.datastore_in(request.access.workspace, datastore_id)
+    services.make_default(datastore, actor=request.user)
+    messages.success(request, f"{datastore.name} is the default now: outputs of new runs go there.")
+    return redirect("datastores:edit", request.access.workspace.slug, datastore.pk)
+
+
+@require_POST
+@workspace_page(Permission.MANAGE_DATASTORES)
+def datastore_delete(request: WorkspaceRequest, datastore_id: int) -> HttpResponse:
+    datastore = queries.datastore_in(request.access.workspace, datastore_id)
+    try:
+        services.remove_datastore(datastore, actor=request.user)
+    except UserError as error:
+        messages.error(request, str(error))
+        return redirect("datastores:edit", request.access.workspace.slug, datastore.pk)
+    messages.success(request, f"{datastore.name} is removed. Its files are still where they were.")
+    return redirect("datastores:list", request.access.workspace.slug)
+
+
+def _address(view: str, datastore: Datastore, path: str) -> str:
+    query = QueryDict(mutable=True)
+    query["path"] = path
+    address = reverse(view, args=[datastore.workspace.slug, datastore.pk])
+    return f"{address}?{query.urlencode()}" if path else address
+
+
+def _file(datastore: Datastore, path: str) -> Entry:
+    """Raises UserError where `path` is no file."""
+    entry = get_backend(datastore).stat(path)
+    if entry.kind != "file":
+        raise NoSuchPath("This is not a file.")
+    return entry
+
+
+def _is_image(entry: Entry) -> bool:
+    return image_type(entry.name) is not None and 0 < (entry.size_bytes or 0) <= IMAGE_BYTES
+
+
+def _text_of(datastore: Datastore, path: str) -> dict[str, Any]:
+    """The beginning of a text; no text for what is none."""
+    with get_backend(datastore).open_read(path) as stream:
+        head = stream.read(PREVIEW_BYTES + 1)
+    is_cut = len(head) > PREVIEW_BYTES
+    head = head[:PREVIEW_BYTES]
+    if b"\0" in head:
+        return {"text": None}
+    try:
+        # A character may be cut in half at the end of what was read.
+        text = head.decode("utf-8") if not is_cut else head[:-3].decode("utf-8") + head[-3:].decode("utf-8", "ignore")
+    except UnicodeDecodeError:
+        text = head.decode("utf-8", "replace")
+        if text.count("\ufffd") * 10 > len(text):
+            return {"text": None}
+    return {"text": text, "is_cut": is_cut, "shown_bytes": len(head)}

@@ -1,0 +1,114 @@
+/** Sends files batch by batch, one request at a time, and tells how far it is. Knows no page. */
+import { csrfToken, errorFrom } from "../lib/api.js";
+import { batchesOf, sizeOf } from "./batches.js";
+
+const TRIES = 4;
+const FIRST_WAIT_MS = 500;
+
+/**
+ * @typedef {{path: string, file: File}} Item
+ * @typedef {{path: string, message: string}} Refused
+ * @typedef {object} Progress
+ * @property {number} files Sent so far.
+ * @property {number} filesTotal
+ * @property {number} bytes
+ * @property {number} bytesTotal
+ * @property {Refused[]} refused
+ */
+
+export class Uploader {
+  /**
+   * @param {string} url
+   * @param {{onProgress: (progress: Progress) => void}} options
+   */
+  constructor(url, { onProgress }) {
+    this.url = url;
+    this.onProgress = onProgress;
+    /** @type {XMLHttpRequest|null} */
+    this.request = null;
+    this.cancelled = false;
+    this.left = /** @type {Item[][]} */ ([]);
+    this.folder = "";
+    this.progress = { files: 0, filesTotal: 0, bytes: 0, bytesTotal: 0, refused: /** @type {Refused[]} */ ([]) };
+  }
+
+  /**
+   * Resolves when all are sent. Rejects with an ApiError where the studio does not take them; `resume()` goes on there.
+   * @param {Item[]} items
+   * @param {string} folder
+   */
+  async send(items, folder) {
+    this.folder = folder;
+    this.left = batchesOf(items);
+    this.progress = { files: 0, filesTotal: items.length, bytes: 0, bytesTotal: sizeOf(items), refused: [] };
+    return this.resume();
+  }
+
+  async resume() {
+    this.cancelled = false;
+    this.onProgress(this.progress);
+    while (this.left.length && !this.cancelled) {
+      const batch = this.left[0];
+      const answer = await this.#sendBatch(batch);
+      if (this.cancelled) return;
+      this.left.shift();
+      this.progress.files += batch.length;
+      this.progress.bytes += sizeOf(batch);
+      this.progress.refused.push(...answer.refused);
+      this.onProgress(this.progress);
+    }
+  }
+
+  cancel() {
+    this.cancelled = true;
+    this.request?.abort();
+  }
+
+  /** A batch that gets no answer, or a server's failure, is sent again: what was kept is just replaced. */
+  async #sendBatch(batch) {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#post(batch);
+      } catch (/** @type {any} */ error) {
+        const passing = error.status === 0 || (error.status >= 500 && error.status !== 507);
+        if (this.cancelled) return { refused: [] };
+        if (!passing || attempt === TRIES) throw error;
+        await new Promise((resolve) => setTimeout(resolve, FIRST_WAIT_MS * 2 ** (attempt - 1)));
+      }
+    }
+  }
+
+  #post(batch) {
+    const body = new FormData();
+    body.append("folder", this.folder);
+    // A plain field would have its line breaks rewritten, and a part's own file name loses half of its characters.
+    body.append("paths_json", JSON.stringify(batch.map((item) => item.path)));
+    for (const item of batch) body.append("files", item.file, "file");
+    return new Promise((resolve, reject) => {
+      const request = new XMLHttpRequest(); // fetch does not say how much of a body is sent
+      this.request = request;
+      request.open("POST", this.url);
+      request.responseType = "text";
+      request.setRequestHeader("X-CSRFToken", csrfToken());
+      request.setRequestHeader("Accept", "application/json");
+      request.upload.addEventListener("progress", (event) => {
+        const sent = Math.min(event.loaded, sizeOf(batch));
+        this.onProgress({ ...this.progress, bytes: this.progress.bytes + sent });
+      });
+      request.addEventListener("load", () => {
+        let answer = null;
+        try {
+          answer = JSON.parse(request.responseText);
+        } catch {
+          // A page instead of JSON: the status says enough.
+        }
+        if (request.status >= 200 && request.status < 300 && answer) resolve(answer);
+        else reject(errorFrom(request.status, answer));
+      });
+      for (const name of ["error", "abort", "timeout"]) {
+        request.addEventListener(name, () => reject(errorFrom(0, null)));
+      }
+      request.send(body);
+    });
+  }
+}

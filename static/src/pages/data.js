@@ -1,0 +1,68 @@
+// The pages of datastores and datasets: uploads, the selection, and the form of a dataset.
+import { wireDatasetForm } from "../data/dataset-form.js";
+import { chosenFiles, droppedFiles } from "../data/dropped.js";
+import { wireSelection } from "../data/selection.js";
+import { UploadPanel } from "../data/upload-panel.js";
+import { toast } from "../lib/toast.js";
+
+const browser = document.querySelector("[data-browser]");
+if (browser instanceof HTMLElement) {
+  wireUploads(browser);
+  wireSelection(browser);
+}
+
+const form = document.querySelector("[data-dataset-form]");
+if (form instanceof HTMLFormElement) wireDatasetForm(form);
+
+const kind = document.querySelector("[data-kind]");
+kind?.addEventListener("change", () => {
+  if (kind instanceof HTMLSelectElement) window.location.search = new URLSearchParams({ kind: kind.value }).toString();
+});
+
+function wireUploads(/** @type {HTMLElement} */ page) {
+  const panel = new UploadPanel(page.querySelector("[data-upload]"), {
+    url: page.dataset.uploadUrl,
+    folder: page.dataset.folder,
+    onChange: () => document.querySelector("#listing")?.dispatchEvent(new CustomEvent("studio:refresh")),
+  });
+  const veil = /** @type {HTMLElement} */ (page.querySelector("[data-drop-veil]"));
+
+  document.addEventListener("click", (event) => {
+    const button = event.target instanceof Element ? event.target.closest("[data-choose]") : null;
+    if (!(button instanceof HTMLElement)) return;
+    const input = page.querySelector(`[data-input="${button.dataset.choose}"]`);
+    if (input instanceof HTMLInputElement) input.click();
+    const menu = button.closest("details");
+    if (menu) menu.open = false;
+  });
+  for (const input of page.querySelectorAll("[data-input]")) {
+    input.addEventListener("change", () => {
+      if (!(input instanceof HTMLInputElement)) return;
+      panel.add(chosenFiles(input.files));
+      input.value = ""; // the same file can be chosen again
+    });
+  }
+
+  // Dragging over a child leaves its parent: the depth tells when the pointer is really gone.
+  let depth = 0;
+  const hasFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
+  const show = (by) => {
+    depth = Math.max(0, depth + by);
+    veil.hidden = depth === 0;
+  };
+  document.addEventListener("dragenter", (event) => hasFiles(event) && show(1));
+  document.addEventListener("dragleave", (event) => hasFiles(event) && show(-1));
+  document.addEventListener("dragover", (event) => {
+    if (hasFiles(event)) event.preventDefault();
+  });
+  document.addEventListener("drop", async (event) => {
+    if (!hasFiles(event)) return;
+    event.preventDefault();
+    show(-depth);
+    try {
+      panel.add(await droppedFiles(event.dataTransfer));
+    } catch {
+      toast("The browser could not read what was dropped. Choose the files with the Upload button.", "error");
+    }
+  });
+}
