@@ -1,0 +1,151 @@
+"""A run from its submission to its end: who is queued when, what each event says, and what it costs."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from compute.models import Job
+from pipelines import services
+from pipelines.models import Run, StepRun
+from studio.lib.problems import UserError
+from tests.service.pipelines.world import World, assert_no_gap, events
+
+
+def test_steps_run_in_the_order_of_their_edges(world: World) -> None:
+    pipeline = world.pipeline(
+        world.step("prepare"), world.step("a", "prepare"), world.step("b", "prepare"), world.step("compare", "a", "b")
+    )
+    run = world.submit(pipeline)
+    assert world.statuses(run) == {"prepare": "queued", "a": "waiting", "b": "waiting", "compare": "waiting"}
+    assert world.drain() == ["prepare", "a", "b", "compare"]
+    run.refresh_from_db()
+    assert (run.status, run.steps_done, run.reason) == ("completed", 4, "")
+    assert run.started_at is not None
+    assert run.finished_at is not None
+    assert_no_gap(run)
+    told = [(event.get("step"), event["status"]) for event in events(run) if event["kind"] == "step"]
+    assert [status for step, status in told if step == "compare"] == ["queued", "preparing", "running", "completed"]
+
+
+def test_an_input_arrives_as_the_path_that_the_step_before_wrote(world: World) -> None:
+    pipeline = world.pipeline(world.step("first"), world.step("second", "first"))
+    run = world.submit(pipeline)
+    world.complete(world.claim())
+    lease = world.claim()
+    assert lease.spec.command == ["python", "main.py", "${{inputs.from_first}}"]
+    (path,) = lease.spec.inputs["from_first"].paths
+    assert path.path == f"runs/{run.pk}/first/1/out"
+    assert lease.spec.outputs["out"].path == f"runs/{run.pk}/second/{{attempt}}/out"
+
+
+def test_a_failed_step_fails_the_run_and_skips_what_depends_on_it(world: World) -> None:
+    pipeline = world.pipeline(
+        world.step("a"), world.step("b"), world.step("after_a", "a"), world.step("end", "after_a", "b")
+    )
+    run = world.submit(pipeline)
+    a, b = world.claim(), world.claim()
+    world.fail(a, code=3, reason="The script ended with exit code 3.")
+    run.refresh_from_db()
+    assert run.status == "running", "an independent branch goes on to its end"
+    assert world.statuses(run) == {"a": "failed", "b": "preparing", "after_a": "skipped", "end": "skipped"}
+    world.complete(b)
+    run.refresh_from_db()
+    assert run.status == "failed"
+    assert run.reason == "“a” failed: The script ended with exit code 3."
+    assert StepRun.objects.get(run=run, name="end").reason == "“a” failed."
+    assert_no_gap(run)
+
+
+def test_retries_are_the_jobs_further_attempts(world: World) -> None:
+    pipeline = world.pipeline(world.step("a", retries=1))
+    run = world.submit(pipeline)
+    world.fail(world.claim())
+    step = StepRun.objects.get(run=run)
+    assert (step.status, step.attempt) == ("queued", 1)
+    world.complete(world.claim())
+    run.refresh_from_db()
+    step.refresh_from_db()
+    assert (run.status, step.attempt, step.reason) == ("completed", 2, "")
+    assert step.outputs is not None
+    assert step.outputs.outputs["out"].path == f"runs/{run.pk}/a/2/out"
+
+
+def test_a_job_cancelled_by_itself_ends_the_run_as_cancelled(world: World) -> None:
+    from compute.services import request_cancel
+
+    run = world.submit(world.pipeline(world.step("a"), world.step("b", "a")))
+    request_cancel([Job.objects.get().pk])
+    run.refresh_from_db()
+    assert run.status == "cancelled"
+    assert world.statuses(run) == {"a": "cancelled", "b": "skipped"}
+
+
+def test_a_late_finisher_changes_nothing(world: World) -> None:
+    run = world.submit(world.pipeline(world.step("a")))
+    lease = world.claim()
+    world.complete(lease)
+    before = Run.objects.values().get(pk=run.pk)
+    assert world.complete(lease) is False
+    assert Run.objects.values().get(pk=run.pk) == before
+
+
+def test_values_stay_what_they_are(world: World) -> None:
+    parameters = [
+        {"name": "text", "type": "string", "default": "x"},
+        {"name": "number", "type": "integer", "default": 5},
+        {"name": "flag", "type": "boolean", "default": True},
+    ]
+    arguments = "--text ${{parameters.text}} -n=${{parameters.number}} ${{ parameters.flag }}"
+    pipeline = world.pipeline(world.step("a", arguments=arguments), parameters=parameters)
+    world.submit(pipeline, parameters={"text": "", "number": 0, "flag": False})
+    assert world.claim().spec.command == ["python", "main.py", "--text", "", "-n=0", "false"]
+
+
+def test_submitting_what_is_not_finished_names_every_field(world: World) -> None:
+    pipeline = world.pipeline({"name": "a"}, parameters=[{"name": "c", "type": "number"}])
+    with pytest.raises(UserError) as caught:
+        world.submit(pipeline, parameters={"d": 1}, experiment="not a/name")
+    locs = {problem.loc for problem in caught.value.problems}
+    assert {("steps", 0, "source"), ("parameters", "c"), ("parameters", "d"), ("experiment",)} <= locs
+    assert not Run.objects.exists()
+
+
+def test_a_script_that_an_ignore_file_leaves_out_is_told_before_the_run(world: World) -> None:
+    from datastores import snapshots
+
+    source = snapshots.edit(world.workspace, world.source, put={".amlignore": "main.py\n"})
+    pipeline = world.pipeline(world.step("a") | {"source": source.digest})
+    with pytest.raises(UserError, match="amlignore"):
+        world.submit(pipeline)
+
+
+def test_what_a_step_costs_does_not_grow_with_the_run(world: World) -> None:
+    """A chain's step: the claim, the start, and the end with the next one's queueing, each a fixed handful of queries."""
+    few, many = (
+        world.pipeline(
+            *[world.step(f"s{n}", *([f"s{n - 1}"] if n else [])) for n in range(count)], name=f"chain of {count}"
+        )
+        for count in (3, 30)
+    )
+    counts = []
+    for pipeline in (few, many):
+        run = world.submit(pipeline)
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            world.complete(world.claim())
+        counts.append(len(queries))
+        services.cancel_run(world.access, run)
+    assert counts[0] == counts[1]
+
+
+def test_a_wide_run_queues_its_middle_with_few_queries(world: World) -> None:
+    pipeline = world.pipeline(
+        world.step("head"), *[world.step(f"m{n}", "head") for n in range(50)], world.step("tail", "m0", "m49")
+    )
+    world.submit(pipeline)
+    lease = world.claim()
+    with CaptureQueriesContext(connection) as queries:
+        world.complete(lease)
+    assert len(queries) < 45
+    assert Job.objects.filter(status="queued").count() == 50

@@ -1,0 +1,152 @@
+"""A workspace with people, sources and pipelines, and a node's part played by compute's own services, without processes."""
+
+import io
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils import timezone
+
+from compute.models import ComputeTarget, Node
+from compute.services import ensure_curated
+from compute.services.leases import Lease, Outcome, claim, finish, start
+from compute.spec import JobResult, OutputRecord
+from compute.states import JobStatus
+from datastores import snapshots
+from datastores.models import Datastore
+from pipelines import services
+from pipelines.models import Pipeline, Run, RunEvent, StepRun
+from pipelines.validation import parse_definition
+from studio.workspaces.access import Access
+from studio.workspaces.models import Membership, Role, User, Workspace
+from studio.workspaces.services import create_workspace
+
+
+@dataclass
+class World:
+    workspace: Workspace
+    owner: User
+    access: Access
+    node: Node
+    source: str
+    finished: list[str] = field(default_factory=list)
+
+    @classmethod
+    def make(cls, slug: str = "ours") -> "World":
+        ensure_curated()
+        owner = User.objects.create_user(f"{slug}-owner", password="a long passphrase")
+        workspace = create_workspace(name=slug.title(), slug=slug, owner=owner)
+        target = ComputeTarget.objects.get(workspace=None, name="local")
+        now = timezone.now()
+        node, _ = Node.objects.get_or_create(
+            target=target,
+            name="here",
+            defaults={
+                "incarnation": uuid.uuid4(),
+                "hostname": "here",
+                "pid": 1,
+                "slots": 4,
+                "started_at": now,
+                "heartbeat_at": now,
+            },
+        )
+        source = snapshots.add_files(workspace, None, [("main.py", io.BytesIO(b"print(1)\n"))])
+        return cls(workspace, owner, Access(owner, workspace, Role.OWNER), node, source.digest)
+
+    def member(self, name: str, role: Role) -> User:
+        user = User.objects.create_user(name, password="a long passphrase")
+        Membership.objects.create(workspace=self.workspace, user=user, role=role)
+        return user
+
+    @property
+    def datastore(self) -> Datastore:
+        return Datastore.objects.get(workspace=self.workspace, is_default=True)
+
+    def step(self, name: str, *reads: str, **more: Any) -> dict[str, Any]:
+        """A step with an output `out` that reads `out` of the named steps."""
+        inputs = [
+            {"name": f"from_{each}", "binding": {"kind": "output", "step": each, "output": "out"}} for each in reads
+        ]
+        arguments = " ".join(f"${{{{inputs.from_{each}}}}}" for each in reads)
+        return {
+            "name": name,
+            "source": self.source,
+            "entry": "main.py",
+            "arguments": arguments,
+            "inputs": inputs,
+            "outputs": [{"name": "out"}],
+            **more,
+        }
+
+    def pipeline(self, *steps: dict[str, Any], name: str = "digits", parameters: Any = ()) -> Pipeline:
+        pipeline = services.create_pipeline(self.access, name=name)
+        self.save(pipeline, *steps, parameters=parameters)
+        return pipeline
+
+    def save(self, pipeline: Pipeline, *steps: dict[str, Any], parameters: Any = ()) -> None:
+        pipeline.refresh_from_db()
+        services.save_version(
+            self.access,
+            pipeline,
+            definition=parse_definition({"steps": list(steps), "parameters": list(parameters)}),
+            base_version=pipeline.latest_version,
+        )
+        pipeline.refresh_from_db()
+
+    def submit(self, pipeline: Pipeline, **more: Any) -> Run:
+        return services.submit_run(self.access, pipeline, **more)
+
+    def claim(self) -> Lease:
+        lease = claim(self.node)
+        assert lease is not None, "there is no job to claim"
+        return lease
+
+    def complete(self, lease: Lease, *, content: str = "") -> bool:
+        """Play a process that wrote its outputs and ended well."""
+        start(lease, timezone.now())
+        outputs = {
+            name: OutputRecord(
+                datastore_id=output.datastore_id,
+                path=output.path.replace("{attempt}", str(lease.attempt)),
+                fingerprint=content or f"content of {lease.title.split()[0]}",
+                file_count=1,
+                size_bytes=5,
+            )
+            for name, output in lease.spec.outputs.items()
+        }
+        from datastores.backends import get_backend
+
+        for record in outputs.values():
+            backend = get_backend(Datastore.objects.get(pk=record.datastore_id))
+            backend.write(f"{record.path}/data.txt", io.BytesIO(b"hello"))
+        return self.end(lease, Outcome(JobStatus.COMPLETED, exit_code=0, result=JobResult(outputs=outputs)))
+
+    def fail(self, lease: Lease, *, code: int = 1, reason: str = "The script ended with exit code 1.") -> bool:
+        start(lease, timezone.now())
+        return self.end(lease, Outcome(JobStatus.FAILED, exit_code=code, reason=reason, may_retry=True))
+
+    def end(self, lease: Lease, outcome: Outcome) -> bool:
+        held, _next = finish(lease, outcome, log={"log_complete": True}, log_bytes=0)
+        self.finished.append(lease.title.split()[0])
+        return held
+
+    def drain(self) -> list[str]:
+        """Complete job after job until none is queued. Returns the steps in the order in which they ran."""
+        ran: list[str] = []
+        while (lease := claim(self.node)) is not None:
+            self.complete(lease)
+            ran.append(lease.title.split()[0])
+        return ran
+
+    def statuses(self, run: Run) -> dict[str, str]:
+        return dict(StepRun.objects.filter(run=run).values_list("name", "status"))
+
+
+def events(run: Run) -> list[dict[str, Any]]:
+    return [event.data for event in RunEvent.objects.filter(run=run).order_by("seq")]
+
+
+def assert_no_gap(run: Run) -> None:
+    run.refresh_from_db()
+    seqs = list(RunEvent.objects.filter(run=run).order_by("seq").values_list("seq", flat=True))
+    assert seqs == list(range(1, run.last_event + 1))
