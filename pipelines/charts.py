@@ -34,25 +34,26 @@ def run_durations(runs: Sequence[RunDuration]) -> str:
             name=group[0].word,
             customdata=[run.url for run in group],
             hovertemplate=f"Run %{{x}}: %{{y:.3~g}} {unit}<extra>{group[0].word}</extra>",
-            marker={"pattern": {"shape": _PATTERNS.get(status, ""), "solidity": 0.25, "size": 6}},
+            marker={"pattern": {"shape": _PATTERNS.get(status, ""), "solidity": 0.3, "size": 6}},
             meta={"status": status},
         )
     figure.update_layout(
         template="none",
         barmode="overlay",
-        bargap=0.35,
-        height=220,
-        margin={"l": 48, "r": 8, "t": 8, "b": 32},
+        bargap=0.4,
+        height=200,
+        margin={"l": 52, "r": 4, "t": 30, "b": 24},
         showlegend=True,
-        legend={"orientation": "h", "x": 0, "y": 1.15, "yanchor": "bottom"},
+        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom"},
         xaxis={
             "type": "category",
             "categoryorder": "array",
             "categoryarray": [f"#{run.number}" for run in runs],
             "fixedrange": True,
             "nticks": 12,
+            "showgrid": False,
         },
-        yaxis={"title": {"text": unit}, "rangemode": "tozero", "fixedrange": True, "nticks": 5},
+        yaxis={"ticksuffix": f" {unit}", "rangemode": "tozero", "fixedrange": True, "nticks": 5},
         hovermode="closest",
     )
     text: str = figure.to_json()

@@ -29,7 +29,8 @@ function painted(traces) {
   return traces.map((trace) => {
     const status = trace.meta?.status;
     if (!status) return trace;
-    return { ...trace, marker: { ...trace.marker, color: token(`--${statusOf(status).tone}`) } };
+    const pattern = { ...trace.marker?.pattern, fillmode: "overlay", fgcolor: token("--surface"), fgopacity: 0.7 };
+    return { ...trace, marker: { ...trace.marker, pattern, color: token(`--${statusOf(status).tone}`), opacity: 0.85 } };
   });
 }
 
