@@ -266,7 +266,8 @@ async function submit() {
     jumpTo(store.problems[0]);
     return;
   }
-  await openSubmitDialog({ workspace: data.workspace, pipelineId: data.pipeline.id, version: store.version });
+  const run = await openSubmitDialog({ workspace: data.workspace, pipelineId: data.pipeline.id, version: store.version });
+  if (run) window.location.assign(run.url);
 }
 
 async function restore() {
