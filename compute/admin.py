@@ -1,0 +1,135 @@
+"""Compute's rows in Django's admin, to look at: whatever changes them goes through the services."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+
+from compute.models import Attempt, ComputeTarget, Environment, Job, LogChunk, Node
+
+
+class ReadOnly:
+    """Rows that only services write: a hand that changed them would break what a node believes."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 (Django's signature)
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        return False
+
+
+class NodeInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
+    model = Node
+    fields = ("name", "hostname", "pid", "slots", "started_at", "heartbeat_at", "stopped_at")
+    extra = 0
+    can_delete = False
+
+
+@admin.register(ComputeTarget)
+class ComputeTargetAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("name", "workspace", "kind", "slots", "node_count", "created_at", "deleted_at")
+    list_filter = ("kind", ("deleted_at", admin.EmptyFieldListFilter), "workspace")
+    list_select_related = ("workspace",)
+    search_fields = ("name", "description", "workspace__slug")
+    raw_id_fields = ("workspace", "created_by")
+    inlines = (NodeInline,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ComputeTarget]:  # noqa: ARG002 (Django's signature)
+        # Removed ones too: the base manager hides nothing.
+        rows = ComputeTarget._base_manager.all()  # noqa: SLF001 (Django's documented name)
+        return rows.annotate(nodes_total=Count("nodes")).order_by("name", "id")
+
+    @admin.display(description="nodes", ordering="nodes_total")
+    def node_count(self, target: ComputeTarget) -> int:
+        count: int = getattr(target, "nodes_total", 0)
+        return count
+
+
+@admin.register(Node)
+class NodeAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("name", "target", "hostname", "pid", "slots", "started_at", "heartbeat_at", "stopped_at")
+    list_filter = (("stopped_at", admin.EmptyFieldListFilter), "target")
+    list_select_related = ("target",)
+    search_fields = ("name", "hostname", "target__name")
+    date_hierarchy = "started_at"
+
+
+@admin.register(Environment)
+class EnvironmentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("name", "version", "workspace", "python_version", "packages", "created_by", "created_at")
+    list_filter = ("workspace", "created_at")
+    list_select_related = ("workspace", "created_by")
+    search_fields = ("name", "description", "workspace__slug")
+    raw_id_fields = ("workspace", "created_by")
+    readonly_fields = ("spec",)  # immutable: another specification is another version
+
+    @admin.display(description="Python")
+    def python_version(self, environment: Environment) -> str:
+        return str(environment.spec.python_version)
+
+    @admin.display(description="packages")
+    def packages(self, environment: Environment) -> str:
+        shown = ", ".join(environment.spec.pip[:5])
+        return f"{shown}, …" if len(environment.spec.pip) > 5 else shown or "none"
+
+
+class AttemptInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
+    model = Attempt
+    fields = ("number", "node_name", "claimed_at", "started_at", "finished_at", "exit_code", "reason", "log_bytes")
+    extra = 0
+    can_delete = False
+    show_change_link = True
+
+
+@admin.register(Job)
+class JobAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = (
+        "id",
+        "title",
+        "status",
+        "workspace",
+        "target",
+        "attempt_number",
+        "exit_code",
+        "queued_at",
+        "started_at",
+        "finished_at",
+    )
+    list_display_links = ("id", "title")
+    list_filter = ("status", "target", "workspace", "queued_at")
+    list_select_related = ("workspace", "target")
+    search_fields = ("=id", "title", "owner", "reason")
+    show_full_result_count = False
+    ordering = ("-id",)
+    inlines = (AttemptInline,)
+
+
+@admin.register(Attempt)
+class AttemptAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("job", "number", "node_name", "claimed_at", "finished_at", "exit_code", "log_bytes", "log_lines")
+    list_filter = ("log_complete", "claimed_at")
+    list_select_related = ("job",)
+    search_fields = ("=job__id", "job__title", "node_name", "reason")
+    show_full_result_count = False
+    ordering = ("-id",)
+
+
+@admin.register(LogChunk)
+class LogChunkAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("id", "attempt", "seq", "byte_start", "byte_count", "line_start", "newline_count", "is_archived")
+    list_select_related = ("attempt",)
+    search_fields = ("=attempt__id", "=attempt__job__id")
+    show_full_result_count = False
+    ordering = ("-id",)
+    exclude = ("data",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[LogChunk]:
+        return super().get_queryset(request).defer("data", "streams")
+
+    @admin.display(boolean=True, description="archived")
+    def is_archived(self, chunk: LogChunk) -> bool:
+        return chunk.archive_start is not None
