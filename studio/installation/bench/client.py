@@ -2,8 +2,12 @@
 
 import http.client
 import json
+import time
 import urllib.parse
 from typing import Any, Self
+
+# The server lets a connection go that was idle for longer than some seconds.
+_IDLE_S = 2.0
 
 
 class ApiError(Exception):
@@ -21,6 +25,7 @@ class Client:
         self._connection = http.client.HTTPConnection(urllib.parse.urlsplit(address).netloc, timeout=60)
         self._base = f"/api/workspaces/{workspace}/"
         self._token = token
+        self._used_at = time.monotonic()
 
     def get(self, path: str) -> Any:
         return self._request("GET", path, None)
@@ -38,16 +43,12 @@ class Client:
         headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
         if body is not None:
             headers["Content-Type"] = "application/json"
-        try:
-            self._connection.request(method, self._base + path, body, headers)
-            answer = self._connection.getresponse()
-        except (http.client.RemoteDisconnected, BrokenPipeError):
-            if method != "GET":
-                raise
-            self._connection.close()  # the server let an idle connection go
-            self._connection.request(method, self._base + path, body, headers)
-            answer = self._connection.getresponse()
+        if time.monotonic() - self._used_at > _IDLE_S:
+            self._connection.close()  # it connects again by itself
+        self._connection.request(method, self._base + path, body, headers)
+        answer = self._connection.getresponse()
         text = answer.read().decode()
+        self._used_at = time.monotonic()
         if answer.status >= 300:
             raise ApiError(answer.status, text)
         return json.loads(text) if text else None

@@ -23,9 +23,10 @@ def table(results: Mapping[str, tuple[Measurement, Measured]]) -> str:
     for name, (measurement, measured) in results.items():
         figure = measured.figure
         sign = "≤" if measurement.better == "less" else "≥"
-        verdict = "reached" if measurement.reached(figure) else "missed"
+        verdict = {True: "reached", False: "missed", None: ""}[measurement.reached(figure)]
+        reach = "" if measurement.reach is None else f"{sign} {measurement.reach:g}"
         numbers = (f"{figure.value:.2f}", figure.unit, f"{figure.bare:.2f}", f"{figure.ratio:.2f}")
-        rows.append((name, *numbers, f"{sign} {measurement.reach:g}", verdict))
+        rows.append((name, *numbers, reach, verdict))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
