@@ -107,7 +107,7 @@ def _target_changed(target_ids: Collection[int]) -> None:
         _news_held.difference_update(due)
         _news_sent.update(dict.fromkeys(due, now))
     for target_id in due:
-        publish(f"compute.{target_id}", {"type": "compute.changed"})
+        publish(f"compute.{target_id}", {"type": "compute.changed", "target_id": target_id})
 
 
 def send_held_news() -> None:
