@@ -2,6 +2,7 @@
 
 import re
 import signal
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from pipelines.states import RunStatus, StepStatus
 
 TAIL_LINES = 12
 OTHERS_SHOWN = 20
+_ALSO = (StepStatus.FAILED, StepStatus.SKIPPED, StepStatus.CANCELLED)
 _NEVER = datetime.max.replace(tzinfo=UTC)
 # What colours and moves the cursor of a terminal means nothing on a page without one.
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
@@ -57,7 +59,7 @@ def failure_of(state: Mapping[str, Any]) -> Failure | None:
     return Failure(
         step=first["name"],
         exit_words=exit_words(first["exit_code"]),
-        reason=first["reason"] or state["reason"],
+        reason="" if first["reason"] == _plain_reason(first["exit_code"]) else first["reason"] or state["reason"],
         tail=[_tail_line(line) for line in first["log_tail"][-TAIL_LINES:]],
         others=[step["name"] for step in others[:OTHERS_SHOWN]],
         more_others=max(0, len(others) - OTHERS_SHOWN),
@@ -70,6 +72,16 @@ def step_rows(state: Mapping[str, Any], now: datetime) -> list[StepRow]:
 
 def run_seconds(state: Mapping[str, Any], now: datetime) -> float | None:
     return seconds_between(state["started_at"], state["finished_at"], now)
+
+
+def steps_words(state: Mapping[str, Any]) -> str:
+    """How far the run is: `2 of 4 steps completed, 1 failed, 1 skipped`."""
+    counts = Counter(str(step["status"]) for step in state["steps"])
+    reused = sum(1 for step in state["steps"] if step["reused_from"])
+    total = len(state["steps"])
+    words = [f"{counts[StepStatus.COMPLETED]} of {total} step{'' if total == 1 else 's'} completed"]
+    more = {"reused": reused, **{status.value: counts[status] for status in _ALSO}}
+    return ", ".join(words + [f"{count} {word}" for word, count in more.items() if count])
 
 
 def shown_status(state: Mapping[str, Any]) -> str:
@@ -99,7 +111,7 @@ def _row(step: Mapping[str, Any], now: datetime) -> StepRow:
         return StepRow(name=step["name"], shown_status="reused", waited_s=None, worked_s=None, note=note)
     note = step["reason"]
     if step["status"] == StepStatus.FAILED:
-        note = " · ".join(filter(None, [exit_words(step["exit_code"]), step["reason"]]))
+        note = note or exit_words(step["exit_code"])
     elif not note and step["attempt"] > 1:
         note = f"Attempt {step['attempt']}"
     return StepRow(
@@ -109,6 +121,11 @@ def _row(step: Mapping[str, Any], now: datetime) -> StepRow:
         worked_s=seconds_between(step["started_at"], step["finished_at"], now),
         note=note,
     )
+
+
+def _plain_reason(code: int | None) -> str:
+    """What compute says where there is nothing to say but the exit code, which the headline has already."""
+    return f"The script ended with exit code {code}."
 
 
 def _instant(value: datetime | str | None) -> datetime | None:

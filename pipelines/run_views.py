@@ -10,7 +10,7 @@ from compute.models import Attempt
 from pipelines.definition import ParameterValue
 from pipelines.models import StepRun
 from pipelines.queries import run_of, run_state
-from pipelines.run_page import failure_of, run_seconds, shown_status, step_rows
+from pipelines.run_page import failure_of, run_seconds, shown_status, step_rows, steps_words
 from pipelines.states import RUN_TERMINAL
 from pipelines.timeline_chart import Span, timeline
 from studio.workspaces.access import WorkspaceRequest, workspace_page
@@ -29,6 +29,7 @@ def detail(request: WorkspaceRequest, run_id: int) -> HttpResponse:
         "now": now,
         "is_over": run.status in RUN_TERMINAL,
         "shown_status": shown_status(state),
+        "steps_words": steps_words(state),
         "run_seconds": run_seconds(state, now),
         "parameters": [(name, _written(value)) for name, value in run.parameters.values.items()],
         "failure": failure_of(state),

@@ -1,6 +1,6 @@
 """A run as bars over time: when each step waited, was prepared and ran.
 
-Colours are names of the page's own tokens: the browser puts in what light or dark asks for.
+Colours are the page's own tokens: the browser puts in what light or dark asks for.
 """
 
 import json
@@ -15,9 +15,9 @@ from pipelines.states import StepStatus
 
 ROW_PX = 28
 _RAN = {
-    StepStatus.COMPLETED: "--good",
-    StepStatus.FAILED: "--bad",
-    StepStatus.CANCELLED: "--idle",
+    StepStatus.COMPLETED: "var(--good)",
+    StepStatus.FAILED: "var(--bad)",
+    StepStatus.CANCELLED: "var(--idle)",
 }
 
 
@@ -81,19 +81,19 @@ def timeline(spans: Sequence[Span], *, now: datetime) -> dict[str, Any]:
 def _waited(span: Span, now: datetime) -> _Bar | None:
     if span.queued_at is None:
         return None
-    return _bar(span, span.queued_at, span.claimed_at or span.finished_at or now, "--waiting")
+    return _bar(span, span.queued_at, span.claimed_at or span.finished_at or now, "var(--line-strong)")
 
 
 def _prepared(span: Span, now: datetime) -> _Bar | None:
     if span.claimed_at is None:
         return None
-    return _bar(span, span.claimed_at, span.process_at or span.finished_at or now, "--preparing")
+    return _bar(span, span.claimed_at, span.process_at or span.finished_at or now, "var(--pending)")
 
 
 def _ran(span: Span, now: datetime) -> _Bar | None:
     if span.process_at is None:
         return None
-    colour = "--active" if span.finished_at is None else _RAN.get(StepStatus(span.status), "--active")
+    colour = "var(--active)" if span.finished_at is None else _RAN.get(StepStatus(span.status), "var(--active)")
     return _bar(span, span.process_at, span.finished_at or now, colour)
 
 

@@ -55,6 +55,6 @@ function look(step) {
     started_at: step.reused_from ? null : step.started_at,
     finished_at: step.finished_at,
     detail: step.reused_from ? `from run ${step.reused_from}` : "",
-    badge: step.attempt > 1 ? `attempt ${step.attempt}` : "",
+    badge: step.attempt > 1 ? `×${step.attempt}` : "",
   };
 }

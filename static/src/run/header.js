@@ -1,9 +1,9 @@
 /** The head of the page that the server drew, kept up to date: status, progress, duration, what can be done. */
 
-import { duration, plural } from "../lib/format.js";
+import { duration } from "../lib/format.js";
 import { statusBadge } from "../lib/status.js";
 import { setText } from "./dom.js";
-import { progress, runSeconds } from "./store.js";
+import { progress, runSeconds, stepsWords } from "./store.js";
 
 const SEGMENTS = ["completed", "failed", "cancelled", "skipped", "running", "preparing"];
 
@@ -42,8 +42,8 @@ export class RunHeader {
   }
 
   #progress(state) {
-    const { total, done, reused, counts, fraction } = progress(state);
-    setText(this.parts.steps, `${done} of ${plural(total, "step")} done${reused ? `, ${reused} reused` : ""}`);
+    const { done, counts, fraction } = progress(state);
+    setText(this.parts.steps, stepsWords(state));
     const bar = this.parts.bar;
     bar.setAttribute("aria-valuenow", String(done));
     bar.setAttribute("aria-valuetext", this.parts.steps.textContent);

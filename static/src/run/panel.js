@@ -54,7 +54,7 @@ export class StepPanel {
     if (name !== this.name) {
       this.#clear();
       this.name = name;
-      this.#fetch();
+      this.fetched = this.#fetch();
     } else if (tab !== this.tab) {
       this.#leave();
     }
@@ -130,7 +130,7 @@ export class StepPanel {
       urls,
       name,
       watchLog,
-      detail: () => this.details,
+      detail: () => this.details ?? this.fetched,
       open: (tab, where) => this.open(name, tab, where),
       select: onSelect,
       address: (where) => onAddress({ step: name, tab: "log", ...where }),
@@ -158,7 +158,7 @@ export class StepPanel {
   async #fetch() {
     const name = this.name;
     if (!name) {
-      return;
+      return null;
     }
     try {
       const details = await api.get(this.options.urls.step(name));
@@ -166,10 +166,12 @@ export class StepPanel {
         this.details = details;
         this.#draw();
       }
+      return details;
     } catch (error) {
       if (name === this.name && /** @type {any} */ (error).status === 0) {
         this.fetchTimer = setTimeout(() => this.#fetch(), 2000);
       }
+      return null;
     }
   }
 

@@ -71,7 +71,7 @@ export class StepsTable {
 /** One line on a step: why it failed, why it was reused, which attempt this is. */
 export function noteOf(step) {
   if (step.status === "failed") {
-    return [exitWords(step.exit_code), step.reason].filter(Boolean).join(" · ");
+    return step.reason || exitWords(step.exit_code);
   }
   if (step.reused_from) {
     return step.reuse_note || `Reused from run ${step.reused_from}`;

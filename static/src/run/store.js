@@ -5,7 +5,7 @@
  * after it is applied, and the caller asks again from `lastEvent`.
  */
 
-import { secondsBetween } from "../lib/format.js";
+import { plural, secondsBetween } from "../lib/format.js";
 
 export const RUN_TERMINAL = new Set(["completed", "failed", "cancelled"]);
 export const STEP_TERMINAL = new Set(["completed", "failed", "skipped", "cancelled"]);
@@ -131,6 +131,18 @@ export function progress(state) {
   }
   const total = state.steps.length;
   return { total, done, reused, counts, fraction: total ? done / total : 0 };
+}
+
+/** How far the run is, in words: `2 of 4 steps completed, 1 failed, 1 skipped`. */
+export function stepsWords(state) {
+  const { total, reused, counts } = progress(state);
+  const more = { reused, failed: counts.failed, skipped: counts.skipped, cancelled: counts.cancelled };
+  return [
+    `${counts.completed ?? 0} of ${plural(total, "step")} completed`,
+    ...Object.entries(more)
+      .filter(([, count]) => count)
+      .map(([word, count]) => `${count} ${word}`),
+  ].join(", ");
 }
 
 /** Seconds that the run has taken, or null before it started. */

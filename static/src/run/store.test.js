@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { RunStore, exitWords, failure, progress, runSeconds, stepOfInterest, stepSeconds } from "./store.js";
+import { RunStore, exitWords, failure, progress, runSeconds, stepOfInterest, stepSeconds, stepsWords } from "./store.js";
 
 const AT = "2026-11-22T10:00:00Z";
 const LATER = "2026-11-22T10:00:09Z";
@@ -111,6 +111,9 @@ test("progress counts what is done, skipped and reused included", () => {
   assert.deepEqual([total, done, reused, fraction], [2, 1, 1, 0.5]);
   assert.deepEqual(counts, { completed: 1, waiting: 1 });
   assert.equal(progress({ steps: [] }).fraction, 0);
+  assert.equal(stepsWords(run), "1 of 2 steps completed, 1 reused");
+  run.steps[1].status = "failed";
+  assert.equal(stepsWords(run), "1 of 2 steps completed, 1 reused, 1 failed");
 });
 
 test("durations tick while the step is on and never run backwards", () => {

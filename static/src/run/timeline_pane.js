@@ -75,10 +75,10 @@ export class TimelinePane {
     }
     const style = getComputedStyle(document.documentElement);
     const token = (name) => style.getPropertyValue(name).trim();
-    const colour = { "--waiting": token("--line-strong"), "--preparing": token("--pending"), "--good": token("--good"), "--bad": token("--bad"), "--active": token("--active"), "--idle": token("--idle") };
+    const paint = (/** @type {string} */ colour) => token(colour.replace(/^var\((.*)\)$/, "$1"));
     const traces = data.map((trace) => ({
       ...trace,
-      marker: { ...trace.marker, color: [trace.marker.color].flat().map((name) => colour[name] ?? name) },
+      marker: { ...trace.marker, color: trace.marker.color.map(paint) },
     }));
     const axis = { gridcolor: token("--line"), linecolor: token("--line"), zerolinecolor: token("--line") };
     const themed = {

@@ -33,7 +33,7 @@ export class CodeTab {
     this.list = h("nav", { class: "run-code-files", "aria-label": "Files of the source folder" }, ...this.files.map((file) => this.#file(file)));
     this.viewer = h("div", { class: "run-code-view" });
     this.root.replaceChildren(h("div", { class: "run-code" }, this.list, this.viewer));
-    const entry = this.context.detail()?.entry;
+    const entry = (await this.context.detail())?.entry;
     this.#open(path ?? (this.files.some((file) => file.path === entry) ? entry : this.files[0].path));
   }
 

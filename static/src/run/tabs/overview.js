@@ -4,7 +4,7 @@ import { absoluteTime, duration, plural, relativeTime } from "../../lib/format.j
 import { statusBadge } from "../../lib/status.js";
 import { lastState, plain, visible } from "../../log/text.js";
 import { h, setText } from "../dom.js";
-import { exitWords, stepSeconds, STEP_TERMINAL } from "../store.js";
+import { exitWords, failure, stepSeconds, STEP_TERMINAL } from "../store.js";
 
 export class OverviewTab {
   /** @param {{store: any, clock: any, urls: any, name: string, open: (tab: string, where?: any) => void}} context */
@@ -33,12 +33,13 @@ export class OverviewTab {
 
   #outcome(step) {
     if (step.status === "failed") {
-      const tail = step.log_tail ?? [];
+      // The step that failed first has its last lines above everything else already.
+      const tail = failure(this.context.store.state)?.step === step ? [] : (step.log_tail ?? []);
       return h(
         "div",
         { class: "run-outcome run-outcome-bad" },
-        h("strong", { text: [exitWords(step.exit_code), "Failed"].find(Boolean) }),
-        h("p", { text: step.reason || "The step failed." }),
+        h("strong", { text: `Failed${step.exit_code === null ? "" : `: ${exitWords(step.exit_code)}`}` }),
+        step.reason && h("p", { text: step.reason }),
         tail.length > 0 && h("pre", { class: "run-tail" }, h("code", { text: tail.map(textOf).join("\n") })),
         h("button", { class: "btn btn-sm", type: "button", text: "Open the log at its end", on: { click: () => this.context.open("log") } }),
       );
@@ -96,7 +97,7 @@ export class OverviewTab {
               h("button", { class: "link-button", type: "button", text: "Log", on: { click: () => this.context.open("log", { attempt: attempt.number }) } }),
             ),
             h("div", { class: "muted num", text: timesOf(attempt, now) }),
-            (attempt.reason || attempt.exit_code) && h("div", { class: "run-attempt-reason", text: [exitWords(attempt.exit_code), attempt.reason].filter(Boolean).join(" · ") }),
+            (attempt.reason || attempt.exit_code) && h("div", { class: "run-attempt-reason", text: attempt.reason || exitWords(attempt.exit_code) }),
           ),
         ),
       ),
