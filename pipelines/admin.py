@@ -1,0 +1,158 @@
+"""Django's admin: everything about pipelines and runs, to look at. What moves a run goes through the services."""
+
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from pipelines.models import Experiment, Pipeline, PipelineVersion, Run, RunEvent, StepEdge, StepRun
+
+
+class LookedAt(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Rows that only services write: a change by hand would leave the rest of a run behind."""
+
+    list_per_page = 50
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        return False
+
+
+@admin.register(Experiment)
+class ExperimentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("name", "workspace", "created_at")
+    list_filter = ("workspace",)
+    list_select_related = ("workspace",)
+    search_fields = ("name",)
+    raw_id_fields = ("workspace",)
+
+
+@admin.register(Pipeline)
+class PipelineAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("name", "workspace", "latest_version", "created_by", "updated_at", "deleted_at")
+    list_filter = ("workspace", ("deleted_at", admin.EmptyFieldListFilter), "updated_at")
+    list_select_related = ("workspace", "created_by")
+    search_fields = ("name", "description")
+    raw_id_fields = ("workspace", "created_by")
+    readonly_fields = ("latest_version", "created_at", "updated_at")
+
+
+@admin.register(PipelineVersion)
+class PipelineVersionAdmin(LookedAt):
+    list_display = ("pipeline", "number", "created_by", "created_at")
+    list_filter = ("pipeline__workspace", "created_at")
+    list_select_related = ("pipeline", "created_by")
+    search_fields = ("pipeline__name",)
+
+
+@admin.register(Run)
+class RunAdmin(LookedAt):
+    list_display = (
+        "id",
+        "pipeline",
+        "status",
+        "workspace",
+        "experiment",
+        "submitted_by",
+        "steps",
+        "created_at",
+        "finished_at",
+    )
+    list_filter = ("status", "workspace", "created_at")
+    list_select_related = ("pipeline", "workspace", "experiment", "submitted_by")
+    search_fields = ("=id", "pipeline__name", "experiment__name", "submitted_by__username", "reason")
+    date_hierarchy = "created_at"
+
+    @admin.display(description="steps done")
+    def steps(self, run: Run) -> str:
+        return f"{run.steps_done} of {run.steps_total}"
+
+
+@admin.register(StepRun)
+class StepRunAdmin(LookedAt):
+    list_display = (
+        "name",
+        "run_number",
+        "pipeline",
+        "status",
+        "attempt",
+        "exit_code",
+        "queued_at",
+        "started_at",
+        "finished_at",
+        "reuse_note",
+    )
+    list_filter = ("status", "run__workspace", "finished_at")
+    list_select_related = ("run__pipeline",)
+    search_fields = ("name", "=run__id", "run__pipeline__name", "reason")
+    raw_id_fields = ("run", "job", "reused_from")
+    ordering: ClassVar = ["-id"]
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        rows = super().get_queryset(request)
+        # Long, and shown on a row's own page only.
+        return rows.defer("frozen", "outputs", "ingredients") if _is_list(request) else rows
+
+    @admin.display(description="run", ordering="run_id")
+    def run_number(self, step: StepRun) -> int:
+        return step.run_id
+
+    @admin.display(description="pipeline", ordering="run__pipeline__name")
+    def pipeline(self, step: StepRun) -> str:
+        return step.run.pipeline.name
+
+
+@admin.register(StepEdge)
+class StepEdgeAdmin(LookedAt):
+    list_display = ("run_number", "from_step", "to_step")
+    list_select_related = ("upstream", "downstream")
+    search_fields = ("=run__id", "upstream__name", "downstream__name")
+    ordering: ClassVar = ["-id"]
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        names = ("id", "run_id", "upstream__name", "upstream__run_id", "downstream__name", "downstream__run_id")
+        return super().get_queryset(request).select_related("upstream", "downstream").only(*names)
+
+    @admin.display(description="run", ordering="run_id")
+    def run_number(self, edge: StepEdge) -> int:
+        return edge.run_id
+
+    @admin.display(description="from", ordering="upstream__name")
+    def from_step(self, edge: StepEdge) -> str:
+        return edge.upstream.name
+
+    @admin.display(description="to", ordering="downstream__name")
+    def to_step(self, edge: StepEdge) -> str:
+        return edge.downstream.name
+
+
+@admin.register(RunEvent)
+class RunEventAdmin(LookedAt):
+    list_display = ("run_number", "seq", "at", "kind", "what")
+    list_filter = ("run__workspace", "at")
+    search_fields = ("=run__id",)
+    ordering: ClassVar = ["-id"]
+
+    @admin.display(description="run", ordering="run_id")
+    def run_number(self, event: RunEvent) -> int:
+        return event.run_id
+
+    @admin.display
+    def kind(self, event: RunEvent) -> str:
+        return str(event.data.get("kind", ""))
+
+    @admin.display
+    def what(self, event: RunEvent) -> str:
+        said = (event.data.get(name) for name in ("step", "status", "reason", "by"))
+        return " · ".join(str(each) for each in said if each)
+
+
+def _is_list(request: HttpRequest) -> bool:
+    match = request.resolver_match
+    return match is not None and match.url_name is not None and match.url_name.endswith("_changelist")
