@@ -44,7 +44,8 @@ class StudioUserAdmin(UserAdmin):  # type: ignore[type-arg]
     readonly_fields = ("last_login", "date_joined")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        return super().get_queryset(request).annotate(workspaces_total=Count("memberships"))
+        people: QuerySet[User] = super().get_queryset(request)
+        return people.annotate(workspaces_total=Count("memberships"))
 
     @admin.display(description="name", ordering="last_name")
     def full_name(self, user: User) -> str:
@@ -71,7 +72,8 @@ class WorkspaceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     inlines = (MembershipsOfWorkspace,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Workspace]:
-        return super().get_queryset(request).annotate(members_total=Count("memberships"))
+        workspaces: QuerySet[Workspace] = super().get_queryset(request)
+        return workspaces.annotate(members_total=Count("memberships"))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Workspace | None = None) -> tuple[str, ...]:  # noqa: ARG002
         # The slug is part of every link.

@@ -14,11 +14,15 @@ def workspaces_of(user: User) -> QuerySet[Workspace]:
     return Workspace.objects.filter(memberships__user=user)
 
 
-def members(workspace: Workspace, *, page: str | int = 1) -> Page[Membership]:
+def memberships(workspace: Workspace) -> QuerySet[Membership]:
     """Who is in the workspace: owners first, then by name."""
     order = Case(When(role=Role.OWNER, then=0), When(role=Role.CONTRIBUTOR, then=1), default=2)
-    rows = Membership.objects.filter(workspace=workspace).select_related("user").order_by(order, "user__username")
-    return Paginator(rows, MEMBERS_PAGE).get_page(page)
+    return Membership.objects.filter(workspace=workspace).select_related("user").order_by(order, "user__username")
+
+
+def members(workspace: Workspace, *, page: str | int = 1) -> Page[Membership]:
+    """One page of them."""
+    return Paginator(memberships(workspace), MEMBERS_PAGE).get_page(page)
 
 
 def audit_trail(workspace: Workspace, *, before: int | None = None) -> tuple[list[AuditEvent], int | None]:

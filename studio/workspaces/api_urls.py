@@ -1,0 +1,12 @@
+"""Addresses of the REST API of workspaces, below `/api/`."""
+
+from django.urls import path
+
+from studio.workspaces import api
+
+urlpatterns = [
+    path("workspaces/", api.WorkspacesView.as_view(), name="api-workspaces"),
+    path("workspaces/<slug:slug>/", api.WorkspaceView.as_view(), name="api-workspace"),
+    path("workspaces/<slug:slug>/members/", api.MembersView.as_view(), name="api-members"),
+    path("workspaces/<slug:slug>/members/<int:membership_id>/", api.MemberView.as_view(), name="api-member"),
+]
