@@ -21,7 +21,7 @@ class WorkspaceSerializer(serializers.ModelSerializer[Workspace]):
         fields = ("slug", "name", "created_at")
         read_only_fields = ("created_at",)
         # The service says what is wrong with a slug, taken ones included.
-        extra_kwargs: ClassVar = {"slug": {"validators": []}}
+        extra_kwargs: ClassVar[dict[str, Any]] = {"slug": {"validators": []}}
 
 
 class RenameSerializer(serializers.Serializer[Any]):
