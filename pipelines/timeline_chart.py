@@ -1,4 +1,4 @@
-"""A run as bars over time: when each step waited, was prepared and ran.
+"""A run as bars over the time since its first step was queued: when each step waited, was prepared and ran.
 
 Colours are the page's own tokens: the browser puts in what light or dark asks for.
 """
@@ -6,7 +6,7 @@ Colours are the page's own tokens: the browser puts in what light or dark asks f
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import plotly.graph_objects as go
@@ -46,22 +46,34 @@ def timeline(spans: Sequence[Span], *, now: datetime) -> dict[str, Any]:
     shown = [span for span in spans if span.queued_at or span.claimed_at]
     if not shown:
         return {"empty": "No step has been queued in this run, so there is nothing to draw."}
-    figure = go.Figure(
-        [
-            _trace("Waited for a slot", [_waited(span, now) for span in shown]),
-            _trace("Prepared", [_prepared(span, now) for span in shown]),
-            _trace("Ran", [_ran(span, now) for span in shown]),
-        ]
-    )
+    bars = {
+        "Waited for a slot": [_waited(span, now) for span in shown],
+        "Prepared": [_prepared(span, now) for span in shown],
+        "Ran": [_ran(span, now) for span in shown],
+    }
+    drawn = [bar for phase in bars.values() for bar in phase if bar]
+    origin = min(bar.start for bar in drawn)
+    longest_s = max((bar.start - origin).total_seconds() + bar.seconds for bar in drawn)
+    unit, unit_s = ("h", 3600) if longest_s >= 7200 else ("min", 60) if longest_s >= 120 else ("s", 1)
+    figure = go.Figure([_trace(name, phase, origin, unit_s) for name, phase in bars.items()])
     figure.update_layout(
         template="none",
         barmode="overlay",
         bargap=0.35,
-        height=90 + ROW_PX * len(shown),
-        margin={"l": 8, "r": 16, "t": 36, "b": 32},
-        legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "itemclick": False, "itemdoubleclick": False},
+        height=100 + ROW_PX * len(shown),
+        margin={"l": 8, "r": 24, "t": 76, "b": 16},
+        legend={
+            "orientation": "h",
+            "x": 0,
+            "y": 1,
+            "yref": "container",
+            "yanchor": "top",
+            "itemclick": False,
+            "itemdoubleclick": False,
+        },
+        showlegend=True,
         font={"size": 12},
-        xaxis={"type": "date", "automargin": True},
+        xaxis={"side": "top", "ticksuffix": f" {unit}", "rangemode": "tozero", "automargin": True},
         # Step names as text, also where they look like numbers or dates.
         yaxis={
             "type": "category",
@@ -72,7 +84,6 @@ def timeline(spans: Sequence[Span], *, now: datetime) -> dict[str, Any]:
             "categoryarray": [_label(span.step) for span in shown],
             "showgrid": False,
         },
-        showlegend=True,
     )
     plain: dict[str, Any] = json.loads(figure.to_json())
     return {"data": plain["data"], "layout": plain["layout"]}
@@ -101,16 +112,14 @@ def _bar(span: Span, start: datetime, end: datetime, colour: str) -> _Bar:
     return _Bar(step=span.step, start=start, seconds=max(0.0, (end - start).total_seconds()), colour=colour)
 
 
-def _trace(name: str, bars: Sequence[_Bar | None]) -> go.Bar:
+def _trace(name: str, bars: Sequence[_Bar | None], origin: datetime, unit_s: float) -> go.Bar:
     drawn = [bar for bar in bars if bar]
     return go.Bar(
         name=name,
         orientation="h",
         y=[_label(bar.step) for bar in drawn],
-        base=[
-            bar.start.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ", timespec="milliseconds") for bar in drawn
-        ],
-        x=[bar.seconds * 1000 for bar in drawn],  # a date axis measures in milliseconds
+        base=[(bar.start - origin).total_seconds() / unit_s for bar in drawn],
+        x=[bar.seconds / unit_s for bar in drawn],
         marker={"color": [bar.colour for bar in drawn]},
         customdata=[[bar.step, round(bar.seconds, 1)] for bar in drawn],
         hovertemplate="%{y}<br>" + name + ": %{customdata[1]} s<extra></extra>",

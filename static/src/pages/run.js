@@ -43,8 +43,14 @@ const panel = new StepPanel($("#step-panel"), store, {
   onSelect: (name, tab) => open(name, tab),
   onClose: () => close(),
 });
+let link = { state: "connecting", code: null };
+const showLink = () => drawConnection($("#connection"), { ...link, isOver: store.isTerminal });
+store.subscribe(showLink);
 const connection = new RunConnection(root.dataset.socket, store, {
-  onState: (state, code) => drawConnection($("#connection"), state, code),
+  onState: (state, code) => {
+    link = { state, code };
+    showLink();
+  },
   onLog: (message) => panel.hearLog(message),
 });
 

@@ -71,7 +71,7 @@ export class RunHeader {
 }
 
 /** Whether what is shown is live. */
-export function drawConnection(element, state, code) {
+export function drawConnection(element, { state, code, isOver }) {
   const signedOut = code === 4401;
   const [words, title] = {
     connecting: ["Connecting…", "What you see is from when the page was opened."],
@@ -81,7 +81,7 @@ export function drawConnection(element, state, code) {
       ? ["Signed out", "Sign in again to see what happens now."]
       : ["Not live", "This run is no longer open to you. Reload the page."],
   }[state];
-  element.hidden = false;
+  element.hidden = isOver && state !== "closed" && state !== "reconnecting"; // nothing more will happen
   element.dataset.state = state;
   element.title = title;
   setText(element, words);
