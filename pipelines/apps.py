@@ -8,7 +8,9 @@ class PipelinesConfig(AppConfig):
         # Tasks are registered by their import, in web processes too: services enqueue by name.
         import pipelines.tasks
         from compute.listener import listen
+        from pipelines.sample import follow_preparation
         from pipelines.services import follow_jobs
 
         assert pipelines.tasks
         listen(follow_jobs)
+        listen(follow_preparation)

@@ -1,11 +1,24 @@
-"""The part of the sweep that belongs to runs."""
+"""The part of the sweep that belongs to runs, and what a closing job leaves to another process."""
+
+import logging
 
 from celery import shared_task
 
-from pipelines import services
+from pipelines import sample, services
+
+logger = logging.getLogger(__name__)
 
 
 @shared_task(name="pipelines.sweep")
 def sweep() -> None:
-    """Make good what a process that died left half done."""
-    services.finish_cancelling()
+    """Make good what a lost message or a process that died left half done. One failure never stops the others."""
+    for mend in (services.finish_cancelling, sample.submit_samples_due):
+        try:
+            mend()
+        except Exception:
+            logger.exception("%s failed; the next sweep tries again", mend.__name__)
+
+
+@shared_task(name="pipelines.submit_sample")
+def submit_sample(workspace_id: int) -> None:
+    sample.submit_sample(workspace_id)
