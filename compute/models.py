@@ -112,7 +112,8 @@ class Job(models.Model):
     """One command to run on a target. `owner` is the caller's own name for it: compute never looks inside."""
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="jobs")
-    target = models.ForeignKey(ComputeTarget, on_delete=models.PROTECT, related_name="jobs")
+    # Its index is `job_by_target`, which tells what is over from what is not.
+    target = models.ForeignKey(ComputeTarget, on_delete=models.PROTECT, related_name="jobs", db_index=False)
     owner = models.CharField(max_length=100)
     title = models.CharField(max_length=200)  # for people: what is this job
     spec = DocumentField(JobSpec)
@@ -143,8 +144,10 @@ class Job(models.Model):
                 condition=models.Q(status="queued"),
                 name="job_queue",
             ),
+            models.Index(fields=["target", "status"], name="job_by_target"),
+            # Only a job that is prepared or runs has a lease, so this stays small however much is over.
             models.Index(
-                fields=["lease_expires_at"], condition=models.Q(status__in=["preparing", "running"]), name="job_leases"
+                fields=["lease_expires_at"], condition=models.Q(lease_expires_at__isnull=False), name="job_leases"
             ),
             models.Index(fields=["owner"], name="job_owner"),
         ]

@@ -47,10 +47,10 @@ def problem_of(line: str) -> str | None:
         return f"“{shown}” is longer than {MAX_LINE_LENGTH} characters."
     if line.startswith("-"):
         return _problem_of_option(line, shown)
+    if not line.startswith("file:") and re.match(r"\A[A-Za-z][A-Za-z0-9+.-]*://", line):
+        return f"“{_without_credentials(shown)}” is an address without a name: write “name @ https://…”."
     if _PATH.match(line) or (" " not in line and "@" not in line and line.lower().endswith(_ARCHIVE)):
         return f"“{shown}” is a path: nodes don't have that file. Name a package of the package index instead."
-    if re.match(r"\A[A-Za-z][A-Za-z0-9+.-]*://", line):
-        return f"“{_without_credentials(shown)}” is an address without a name: write “name @ https://…”."
     try:
         requirement = Requirement(line)
     except InvalidRequirement as error:

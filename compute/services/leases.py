@@ -24,6 +24,8 @@ from compute.states import ACTIVE, TRANSITIONS, JobStatus
 from studio.lib.on_commit import enqueue_on_commit
 from studio.lib.transitions import transition
 
+NO_LEASE: dict[str, Any] = {"lease_token": None, "lease_node": None, "lease_expires_at": None}
+
 
 @dataclass(frozen=True, slots=True)
 class Lease:
@@ -143,7 +145,7 @@ def finish(
 
 def _close(lease: Lease, outcome: Outcome, now: datetime) -> bool:
     rows = Job.objects.filter(pk=lease.job_id, lease_token=lease.token)
-    free: dict[str, Any] = {"lease_token": None, "lease_expires_at": None}
+    free = dict(NO_LEASE)
     changes: dict[str, Any] = {}
     status, reason = outcome.status, outcome.reason
     if outcome.may_retry:
@@ -220,7 +222,7 @@ def lose(job: Job, what: str) -> bool:
         if job_now is None:
             return False
         losses = job_now.node_losses + 1
-        changes: dict[str, Any] = {"lease_token": None, "lease_expires_at": None, "node_losses": losses}
+        changes: dict[str, Any] = {**NO_LEASE, "node_losses": losses}
         if job_now.cancel_requested_at is not None:
             status, reason = JobStatus.CANCELLED, f"Cancelled. {reason}"
         elif losses <= job_now.max_node_losses:

@@ -1,0 +1,154 @@
+"""Jobs for tests of the compute engine: made, awaited, read."""
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+from django.utils import timezone
+
+from compute.listener import JobChange
+from compute.logs.reading import read_lines, total_lines
+from compute.models import Attempt, ComputeTarget, Job, Node
+from compute.services import NewJob, create_jobs
+from compute.services.leases import Outcome, finish
+from compute.spec import EnvironmentSpec, JobInput, JobOutput, JobSpec
+from compute.states import TERMINAL, JobStatus
+from datastores.models import DataPath, Datastore
+from studio.workspaces.models import Workspace
+from tests.support.waiting import wait_for
+
+DONE = {"log_complete": True}
+
+
+class Compute:
+    """A workspace with a target of its own."""
+
+    def __init__(self, slots: int = 2) -> None:
+        name = f"t{uuid.uuid4().hex[:8]}"
+        self.workspace = Workspace.objects.create(slug=name, name=name)
+        self.target = ComputeTarget.objects.create(workspace=self.workspace, name=name, slots=slots)
+
+    def node(self, name: str = "one", *, heard_of: bool = True, **values: Any) -> Node:
+        """A row, and nothing behind it."""
+        now = timezone.now()
+        values = {"hostname": "elsewhere", "pid": 1, "slots": 2, "started_at": now, "heartbeat_at": now} | values
+        node = Node.objects.create(target=self.target, name=name, incarnation=uuid.uuid4(), **values)
+        if not heard_of:
+            Node.objects.filter(pk=node.pk).update(heartbeat_at="2020-01-01T00:00Z")
+        return node
+
+    def job(self, *command: str, **values: Any) -> Job:
+        """Queue one. Fields of a `NewJob` go there, the others into its specification."""
+        new = {name: values.pop(name) for name in ("priority", "max_attempts", "max_node_losses") if name in values}
+        spec = JobSpec(
+            command=list(command) or ["python", "-c", "print('hello')"],
+            environment=values.pop("environment", EnvironmentSpec()),
+            **values,
+        )
+        return create_jobs(
+            [
+                NewJob(
+                    workspace_id=self.workspace.pk,
+                    target_id=self.target.pk,
+                    owner="test:1",
+                    title="a job",
+                    spec=spec,
+                    **new,
+                )
+            ]
+        )[0]
+
+    def script(self, text: str, **values: Any) -> Job:
+        return self.job("python", "-c", text, **values)
+
+    def datastore(self, root: Path) -> Datastore:
+        """A local folder below the studio's home."""
+        from datastores.backends import backend_class
+
+        backend = backend_class("local")
+        config = backend.settle(backend.Config(), workspace_id=self.workspace.pk, name=root.name)
+        return Datastore.objects.create(
+            workspace=self.workspace, name=root.name, kind="local", config=config.model_dump(mode="json")
+        )
+
+
+class Heard:
+    """A listener that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.changes: list[JobChange] = []
+
+    def __call__(self, changes: list[JobChange]) -> None:
+        self.changes += [change for change in changes if change.owner == "test:1"]
+
+    @property
+    def statuses(self) -> list[str]:
+        return [change.status.value for change in self.changes]
+
+
+def over(job: Job, timeout_s: float = 60.0) -> Job:
+    """The job in the end."""
+
+    def look() -> bool:
+        job.refresh_from_db()
+        return job.status in TERMINAL
+
+    wait_for(look, what=f"job {job.pk} ends", timeout_s=timeout_s)
+    return job
+
+
+def in_state(job: Job, status: JobStatus, timeout_s: float = 60.0) -> Job:
+    def look() -> bool:
+        job.refresh_from_db()
+        return job.status == status
+
+    wait_for(look, what=f"job {job.pk} is {status}", timeout_s=timeout_s)
+    return job
+
+
+def last_attempt(job: Job) -> Attempt:
+    return Attempt.objects.filter(job=job).latest("number")
+
+
+def log_of(job: Job, streams: str = "oes") -> list[str]:
+    attempt = last_attempt(job)
+    return [line.text for line in read_lines(attempt, 0, total_lines(attempt)).lines if line.stream in streams]
+
+
+def says(job: Job, text: str, timeout_s: float = 60.0) -> None:
+    """Wait until the log of the latest attempt holds a line."""
+
+    def look() -> bool:
+        return Attempt.objects.filter(job=job).exists() and any(text in line for line in log_of(job))
+
+    wait_for(look, what=f"job {job.pk} says {text!r}", timeout_s=timeout_s)
+
+
+def completed(lease: Any) -> tuple[bool, Any]:
+    return finish(lease, Outcome(JobStatus.COMPLETED, exit_code=0), log=DONE, log_bytes=0)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs: a zombie is only a number."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return False
+    return stat[stat.rfind(b")") + 2 :].split()[0] not in {b"Z", b"X"}
+
+
+__all__ = [
+    "DONE",
+    "Compute",
+    "DataPath",
+    "Heard",
+    "JobInput",
+    "JobOutput",
+    "completed",
+    "in_state",
+    "is_alive",
+    "last_attempt",
+    "log_of",
+    "over",
+    "says",
+]
