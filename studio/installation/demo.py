@@ -8,7 +8,8 @@ from django.conf import settings
 from django.contrib.auth.hashers import check_password
 from django.db import transaction
 
-from compute.services.targets import ensure_curated
+from compute.services import ensure_curated
+from pipelines.sample import create_sample
 from studio.workspaces.models import User, Workspace
 from studio.workspaces.services import create_workspace
 
@@ -25,14 +26,12 @@ def create_demo() -> None:
     """On the first start only, all or nothing: whoever removed the demo since then does not find it again."""
     if User.objects.exists() or Workspace.objects.exists():
         return
-    from pipelines import sample
-
     password = _kept_password() or secrets.token_urlsafe(12)
     _keep_password(password)
     with transaction.atomic():
         admin = User.objects.create_superuser(ADMIN, password=password)
         workspace = create_workspace(name="Demo", slug=DEMO, owner=admin)
-        sample.create_sample(workspace, admin)
+        create_sample(workspace, admin)
 
 
 def sign_in() -> tuple[str, str | None] | None:

@@ -17,7 +17,7 @@ from typing import TextIO
 import redis
 from django.conf import settings
 from django.core.management import call_command
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, OperationalError, connection
 
 from studio.installation import preflight, services
 from studio.installation.supervisor import TICK_S, Supervisor
@@ -54,6 +54,11 @@ class Running:
         except (OSError, DatabaseError) as error:
             if "full" in str(error) or getattr(error, "errno", None) == errno.ENOSPC:
                 raise preflight.disk_is_full() from None
+            if isinstance(error, OperationalError):
+                reason = str(error).strip().partition("\n")[0]
+                raise preflight.PreflightError(
+                    f"The database cannot be used ({reason}). Start it or mend DATABASE_URL, then try again."
+                ) from None
             raise
         finally:
             self._stop()
