@@ -72,7 +72,7 @@ def note_on_reuse(earlier: StepRun) -> str:
 
 def _why_it_runs(mine: Candidate, earlier: StepRun | None) -> str:
     if earlier is None:
-        return "Ran: the run before this one had no such step, and no other run did the same."
+        return "Ran: no earlier run did the same."
     if earlier.ingredients is None:
         return f"Ran: run {earlier.run_id} did not come to this step."
     difference = first_difference(mine.ingredients, earlier.ingredients)
