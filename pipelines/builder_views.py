@@ -84,7 +84,8 @@ def _shown_version(pipeline: Pipeline, asked: str) -> PipelineVersion | None:
     if asked == "" and not pipeline.latest_version:
         return None
     number = pipeline.latest_version if asked == "" else whole_number(asked)
-    version = pipeline.versions.select_related("created_by").filter(number=number).first()
+    versions = pipeline.versions.select_related("created_by")
+    version = None if number is None else versions.filter(number=number).first()
     if version is None:
         raise Http404("The pipeline has no such version.")
     return version

@@ -43,7 +43,6 @@ export function argumentsField(fields, store, stepKey, step) {
               type: "button",
               class: `builder-chip is-${scope}${used.has(name) ? " is-used" : ""}`,
               title: `Insert \${{${scope}.${name}}}${used.has(name) ? " (used already)" : ""}`,
-              disabled: fields.readOnly,
               // The caret stays where it is.
               on: { mousedown: (event) => event.preventDefault(), click: () => insert(scope, name) },
             },
@@ -58,7 +57,7 @@ export function argumentsField(fields, store, stepKey, step) {
     () => [step().entry, step().arguments, words(), store.draft.parameters.map(({ default: value }) => value)],
     () => [`python ${step().entry || "…"} `, ...piecesOf(step().arguments.trim()).map((piece) => shown(piece, words(), store.draft))],
   );
-  field.querySelector("textarea").before(chips);
+  if (!fields.readOnly) area.before(chips);
   field.append(preview);
   return field;
 }

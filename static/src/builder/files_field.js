@@ -165,11 +165,17 @@ export function filesField(fields, store, stepKey, step, { onOpen }) {
   const row = (file) => {
     const name = h(
       "button",
-      { type: "button", class: "builder-file__open", title: `Open ${file.path}`, on: { click: () => onOpen(stepKey, file.path) } },
+      {
+        type: "button",
+        class: "builder-file__open",
+        title: `Open ${file.path}`,
+        "aria-label": [`Open ${file.path}`, file.path === step().entry && "entry script", file.isEdited && "edited"].filter(Boolean).join(", "),
+        on: { click: () => onOpen(stepKey, file.path) },
+      },
       icon(ICONS[/\.([^.]+)$/.exec(file.path)?.[1]] ?? "file"),
       h("span", { class: "builder-file__path" }, ...pathParts(file.path)),
       file.path === step().entry && h("span", { class: "tag", text: "entry" }),
-      file.isEdited && h("span", { class: "builder-file__edited", title: "Edited, not saved yet" }, h("span", { class: "visually-hidden", text: "edited" })),
+      file.isEdited && h("span", { class: "builder-file__edited", title: "Edited, not saved yet" }),
     );
     const act = (label, iconName, run, className = "") =>
       h(

@@ -19,7 +19,7 @@ import { Fields } from "./fields.js";
  */
 export function listField(fields, { title, addLabel, emptyText, items, row, add, remove, removeLabel, className = "" }) {
   const rows = new Map();
-  const list = h("div", { class: `builder-rows ${className}`, role: "list" });
+  const list = h("div", { class: `builder-rows ${className}${fields.readOnly ? " is-fixed" : ""}`, role: "list" });
   const empty = h("p", { class: "builder-none", text: emptyText });
   fields.follow(() => {
     const keys = items().map(({ key }) => key);

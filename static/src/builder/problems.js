@@ -23,7 +23,16 @@ export function placed(problems, draft) {
   });
 }
 
-const WORDS = { inputs: "input", outputs: "output", parameters: "parameter", timeout_s: "time limit", allow_reuse: "reuse" };
+const WORDS = {
+  inputs: "input",
+  outputs: "output",
+  parameters: "parameter",
+  source: "source files",
+  entry: "entry script",
+  compute: "compute target",
+  timeout_s: "time limit",
+  allow_reuse: "reuse",
+};
 
 /** `["inputs", 0, "binding"]` with the key of that input in place of its number, and what to call it. */
 function keyed(loc, owner) {

@@ -25,7 +25,7 @@ test("a problem is told by keys, with words for where", () => {
     problems.map(({ stepKey, path, where }) => [stepKey, path, where]),
     [
       [step.key, `inputs.${step.inputs[0].key}.binding`, "step · input input"],
-      [step.key, "entry", "step · entry"],
+      [step.key, "entry", "step · entry script"],
       [null, `parameters.${d.parameters[0].key}.default`, "parameter parameter"],
       [null, "steps", "steps"],
     ],

@@ -26,6 +26,7 @@ export class Store extends EventTarget {
     this.version = version;
     this.readOnly = readOnly;
     this.savedAs = fingerprint(draft);
+    this.savedNames = { name: draft.name, description: draft.description };
     this.problems = [];
     this.selected = null;
     this.saving = null;
@@ -144,17 +145,25 @@ export class Store extends EventTarget {
     return this.saving;
   }
 
+  /** Name and description have no versions: only what was changed here is sent, or a rename elsewhere would be undone. */
+  #newNames({ name, description }) {
+    const names = {};
+    if (name !== this.savedNames.name) names.name = name;
+    if (description !== this.savedNames.description) names.description = description;
+    return names;
+  }
+
   async #save(baseVersion) {
     await this.keepEdits();
     const { draft } = this;
     const answer = await api.post(`${this.pipelinesUrl}${this.pipelineId}/versions/`, {
       definition: toDefinition(draft),
       base_version: baseVersion,
-      name: draft.name,
-      description: draft.description,
+      ...this.#newNames(draft),
     });
     this.version = answer.number;
     this.savedAs = fingerprint(draft);
+    this.savedNames = { name: draft.name, description: draft.description };
     if (draft === this.draft && answer.problems) this.showProblems(answer.problems, draft);
     this.#emit("saved");
     return answer;

@@ -383,5 +383,5 @@ if (askedStep) {
   choose(askedStep.key);
   graph.reveal(askedStep.key);
 }
-if (store.draft.steps.length) store.validate();
+if (store.draft.steps.length && !store.readOnly) store.validate();
 root.dataset.ready = "true";

@@ -1,0 +1,434 @@
+"""Building a pipeline in a browser: by clicking and typing alone, from nothing to a run that completes."""
+
+import io
+import re
+import zipfile
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Locator, Page, expect
+
+from tests.support.browser import Visitors
+from tests.support.studio import Place, Studio
+
+RUN_MS = 60_000
+
+MAKE = """
+import argparse
+from pathlib import Path
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--count", type=int)
+parser.add_argument("--numbers", type=Path)
+args = parser.parse_args()
+args.numbers.mkdir(parents=True, exist_ok=True)
+(args.numbers / "numbers.txt").write_text("\\n".join(map(str, range(args.count))))
+"""
+SUM = """
+import argparse
+from pathlib import Path
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--numbers", type=Path)
+parser.add_argument("--total", type=Path)
+args = parser.parse_args()
+total = sum(map(int, (args.numbers / "numbers.txt").read_text().split()))
+args.total.mkdir(parents=True, exist_ok=True)
+(args.total / "total.txt").write_text(str(total))
+"""
+TELL = """
+import argparse
+from pathlib import Path
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--total", type=Path)
+print("the total is", (parser.parse_args().total / "total.txt").read_text())
+"""
+
+
+def new_pipeline(page: Page, place: Place, name: str) -> None:
+    page.goto(f"/w/{place.slug}/pipelines/new/")
+    page.get_by_label("Name", exact=True).fill(name)
+    page.get_by_role("button", name="Create and add steps").click()
+    ready(page)
+
+
+def ready(page: Page) -> None:
+    expect(page.locator("#builder[data-ready]")).to_be_attached()
+
+
+def form(page: Page) -> Locator:
+    return page.get_by_role("complementary", name="Properties")
+
+
+def section(page: Page, name: str) -> Locator:
+    return form(page).get_by_role("region", name=name)
+
+
+def state(page: Page) -> Locator:
+    return page.locator("[data-builder=state]")
+
+
+def node(page: Page, title: str) -> Locator:
+    return page.locator(".graph-node--step").filter(
+        has=page.locator(".graph-node__title", has_text=re.compile(f"^{title}$"))
+    )
+
+
+def add_step(page: Page, name: str) -> None:
+    """What is focused after adding is the name, selected: typing replaces it."""
+    page.locator(".builder-tools").get_by_role("button", name="Add step").click()
+    expect(form(page).get_by_label("Name", exact=True)).to_be_focused()
+    page.keyboard.type(name)
+    expect(node(page, name)).to_be_visible()
+
+
+def write_script(page: Page, text: str) -> None:
+    """Replace the whole of main.py in the editor, as somebody who pastes does."""
+    section(page, "Source files").get_by_role("button", name="Open main.py").click()
+    editor = page.locator(".builder-editor .cm-content")
+    expect(editor).to_be_focused()
+    page.keyboard.press("ControlOrMeta+a")
+    page.keyboard.insert_text(text)
+    page.get_by_role("button", name="Back to the graph").click()
+
+
+def name_row(page: Page, title: str, add: str, name: str) -> Locator:
+    """Add an input or output and type its name; gives the row."""
+    part = section(page, title)
+    part.get_by_role("button", name=add).click()
+    page.keyboard.type(name)
+    row = part.get_by_role("listitem").last
+    expect(row.get_by_role("textbox").first).to_have_value(name)
+    return row
+
+
+def chips(page: Page) -> Locator:
+    return form(page).get_by_role("group", name="Insert into the arguments")
+
+
+def saved(page: Page, number: int) -> None:
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(state(page)).to_have_text(f"Saved as version {number}")
+
+
+def definition_of(studio: Studio, place: Place, page: Page) -> Any:
+    number = re.search(r"/pipelines/(\d+)/", page.url)
+    assert number
+    return studio.api(place.owner).get(f"/api/workspaces/{place.slug}/pipelines/{number[1]}/")["definition"]
+
+
+def test_three_steps_are_built_by_clicking_and_typing_alone(page: Page, place: Place, studio: Studio) -> None:
+    new_pipeline(page, place, "Sum of numbers")
+    expect(page.get_by_role("heading", name="The first step")).to_be_visible()
+
+    # A parameter, while no step is selected.
+    form(page).get_by_role("button", name="Add parameter").click()
+    page.keyboard.type("count")
+    form(page).get_by_label("Type").select_option("Whole number")
+    form(page).get_by_label("Default", exact=True).fill("5")
+
+    add_step(page, "make")
+    write_script(page, MAKE)
+    outputs = section(page, "Outputs")
+    outputs.get_by_role("textbox").fill("numbers")
+    form(page).get_by_role("textbox", name="Arguments").fill("")
+    chips(page).get_by_role("button", name="parameter count").click()
+    chips(page).get_by_role("button", name="output numbers").click()
+    expect(form(page).get_by_role("textbox", name="Arguments")).to_have_value(
+        "--count ${{parameters.count}} --numbers ${{outputs.numbers}}"
+    )
+    expect(form(page).locator(".builder-command")).to_have_text("python main.py --count 5 --numbers …/numbers")
+
+    add_step(page, "sum")
+    write_script(page, SUM)
+    section(page, "Outputs").get_by_role("textbox").fill("total")
+    row = name_row(page, "Inputs", "Add input", "numbers")
+    row.get_by_role("combobox").select_option("make → numbers")
+    form(page).get_by_role("textbox", name="Arguments").fill("")
+    chips(page).get_by_role("button", name="input numbers").click()
+    chips(page).get_by_role("button", name="output total").click()
+
+    # The third one by the button that connects it.
+    form(page).get_by_role("button", name="Add a step that reads this one's output").click()
+    page.keyboard.type("tell")
+    expect(node(page, "tell")).to_be_visible()
+    write_script(page, TELL)
+    section(page, "Inputs").get_by_role("textbox").fill("total")
+    section(page, "Outputs").get_by_role("button", name="Remove output output").click()
+    form(page).get_by_role("textbox", name="Arguments").fill("--total ${{inputs.total}}")
+
+    expect(page.locator(".graph-edge")).to_have_count(2)
+    expect(state(page)).to_have_text("Unsaved changes")
+    saved(page, 1)
+    assert [step["name"] for step in definition_of(studio, place, page)["steps"]] == ["make", "sum", "tell"]
+
+    page.get_by_role("button", name="Submit", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("count")).to_have_value("5")
+    dialog.get_by_label("count").fill("11")
+    dialog.get_by_role("button", name="Submit").click()
+    page.wait_for_url(re.compile(r"/runs/\d+/"))
+    expect(page.locator("[data-run=status]")).to_contain_text("Completed", timeout=RUN_MS)
+    expect(page.locator(".graph-node.tone-good")).to_have_count(3)
+    page.goto(f"{page.url.partition('?')[0]}?step=tell&tab=log")
+    expect(page.get_by_text("the total is 55")).to_be_visible()
+
+
+def test_a_new_step_can_be_submitted_as_it_stands(page: Page, place: Place) -> None:
+    new_pipeline(page, place, "As it stands")
+    page.get_by_role("button", name="Add a step", exact=True).click()
+    page.get_by_role("button", name="Submit", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Submit").click()
+    page.wait_for_url(re.compile(r"/runs/\d+/"))
+    expect(page.locator("[data-run=status]")).to_contain_text("Completed", timeout=RUN_MS)
+
+
+def test_problems_stand_at_their_fields_while_they_last(page: Page, place: Place) -> None:
+    new_pipeline(page, place, "Problems")
+    add_step(page, "first")
+    add_step(page, "second")
+    problems = page.locator("[data-builder=problems]")
+    expect(problems).to_be_hidden()
+
+    row = name_row(page, "Inputs", "Add input", "data")
+    binding = row.get_by_role("combobox")
+    expect(binding).to_have_attribute("aria-invalid", "true")
+    described = binding.get_attribute("aria-describedby")
+    expect(page.locator(f"#{described}")).to_contain_text("not bound")
+    expect(node(page, "second").locator(".graph-node__problems")).to_have_text("1")
+
+    entry = form(page).get_by_label("Entry script", exact=True)
+    entry.fill("missing.py")
+    expect(entry).to_have_attribute("aria-invalid", "true")
+    form(page).get_by_role("textbox", name="Arguments").fill("${{parameters.unknown}}")
+    expect(form(page).get_by_role("textbox", name="Arguments")).to_have_attribute("aria-invalid", "true")
+    name_row(page, "Outputs", "Add output", "output")
+    expect(page.locator("[data-builder=problem-count]")).to_have_text("4 problems")
+
+    # From the list to the field, also from another step.
+    node(page, "first").click()
+    expect(form(page).get_by_label("Name", exact=True)).to_have_value("first")
+    page.locator(".builder-problems").click()
+    page.locator("[data-builder=problem-list]").get_by_role("button", name="second · entry script").click()
+    expect(form(page).get_by_label("Entry script", exact=True)).to_be_focused()
+
+    # A circle can't be chosen at all: the choice says why.
+    section(page, "Inputs").get_by_role("combobox").select_option("first → output")
+    node(page, "first").click()
+    row = name_row(page, "Inputs", "Add input", "back")
+    choice = row.get_by_role("combobox").locator("option", has_text="second → output").first
+    expect(choice).to_be_disabled()
+    expect(choice).to_have_text("second → output (reads from first)")
+    row.get_by_role("button", name="Remove input back").click()
+
+    node(page, "second").click()
+    form(page).get_by_label("Entry script", exact=True).fill("main.py")
+    expect(form(page).get_by_label("Entry script", exact=True)).not_to_have_attribute("aria-invalid", "true")
+    form(page).get_by_role("textbox", name="Arguments").fill("")
+    section(page, "Outputs").get_by_role("listitem").last.get_by_role("button").click()
+    expect(problems).to_be_hidden()
+    expect(node(page, "second").locator(".graph-node__problems")).to_have_count(0)
+
+
+def test_what_another_tab_saved_is_not_overwritten(
+    page: Page, visitors: Visitors, place: Place, studio: Studio
+) -> None:
+    new_pipeline(page, place, "Two tabs")
+    add_step(page, "shared")
+    saved(page, 1)
+    theirs = visitors.open(place.contributor)
+    theirs.goto(page.url)
+    ready(theirs)
+
+    form(theirs).get_by_label("Description").fill("theirs")
+    saved(theirs, 2)
+    form(page).get_by_label("Description").fill("mine")
+    page.keyboard.press("ControlOrMeta+s")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text(f"{place.contributor.username} saved version 2")
+    dialog.get_by_role("button", name="Keep editing").click()
+    expect(state(page)).to_have_text("Unsaved changes")
+    expect(form(page).get_by_label("Description")).to_have_value("mine")
+
+    page.get_by_role("button", name="Save", exact=True).click()
+    with page.context.expect_page() as opened:
+        dialog.get_by_role("button", name="Look at theirs").click()
+    expect(opened.value.locator("[data-builder=state]")).to_contain_text("version 2")
+    opened.value.close()
+
+    page.get_by_role("button", name="Save", exact=True).click()
+    dialog.get_by_role("button", name="Save mine as the newest version").click()
+    expect(state(page)).to_have_text("Saved as version 3")
+    assert definition_of(studio, place, page)["steps"][0]["description"] == "mine"
+
+    # Theirs is still there, and can be had back.
+    address = page.url.partition("?")[0]
+    page.goto(f"{address}?version=2")
+    ready(page)
+    expect(page.get_by_text("This is version 2")).to_be_visible()
+    page.get_by_role("button", name="Restore as new version").click()
+    expect(state(page)).to_have_text("Saved as version 4")
+
+
+def test_nothing_is_lost_while_the_network_is_away(page: Page, visitors: Visitors, place: Place) -> None:
+    visitors.expect_error("ERR_INTERNET_DISCONNECTED")
+    new_pipeline(page, place, "Away")
+    add_step(page, "one")
+    saved(page, 1)
+    page.context.set_offline(offline=True)
+    form(page).get_by_label("Description").fill("typed on a train")
+    page.get_by_role("button", name="Save", exact=True).click()
+    banner = page.get_by_role("alert").filter(has_text="Could not save")
+    expect(banner).to_contain_text("Your changes are still here")
+    expect(state(page)).to_have_text("Unsaved changes")
+    page.context.set_offline(offline=False)
+    banner.get_by_role("button", name="Try again").click()
+    expect(state(page)).to_have_text("Saved as version 2")
+    expect(banner).to_be_hidden()
+    expect(form(page).get_by_label("Description")).to_have_value("typed on a train")
+
+
+def test_a_deleted_step_comes_back_with_what_reads_from_it(page: Page, place: Place) -> None:
+    new_pipeline(page, place, "Undo")
+    add_step(page, "first")
+    form(page).get_by_role("button", name="Add a step that reads this one's output").click()
+    page.keyboard.type("second")
+    expect(page.locator(".graph-edge")).to_have_count(1)
+    node(page, "first").click()
+    form(page).get_by_role("button", name="Delete step").click()
+    expect(page.locator(".graph-node--step")).to_have_count(1)
+    expect(page.locator(".graph-edge")).to_have_count(0)
+    toast = page.locator("#toasts").get_by_role("status").filter(has_text="Deleted first")
+    expect(toast).to_contain_text("What second read from it is unbound now")
+    toast.get_by_role("button", name="Undo").click()
+    expect(page.locator(".graph-edge")).to_have_count(1)
+    # A rename follows, and is undone and redone.
+    node(page, "first").click()
+    form(page).get_by_label("Name", exact=True).fill("renamed")
+    node(page, "second").click()
+    expect(section(page, "Inputs").get_by_role("combobox").locator("option:checked")).to_have_text("renamed → output")
+    page.get_by_role("button", name="Undo", exact=True).click()
+    expect(node(page, "first")).to_be_visible()
+    page.get_by_role("button", name="Redo", exact=True).click()
+    expect(node(page, "renamed")).to_be_visible()
+
+
+def test_files_come_by_upload_zip_and_by_name(page: Page, place: Place, studio: Studio) -> None:
+    new_pipeline(page, place, "Files")
+    add_step(page, "files")
+    files = section(page, "Source files")
+    expect(files.get_by_text("main.py")).to_be_visible()
+    page.locator("[data-upload=files]").set_input_files(
+        [{"name": "train.py", "mimeType": "text/x-python", "buffer": b"print('training')\n"}]
+    )
+    # The untouched example made room, and the entry script follows.
+    expect(files.get_by_text("train.py")).to_be_visible()
+    expect(files.get_by_text("main.py")).to_have_count(0)
+    expect(form(page).get_by_label("Entry script", exact=True)).to_have_value("train.py")
+
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as zipped:
+        zipped.writestr("lib/features.py", "X = 1\n")
+    page.locator("[data-upload=zip]").set_input_files(
+        [{"name": "more.zip", "mimeType": "application/zip", "buffer": archive.getvalue()}]
+    )
+    expect(files.get_by_role("button", name="Open lib/features.py")).to_be_visible()
+
+    files.get_by_role("button", name="Rename train.py").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("textbox").fill("lib/features.py")
+    dialog.get_by_role("button", name="Rename").click()
+    expect(dialog).to_contain_text("There is a “lib/features.py” already.")
+    dialog.get_by_role("textbox").fill("fit.py")
+    dialog.get_by_role("button", name="Rename").click()
+    expect(form(page).get_by_label("Entry script", exact=True)).to_have_value("fit.py")
+
+    files.get_by_role("button", name="New file").click()
+    dialog.get_by_role("textbox").fill("notes.md")
+    dialog.get_by_role("button", name="Create").click()
+    editor = page.locator(".builder-editor .cm-content")
+    expect(editor).to_be_focused()
+    page.keyboard.type("# Notes")
+    saved(page, 1)
+    files.get_by_role("button", name="Delete lib/features.py").click()
+    expect(files.get_by_role("button", name="Open lib/features.py")).to_have_count(0)
+    saved(page, 2)
+    source = definition_of(studio, place, page)["steps"][0]["source"]
+    listing = studio.api(place.owner).get(f"/api/workspaces/{place.slug}/sources/{source}/")
+    assert [file["path"] for file in listing["files"]] == ["fit.py", "notes.md"]
+
+    bad = io.BytesIO()
+    with zipfile.ZipFile(bad, "w") as zipped:
+        zipped.writestr("../escape.py", "")
+    page.locator("[data-upload=zip]").set_input_files(
+        [{"name": "bad.zip", "mimeType": "application/zip", "buffer": bad.getvalue()}]
+    )
+    expect(page.locator("#toasts").get_by_role("alert")).to_contain_text("Could not upload")
+    expect(files.get_by_role("button", name="Open fit.py")).to_be_visible()
+
+
+def test_the_editor_can_be_left_by_keyboard_and_the_graph_walked(page: Page, place: Place) -> None:
+    new_pipeline(page, place, "Keys")
+    add_step(page, "first")
+    form(page).get_by_role("button", name="Add a step that reads this one's output").click()
+    page.keyboard.type("second")
+    section(page, "Source files").get_by_role("button", name="Open main.py").click()
+    editor = page.locator(".builder-editor .cm-content")
+    expect(editor).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(editor).to_be_focused()
+    expect(state(page)).to_have_text("Unsaved changes")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Tab")
+    expect(editor).not_to_be_focused()
+    page.get_by_role("button", name="Back to the graph").click()
+
+    expect(page.get_by_role("application", name="Pipeline")).to_be_focused()
+    page.keyboard.press("ArrowUp")
+    expect(node(page, "first")).to_have_attribute("aria-current", "true")
+    expect(form(page).get_by_label("Name", exact=True)).to_have_value("first")
+    page.keyboard.press("ArrowDown")
+    expect(node(page, "second")).to_be_focused()
+    expect(page).to_have_url(re.compile(r"\?step=second$"))
+    page.keyboard.press("Enter")
+    expect(form(page).get_by_label("Name", exact=True)).to_be_focused()
+
+
+def test_a_reader_looks_and_changes_nothing(page: Page, visitors: Visitors, place: Place) -> None:
+    new_pipeline(page, place, "Read me")
+    add_step(page, "only")
+    saved(page, 1)
+    reader = visitors.open(place.reader)
+    reader.goto(page.url)
+    ready(reader)
+    expect(reader.get_by_text("You can look at this pipeline, not change it")).to_be_visible()
+    expect(form(reader).get_by_label("Name", exact=True)).to_have_value("only")
+    expect(form(reader).get_by_label("Name", exact=True)).not_to_be_editable()
+    for name in ("Save", "Submit", "Add step"):
+        expect(reader.get_by_role("button", name=name, exact=True)).to_have_count(0)
+    section(reader, "Source files").get_by_role("button", name="Open main.py").click()
+    expect(reader.locator(".cm-content")).to_contain_text("argparse")
+
+
+def test_a_stranger_finds_no_builder(page: Page, visitors: Visitors, place: Place, studio: Studio) -> None:
+    new_pipeline(page, place, "Private")
+    stranger = visitors.open(studio.place().owner)
+    answer = stranger.goto(page.url)
+    assert answer is not None
+    assert answer.status == 404
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_builder_can_be_used_by_everybody(visitors: Visitors, place: Place, scheme: str) -> None:
+    page = visitors.open(place.owner, color_scheme=scheme)
+    new_pipeline(page, place, f"Accessible {scheme}")
+    add_step(page, "first")
+    form(page).get_by_role("button", name="Add a step that reads this one's output").click()
+    page.keyboard.type("second")
+    name_row(page, "Inputs", "Add input", "more")
+    expect(page.locator("[data-builder=problem-count]")).to_have_text("1 problem")
+    page.emulate_media(reduced_motion="reduce")
+    found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]})
+    assert not found.response["violations"], found.generate_report()
