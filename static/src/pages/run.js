@@ -78,7 +78,6 @@ function close() {
 }
 
 function showView(view, { keep = true } = {}) {
-  address.view = view;
   for (const name of VIEWS) {
     panes[name].hidden = name !== view;
     $(`[data-view=${name}]`).setAttribute("aria-pressed", String(name === view));
