@@ -271,8 +271,8 @@ def _search_forward(attempt: Attempt, needle: str, start_line: int, limit: int) 
                 return LogSearch(found[0], found, more=True, next_line=line + 1)
         carried = whole[cut:][: 2 * MAX_LINE_BYTES]
         number = chunk.line_start + chunk.newline_count
-        if time.monotonic() > deadline:
-            return LogSearch(found[0] if found else None, found, more=True, next_line=max(number, start_line))
+        if time.monotonic() > deadline and number > start_line:
+            return LogSearch(found[0] if found else None, found, more=True, next_line=number)
     if carried and number >= start_line:
         found += list(_matches(carried, needle, number))[:1]
     return LogSearch(found[0] if found else None, found, more=False, next_line=None)
@@ -303,8 +303,8 @@ def _search_backward(attempt: Attempt, needle: str, start_line: int, limit: int)
                 return LogSearch(found[0], found, more=line > 0, next_line=line - 1 if line else None)
         carried = data[:cut] + (carried if first_newline < 0 and cut else b"")
         carried = carried[: 2 * MAX_LINE_BYTES]
-        if chunk.seq and time.monotonic() > deadline:
-            return LogSearch(found[0] if found else None, found, more=True, next_line=min(chunk.line_start, start_line))
+        if chunk.seq and time.monotonic() > deadline and chunk.line_start < start_line:
+            return LogSearch(found[0] if found else None, found, more=True, next_line=chunk.line_start)
         seqs = [chunk.seq - 1] if chunk.seq else []
     return LogSearch(found[0] if found else None, found, more=False, next_line=None)
 
