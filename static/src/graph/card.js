@@ -30,8 +30,14 @@ export function makeCard(node) {
   return h("div", { class: "graph-node", role: "button", tabindex: "-1", dataset: { node: node.id } });
 }
 
+/** What each card shows, so that a change elsewhere in the graph leaves it alone. */
+const painted = new WeakMap();
+
 /** Bring `card` in line with `node`. */
 export function paint(card, node) {
+  const look = JSON.stringify(node);
+  if (painted.get(card) === look) return;
+  painted.set(card, look);
   const status = node.status ? statusOf(node.status) : null;
   const state = ["is-selected", "is-on-path"].filter((name) => card.classList.contains(name));
   card.className = ["graph-node", `graph-node--${node.kind}`, status?.className.replace(/^status /, "") ?? "", ...state]
@@ -50,7 +56,12 @@ export function paint(card, node) {
       h(
         "span",
         { class: "graph-node__text" },
-        h("span", { class: "graph-node__title", text: node.title }),
+        h(
+          "span",
+          { class: "graph-node__line" },
+          h("span", { class: "graph-node__title", text: node.title }),
+          node.badge && h("span", { class: "graph-node__badge", text: node.badge }),
+        ),
         status ? foot(node, status) : h("span", { class: "graph-node__subtitle", text: node.subtitle }),
       ),
       node.problems > 0 && h("span", { class: "graph-node__problems", text: String(node.problems) }),
@@ -74,7 +85,6 @@ function foot(node, status) {
     icon(status.icon),
     h("span", { class: "graph-node__word", text: status.word }),
     h("span", { class: "graph-node__time", text: taken === null ? node.detail : duration(taken) }),
-    node.badge && h("span", { class: "graph-node__badge", text: node.badge }),
   );
 }
 

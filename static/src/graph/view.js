@@ -14,13 +14,14 @@ import { makeCard, paint, tick } from "./card.js";
 import { h, svg } from "./dom.js";
 import { bounds, layout } from "./layout.js";
 import { neighbour, normalise, pathThrough, portPosition } from "./model.js";
+import { Overview } from "./overview.js";
 import { fitted, isSeen, revealing, zoomedAt } from "./viewport.js";
 
 const MOVE_MS = 280;
 const ANIMATED_LIMIT = 300; // nodes; a larger graph jumps to its place
 const CULLED_FROM = 120; // nodes; from here on only cards near the screen exist
 const FAR_ZOOM = 0.45; // below it a card shows only its title
-const SPECK_ZOOM = 0.2; // below it a card is a coloured speck
+const OVERVIEW_ZOOM = 0.32; // below it a graph that is culled is drawn on a canvas
 const DRAG_PX = 4; // a pointer that moves less has clicked
 const READABLE_ZOOM = 0.5; // the first view of a large graph is not zoomed out further than this
 
@@ -46,8 +47,10 @@ export class GraphView {
     /** Where the layout wants each node, and where it stands at the moment. */
     this.targets = new Map();
     this.positions = new Map();
+    this.edges = new Map();
     this.cards = new Map();
     this.paths = new Map();
+    this.isOverview = false;
     this.selected = null;
     this.viewport = { x: 0, y: 0, zoom: 1 };
     this.isMoved = false; // by the person: from then on only they, or `fit`, move the view
@@ -65,8 +68,9 @@ export class GraphView {
     this.graph = normalise(graph);
     this.shape = shapeOf(this.graph);
     for (const id of this.cards.keys()) if (!this.graph.nodes.has(id)) this.#unmount(id);
+    this.edges = new Map(this.graph.edges.map((edge) => [edge.id, edge]));
     for (const [id, path] of this.paths) {
-      if (this.graph.edges.some((edge) => edge.id === id)) continue;
+      if (this.edges.has(id)) continue;
       path.remove();
       this.paths.delete(id);
     }
@@ -90,6 +94,7 @@ export class GraphView {
     const card = this.cards.get(id);
     if (card) paint(card, node);
     for (const edge of this.graph.outgoing.get(id)) this.#paintEdge(edge);
+    if (this.isOverview) this.#drawOverviewSoon();
   }
 
   /** Select a node (or none), without telling `onSelect`. */
@@ -123,6 +128,8 @@ export class GraphView {
   destroy() {
     clearInterval(this.ticker);
     cancelAnimationFrame(this.frame);
+    cancelAnimationFrame(this.glideFrame);
+    cancelAnimationFrame(this.overviewFrame);
     this.abort.abort();
     this.resizes.disconnect();
     this.element.replaceChildren();
@@ -150,7 +157,8 @@ export class GraphView {
       "aria-roledescription": "graph",
       "aria-keyshortcuts": "ArrowUp ArrowDown ArrowLeft ArrowRight Enter + - 0",
     });
-    this.surface.append(this.plane);
+    this.overview = new Overview();
+    this.surface.append(this.overview.canvas, this.plane);
     this.element.classList.add("graph");
     this.element.replaceChildren(this.surface, this.empty, this.controls);
     this.width = this.element.clientWidth;
@@ -167,7 +175,7 @@ export class GraphView {
     on("pointerup", (event) => this.#pointerUp(event));
     on("pointercancel", (event) => this.#pointerUp(event));
     on("dblclick", (event) => {
-      const id = nodeAt(event);
+      const id = this.#nodeAt(event);
       if (id !== null) this.onOpen(id);
     });
     on("wheel", (event) => this.#wheel(event), { passive: false });
@@ -178,6 +186,14 @@ export class GraphView {
       if (id !== null && id !== this.selected && event.target.matches(":focus-visible")) this.#choose(id);
     });
     this.pointers = new Map();
+    document.addEventListener(
+      "studio:theme",
+      () => {
+        this.overview.forgetColours();
+        this.#drawOverviewSoon();
+      },
+      { signal },
+    );
   }
 
   #resized() {
@@ -204,6 +220,7 @@ export class GraphView {
     for (const [id, card] of this.cards) this.#paintChoice(id, card);
     for (const edge of this.graph.edges) this.#paintEdge(edge);
     this.element.classList.toggle("has-selection", path !== null);
+    this.#drawOverviewSoon();
   }
 
   #paintChoice(id, card) {
@@ -253,18 +270,20 @@ export class GraphView {
   #place() {
     for (const [id, card] of this.cards) placeCard(card, this.positions.get(id));
     for (const [id, path] of this.paths) {
-      const edge = this.graph.edges.find((candidate) => candidate.id === id);
+      const edge = this.edges.get(id);
       if (edge) path.setAttribute("d", this.#curve(edge));
     }
+    this.#drawOverview();
   }
 
   /** Make the elements that the screen needs, and only those where there are many. */
   #mount() {
     const isCulled = this.graph.nodes.size >= CULLED_FROM && this.width > 0;
-    const seen = (box) => !isCulled || isSeen(this.viewport, box, this.width, this.height);
+    const seen = (box) => !isCulled || (!this.isOverview && isSeen(this.viewport, box, this.width, this.height));
     for (const [id, node] of this.graph.nodes) {
       const box = this.positions.get(id);
-      if (!seen(box)) {
+      // The selected one is always there: it may hold the focus.
+      if (!seen(box) && !(this.isOverview && id === this.selected)) {
         if (this.cards.has(id) && !this.cards.get(id).contains(document.activeElement)) this.#unmount(id);
         continue;
       }
@@ -363,8 +382,40 @@ export class GraphView {
     this.surface.style.backgroundPosition = `${x}px ${y}px`;
     this.surface.style.backgroundSize = `${24 * Math.max(zoom, 0.5)}px ${24 * Math.max(zoom, 0.5)}px`;
     this.element.classList.toggle("is-far", zoom < FAR_ZOOM);
-    this.element.classList.toggle("is-speck", zoom < SPECK_ZOOM);
+    this.isOverview = zoom < OVERVIEW_ZOOM && this.graph.nodes.size >= CULLED_FROM;
+    this.element.classList.toggle("is-overview", this.isOverview);
     if (this.graph.nodes.size >= CULLED_FROM) this.#mount();
+    this.#drawOverview();
+  }
+
+  #drawOverview() {
+    if (!this.isOverview || !this.width) {
+      this.overview.hide();
+      return;
+    }
+    const { graph, positions, viewport, width, height, selected, path } = this;
+    this.overview.draw({ graph, positions, viewport, width, height, selected, path });
+  }
+
+  /** Many updates in one frame are one drawing. */
+  #drawOverviewSoon() {
+    if (this.overviewFrame || !this.isOverview) return;
+    this.overviewFrame = requestAnimationFrame(() => {
+      this.overviewFrame = 0;
+      this.#drawOverview();
+    });
+  }
+
+  /** The node under the pointer: a card, or from afar whatever was drawn there. */
+  #nodeAt(event) {
+    const id = nodeAt(event);
+    if (id !== null || !this.isOverview) return id;
+    const point = this.#local(event);
+    const [x, y] = [(point.x - this.viewport.x) / this.viewport.zoom, (point.y - this.viewport.y) / this.viewport.zoom];
+    for (const [key, box] of this.positions) {
+      if (x >= box.x && x <= box.x + box.width && y >= box.y && y <= box.y + box.height) return key;
+    }
+    return null;
   }
 
   #pan(dx, dy) {
@@ -381,7 +432,7 @@ export class GraphView {
 
   #pointerDown(event) {
     if (event.button !== 0) return;
-    this.pointers.set(event.pointerId, { ...this.#local(event), moved: 0, node: nodeAt(event) });
+    this.pointers.set(event.pointerId, { ...this.#local(event), moved: 0, node: this.#nodeAt(event) });
   }
 
   #pointerMove(event) {
