@@ -3,7 +3,8 @@
 from django.db.models import Count, Max, OuterRef, QuerySet, Subquery
 from django.http import Http404
 
-from datastores.models import DataPath, Dataset, DatasetVersion, Datastore, FileDefinition
+from datastores.models import Dataset, DatasetVersion, Datastore, FileDefinition
+from datastores.paths import Glob, is_glob
 from studio.workspaces.models import Workspace
 
 
@@ -71,11 +72,14 @@ def datasets_using(datastore: Datastore) -> list[Dataset]:
     return sorted(users.values(), key=lambda dataset: dataset.name)
 
 
-def named_paths(workspace: Workspace, definition: FileDefinition) -> list[tuple[Datastore | None, DataPath]]:
-    """Each path with its datastore; None for one that is not there any more."""
+def named_paths(workspace: Workspace, definition: FileDefinition) -> list[tuple[Datastore | None, str, str]]:
+    """Each path: its datastore (None for one that is not there any more), the path, and where to go to see it."""
     ids = {path.datastore_id for path in definition.paths}
     datastores = Datastore.objects.filter(workspace=workspace).in_bulk(ids)
-    return [(datastores.get(path.datastore_id), path) for path in definition.paths]
+    return [
+        (datastores.get(path.datastore_id), path.path, Glob(path.path).folder if is_glob(path.path) else path.path)
+        for path in definition.paths
+    ]
 
 
 def datastore_names(workspace: Workspace) -> dict[int, str]:

@@ -78,6 +78,8 @@ class Backend(ABC):
     touches anything outside of the root.
     """
 
+    do_not_call_in_templates: ClassVar[bool] = True  # a class is callable, and Django's templates would call it
+
     kind: ClassVar[str]
     label: ClassVar[str]
     summary: ClassVar[str]  # one sentence for the form
