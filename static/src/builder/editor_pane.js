@@ -94,12 +94,15 @@ export class EditorPane {
     }
   }
 
+  /** As the editor takes it: every line end is one character there. */
   #text({ stepKey, path, kept }) {
-    return stepOf(this.store.draft, stepKey)?.edits[path] ?? kept ?? "";
+    return (stepOf(this.store.draft, stepKey)?.edits[path] ?? kept ?? "").replace(/\r\n?/g, "\n");
   }
 
-  #typed(text) {
+  #typed(typed) {
     const { stepKey, path, kept } = this.opened;
+    // A file from Windows keeps its line ends.
+    const text = kept?.includes("\r\n") ? typed.replaceAll("\n", "\r\n") : typed;
     const isBack = text === kept;
     this.store.apply((draft) => (isBack ? dropEdit(draft, stepKey, path) : setEdit(draft, stepKey, path, text)), {
       merge: `${stepKey}/${path}`,

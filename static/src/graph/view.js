@@ -52,7 +52,9 @@ export class GraphView {
     this.paths = new Map();
     this.isOverview = false;
     this.selected = null;
+    /** What is shown, and where a movement under way will end. */
     this.viewport = { x: 0, y: 0, zoom: 1 };
+    this.goal = this.viewport;
     this.isMoved = false; // by the person: from then on only they, or `fit`, move the view
     this.frame = 0;
     this.abort = new AbortController();
@@ -108,7 +110,7 @@ export class GraphView {
   reveal(id) {
     const box = this.targets.get(id);
     if (!box || !this.width) return;
-    this.#glide(revealing(this.viewport, box, this.width, this.height));
+    this.#glide(revealing(this.goal, box, this.width, this.height));
   }
 
   /** Show the whole graph. */
@@ -122,7 +124,7 @@ export class GraphView {
   /** Zoom by `factor` around the middle of the screen. */
   zoom(factor) {
     this.isMoved = true;
-    this.#glide(zoomedAt(this.viewport, factor, this.width / 2, this.height / 2));
+    this.#glide(zoomedAt(this.goal, factor, this.width / 2, this.height / 2));
   }
 
   destroy() {
@@ -355,6 +357,7 @@ export class GraphView {
 
   #glide(viewport, animated = true) {
     cancelAnimationFrame(this.glideFrame);
+    this.goal = viewport;
     const from = this.viewport;
     if (!animated || reducedMotion() || document.hidden || this.graph.nodes.size > ANIMATED_LIMIT) {
       this.viewport = viewport;
@@ -422,6 +425,7 @@ export class GraphView {
     cancelAnimationFrame(this.glideFrame);
     this.isMoved = true;
     this.viewport = { ...this.viewport, x: this.viewport.x + dx, y: this.viewport.y + dy };
+    this.goal = this.viewport;
     this.#applyViewport();
   }
 
@@ -479,6 +483,7 @@ export class GraphView {
     cancelAnimationFrame(this.glideFrame);
     this.isMoved = true;
     this.viewport = zoomedAt(this.viewport, Math.exp(-delta * strength), x, y);
+    this.goal = this.viewport;
     this.#applyViewport();
   }
 

@@ -260,6 +260,8 @@ async function submit() {
     return;
   }
   if (!(await save())) return;
+  // A save that was under way already may not have had the last that was typed.
+  if (store.isDirty && !(await save())) return;
   await store.validate();
   if (store.problems.length) {
     toast(`Mend ${plural(store.problems.length, "problem")} before you submit.`, "warning");
@@ -295,6 +297,8 @@ function tellAddress() {
   window.history.replaceState(null, "", address);
 }
 
+const preferred = (things, name) => (things.find((thing) => thing.name === name) ?? things[0])?.name;
+
 const isTyping = () => document.activeElement?.closest("input:not([type=checkbox]), textarea, .cm-editor");
 
 function goThroughHistory(act) {
@@ -304,7 +308,13 @@ function goThroughHistory(act) {
 }
 
 const acts = {
-  "add-step": () => addedStep((draft) => addStep(draft, { environment: data.catalogue.environments[0]?.name, compute: data.catalogue.computes[0]?.name })),
+  "add-step": () =>
+    addedStep((draft) =>
+      addStep(draft, {
+        environment: preferred(data.catalogue.environments, "python"),
+        compute: preferred(data.catalogue.computes, "local"),
+      }),
+    ),
   undo: () => goThroughHistory(() => store.undo()),
   redo: () => goThroughHistory(() => store.redo()),
   save: async () => {
@@ -342,6 +352,13 @@ document.addEventListener("keydown", (event) => {
     acts.redo();
   }
 });
+
+// A file dropped beside the place for files would take the whole page away.
+for (const name of ["dragover", "drop"]) {
+  document.addEventListener(name, (event) => {
+    if (event instanceof DragEvent && event.dataTransfer?.types.includes("Files")) event.preventDefault();
+  });
+}
 
 window.addEventListener("beforeunload", (event) => {
   if (store.isDirty) event.preventDefault();
