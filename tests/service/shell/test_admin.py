@@ -1,0 +1,97 @@
+"""Every list and every form of Django's admin, with rows in it, within twenty queries."""
+
+from collections.abc import Callable
+
+import pytest
+from django.contrib import admin
+from django.db import connection
+from django.db.models import Model
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from knox.models import AuthToken
+
+from compute.models import Attempt, LogChunk
+from datastores.models import DataPath, Dataset, DatasetVersion, FileDefinition
+from studio.workspaces.audit import record
+from studio.workspaces.models import Role, User
+from tests.service.pipelines.world import World
+
+MOST_QUERIES = 20
+OURS = {"workspaces", "datastores", "compute", "pipelines", "knox"}
+REGISTERED = sorted((m for m in admin.site._registry if m._meta.app_label in OURS), key=lambda m: m._meta.label)
+Open = Callable[..., str]
+
+
+@pytest.fixture
+def full_house(db: None) -> None:
+    """Rows of every model, enough for a query per row to show."""
+    world = World.make()
+    pipelines = [
+        world.pipeline(world.step("prepare"), world.step("train", "prepare", allow_reuse=False), name=f"p{number}")
+        for number in range(5)
+    ]
+    for number in range(25):
+        world.submit(pipelines[number % 5], experiment=f"e{number % 7}")
+        person = world.member(f"person-{number}", Role.READER)
+        AuthToken.objects.create(person)
+        record(world.workspace, person, "run.submit", f"run {number}")
+        dataset = Dataset.objects.create(workspace=world.workspace, name=f"d{number}", created_by=person)
+        paths = [DataPath(datastore_id=world.datastore.pk, path="images/")]
+        DatasetVersion.objects.create(
+            dataset=dataset, number=1, definition=FileDefinition(paths=paths), created_by=person
+        )
+    world.drain()
+    for attempt in Attempt.objects.all()[:25]:
+        LogChunk.objects.create(
+            attempt=attempt,
+            seq=99,
+            byte_start=0,
+            byte_count=3,
+            line_start=0,
+            newline_count=1,
+            streams=[[3, "o"]],
+            data=b"x",
+        )
+
+
+@pytest.fixture
+def open_page(db: None) -> Open:
+    boss = User.objects.create(username="boss", is_staff=True, is_superuser=True)
+    client = Client()
+    client.force_login(boss, backend="django.contrib.auth.backends.ModelBackend")
+
+    def get(name: str, *args: object) -> str:
+        with CaptureQueriesContext(connection) as queries:
+            answer = client.get(reverse(f"admin:{name}", args=args))
+        assert answer.status_code == 200
+        assert len(queries) <= MOST_QUERIES, f"{name}:\n" + "\n".join(entry["sql"][:160] for entry in queries)
+        return answer.content.decode()
+
+    return get
+
+
+def test_every_list_and_every_form_opens_within_twenty_queries(full_house: None, open_page: Open) -> None:
+    open_page("index")
+    empty: list[str] = []
+    for model in REGISTERED:
+        row: Model | None = model._base_manager.order_by("pk").first()
+        if row is None:
+            empty.append(model._meta.label)
+            continue
+        name = f"{model._meta.app_label}_{model._meta.model_name}"
+        assert open_page(f"{name}_changelist").count("<tr") > 1, model._meta.label
+        open_page(f"{name}_change", row.pk)
+    assert empty == [], "without rows a list says nothing about its queries"
+
+
+def test_every_model_of_ours_is_there() -> None:
+    from django.apps import apps
+
+    models = {m for label in OURS - {"knox"} for m in apps.get_app_config(label).get_models()}
+    assert {m._meta.label for m in models - set(admin.site._registry)} == set()
+
+
+def test_somebody_who_is_no_administrator_stays_outside(client: Client, db: None) -> None:
+    client.force_login(User.objects.create(username="ada"), backend="django.contrib.auth.backends.ModelBackend")
+    assert client.get("/admin/").status_code == 302
