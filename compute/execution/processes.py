@@ -3,13 +3,15 @@
 A process of an attempt is known by any of three signs: its session, its ancestry, or the marker in the environment that
 it was started with. The node adopts orphans (`PR_SET_CHILD_SUBREAPER`), so what forked twice still descends from it.
 
-Run as a program (`python processes.py MARKER`), it is a node's guardian: it waits for its standard input to end, which
-happens when the node does, however that ended, and then ends every process whose marker begins with MARKER.
+Run as a program (`python processes.py MARKER SECONDS`), it is a node's guardian. The node writes a byte to it whenever
+its leases were renewed. When its standard input ends, because the node did, however that came, or when no byte came for
+so many seconds, because the node hangs or is cut off, it ends every process whose marker begins with MARKER.
 """
 
 import contextlib
 import ctypes
 import os
+import select
 import signal
 import sys
 import time
@@ -129,15 +131,32 @@ def kill_until_gone(find: Callable[[], set[int]], *, give_up_s: float = _GIVE_UP
     return set()
 
 
-def guard(marker: str) -> None:
-    """Wait for the node's end, then end what it left."""
+def now_s() -> float:
+    """Seconds that go on while the machine sleeps: a lease does not wait for a laptop's lid to open."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def guard(marker: str, fence_after_s: float) -> None:
+    """End what runs as soon as nobody may speak for it any more. Returns after the node's end."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    with contextlib.suppress(OSError):
-        while os.read(0, 1024):
-            pass
+    renewed_s = now_s()
+    while True:
+        if select.select([0], [], [], min(1.0, fence_after_s / 4))[0]:
+            if not _read_renewals():
+                break
+            renewed_s = now_s()
+        elif now_s() - renewed_s > fence_after_s:
+            kill_until_gone(lambda: members(marker=marker))
     kill_until_gone(lambda: members(marker=marker))
 
 
+def _read_renewals() -> bool:
+    try:
+        return bool(os.read(0, 1024))
+    except OSError:
+        return False
+
+
 if __name__ == "__main__":
-    guard(sys.argv[1])
+    guard(sys.argv[1], float(sys.argv[2]))

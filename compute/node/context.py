@@ -1,13 +1,15 @@
 """What the threads of a node share: its row, the attempts that run, and whether it still may run them."""
 
+import contextlib
 import hashlib
+import os
 import threading
-import time
 import uuid
 
 from django.conf import settings
 
 from compute.execution.handle import Handle
+from compute.execution.processes import now_s
 from compute.models import Node
 from compute.services.leases import Lease
 
@@ -18,11 +20,6 @@ FENCE_MARGIN_S = 2.0
 def installation() -> str:
     """Tells the processes of two studios on one machine apart. Says nothing about the key that it is made from."""
     return hashlib.sha256(f"node marker of {settings.SECRET_KEY}".encode()).hexdigest()[:12]
-
-
-def now_s() -> float:
-    """Seconds that go on while the machine sleeps: a lease does not wait for a laptop's lid to open."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def fence_after_s() -> float:
@@ -38,6 +35,7 @@ class NodeContext:
         self.node = node
         self.stopping = threading.Event()
         self.renewed_s = now_s()
+        self.guardian: int | None = None  # a pipe: it hears of every renewal
         self.running: dict[uuid.UUID, tuple[Lease, Handle]] = {}
         self._lock = threading.Lock()
 
@@ -55,6 +53,18 @@ class NodeContext:
     def is_fenced(self) -> bool:
         """Whether the leases could not be renewed for so long that others may have taken the jobs."""
         return now_s() - self.renewed_s > fence_after_s()
+
+    def renewed(self, at_s: float) -> None:
+        """The leases hold from `at_s` on: the moment before the database was asked."""
+        self.renewed_s = at_s
+        if self.guardian is not None:
+            with contextlib.suppress(BlockingIOError, BrokenPipeError):
+                os.write(self.guardian, b".")
+
+    def fence(self) -> None:
+        """Whatever runs counts for nothing any more: end it, and tell nobody how it ended."""
+        for _, handle in self.attempts():
+            handle.ask("fence")
 
     def begin(self, lease: Lease) -> Handle:
         handle = Handle(f"{self.marker}{lease.token.hex}")

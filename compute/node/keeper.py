@@ -5,6 +5,8 @@ for anything but the clock: it ends everything as soon as the leases could have 
 """
 
 import logging
+import os
+import signal
 import threading
 import uuid
 
@@ -13,10 +15,10 @@ from django.db import Error as DatabaseFailure
 from django.db import close_old_connections, connection
 
 from compute import doorbell
-from compute.execution.processes import MARKER, kill_until_gone, marker_of
+from compute.execution.processes import MARKER, kill_until_gone, marker_of, now_s
 from compute.execution.supervision import orphans, reap_orphans
 from compute.models import Job
-from compute.node.context import NodeContext, fence_after_s, now_s
+from compute.node.context import NodeContext, fence_after_s
 from compute.services.leases import lose
 from compute.services.nodes import heartbeat, held_jobs
 from compute.states import ACTIVE
@@ -57,13 +59,16 @@ class Keeper(threading.Thread):
     def beat(self) -> None:
         """One heartbeat."""
         began_s = now_s()
+        if self.context.is_fenced:
+            # The leases may be renewed now, but meanwhile others may have had them, and the guardian ended the steps.
+            self.context.fence()
         if not heartbeat(self.context.node):
             logger.error("another process serves as node %s now: this one stops", self.context.node.name)
-            self.context.renewed_s = began_s - 2 * fence_after_s()
+            self.context.fence()
             self.context.stop()
+            os.kill(os.getpid(), signal.SIGTERM)
             return
-        # Counted from before the statement was sent: the database can't have renewed earlier than that.
-        self.context.renewed_s = began_s
+        self.context.renewed(began_s)
         held = held_jobs(self.context.node)
         for lease, handle in self.context.attempts():
             if held.get(lease.token):
@@ -71,11 +76,11 @@ class Keeper(threading.Thread):
         self._hand_back_unknown(set(held))
 
     def _hand_back_unknown(self, held: set[uuid.UUID]) -> None:
-        """A claim whose answer got lost on its way (the connection broke at the commit) is run by nobody."""
+        """Leases that nobody here speaks for: of fenced attempts, or of a claim whose answer got lost on its way."""
         unknown = held - {lease.token for lease, _ in self.context.attempts()}
         certain, self._unknown = unknown & self._unknown, unknown
         for job in Job.objects.filter(lease_token__in=certain, status__in=ACTIVE).select_related("lease_node"):
-            lose(job, "its connection to the database broke while it took or ended the job")
+            lose(job, "it was out of touch with the database for a while")
 
     def _end_strays(self) -> None:
         """Adopted processes of attempts that are over: they hid when their attempt ended."""
@@ -103,11 +108,6 @@ class Fence(threading.Thread):
 
     def run(self) -> None:
         while not self.over.wait(min(0.5, fence_after_s() / 10)):
-            if self.context.is_fenced:
-                self._end_all()
-
-    def _end_all(self) -> None:
-        for lease, handle in self.context.attempts():
-            if handle.wish != "fence":
-                logger.error("the lease of %s could not be renewed in time: ending it", lease.title)
-                handle.ask("fence")
+            if self.context.is_fenced and self.context.running:
+                logger.error("the leases could not be renewed in time: everything that runs is ended")
+                self.context.fence()

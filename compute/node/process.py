@@ -113,7 +113,7 @@ def _guardian(context: NodeContext) -> Iterator[None]:
     Path(settings.NODE_HOME).mkdir(parents=True, exist_ok=True)
     reading, writing = os.pipe()
     guardian = spawn(
-        [sys.executable, "-I", "-S", str(processes.__file__), context.marker],
+        [sys.executable, "-I", "-S", str(processes.__file__), context.marker, str(node_context.fence_after_s())],
         cwd="/",
         env={"PATH": os.defpath, "LANG": "C.UTF-8"},
         stdin=reading,
@@ -121,9 +121,12 @@ def _guardian(context: NodeContext) -> Iterator[None]:
         stderr=subprocess.DEVNULL,
     )
     os.close(reading)
+    os.set_blocking(writing, False)
+    context.guardian = writing
     try:
         yield
     finally:
+        context.guardian = None
         os.close(writing)
         with contextlib.suppress(subprocess.TimeoutExpired):
             guardian.wait(2.0)
