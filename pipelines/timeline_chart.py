@@ -1,10 +1,10 @@
 """A run as bars over the time since its first step was queued: when each step waited, was prepared and ran.
 
-Colours are the page's own tokens: the browser puts in what light or dark asks for.
+Colours are the page's: a trace's `meta` names its status and the browser paints it.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,11 +14,17 @@ import plotly.graph_objects as go
 from pipelines.states import StepStatus
 
 ROW_PX = 28
-_RAN = {
-    StepStatus.COMPLETED: "var(--good)",
-    StepStatus.FAILED: "var(--bad)",
-    StepStatus.CANCELLED: "var(--idle)",
+# What the bars are called, by the status whose colour they have; in this order.
+_PHASES = {
+    StepStatus.WAITING: "Waited for a slot",
+    StepStatus.QUEUED: "Prepared",
+    StepStatus.RUNNING: "Running",
+    StepStatus.COMPLETED: "Ran",
+    StepStatus.FAILED: "Ran and failed",
+    StepStatus.CANCELLED: "Ran and was cancelled",
 }
+# Told apart without colour as well.
+_PATTERNS = {StepStatus.FAILED: "x", StepStatus.CANCELLED: "/"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +42,9 @@ class Span:
 @dataclass(frozen=True, slots=True)
 class _Bar:
     step: str
+    phase: StepStatus
     start: datetime
     seconds: float
-    colour: str
 
 
 def timeline(spans: Sequence[Span], *, now: datetime) -> dict[str, Any]:
@@ -46,16 +52,12 @@ def timeline(spans: Sequence[Span], *, now: datetime) -> dict[str, Any]:
     shown = [span for span in spans if span.queued_at or span.claimed_at]
     if not shown:
         return {"empty": "No step has been queued in this run, so there is nothing to draw."}
-    bars = {
-        "Waited for a slot": [_waited(span, now) for span in shown],
-        "Prepared": [_prepared(span, now) for span in shown],
-        "Ran": [_ran(span, now) for span in shown],
-    }
-    drawn = [bar for phase in bars.values() for bar in phase if bar]
-    origin = min(bar.start for bar in drawn)
-    longest_s = max((bar.start - origin).total_seconds() + bar.seconds for bar in drawn)
+    bars = [bar for span in shown for bar in _bars(span, now)]
+    origin = min(bar.start for bar in bars)
+    longest_s = max((bar.start - origin).total_seconds() + bar.seconds for bar in bars)
     unit, unit_s = ("h", 3600) if longest_s >= 7200 else ("min", 60) if longest_s >= 120 else ("s", 1)
-    figure = go.Figure([_trace(name, phase, origin, unit_s) for name, phase in bars.items()])
+    phases = [(phase, [bar for bar in bars if bar.phase == phase]) for phase in _PHASES]
+    figure = go.Figure([_trace(phase, group, origin, unit_s) for phase, group in phases if group])
     figure.update_layout(
         template="none",
         barmode="overlay",
@@ -89,39 +91,34 @@ def timeline(spans: Sequence[Span], *, now: datetime) -> dict[str, Any]:
     return {"data": plain["data"], "layout": plain["layout"]}
 
 
-def _waited(span: Span, now: datetime) -> _Bar | None:
-    if span.queued_at is None:
-        return None
-    return _bar(span, span.queued_at, span.claimed_at or span.finished_at or now, "var(--line-strong)")
+def _bars(span: Span, now: datetime) -> Iterator[_Bar]:
+    """Up to three bars, each from where the last one ended."""
+    end = span.finished_at or now
+    if span.queued_at:
+        yield _bar(span, StepStatus.WAITING, span.queued_at, span.claimed_at or end)
+    if span.claimed_at:
+        yield _bar(span, StepStatus.QUEUED, span.claimed_at, span.process_at or end)
+    if span.process_at:
+        status = StepStatus(span.status)
+        phase = status if span.finished_at and status in _PHASES else StepStatus.RUNNING
+        yield _bar(span, phase, span.process_at, end)
 
 
-def _prepared(span: Span, now: datetime) -> _Bar | None:
-    if span.claimed_at is None:
-        return None
-    return _bar(span, span.claimed_at, span.process_at or span.finished_at or now, "var(--pending)")
+def _bar(span: Span, phase: StepStatus, start: datetime, end: datetime) -> _Bar:
+    return _Bar(step=span.step, phase=phase, start=start, seconds=max(0.0, (end - start).total_seconds()))
 
 
-def _ran(span: Span, now: datetime) -> _Bar | None:
-    if span.process_at is None:
-        return None
-    colour = "var(--active)" if span.finished_at is None else _RAN.get(StepStatus(span.status), "var(--active)")
-    return _bar(span, span.process_at, span.finished_at or now, colour)
-
-
-def _bar(span: Span, start: datetime, end: datetime, colour: str) -> _Bar:
-    return _Bar(step=span.step, start=start, seconds=max(0.0, (end - start).total_seconds()), colour=colour)
-
-
-def _trace(name: str, bars: Sequence[_Bar | None], origin: datetime, unit_s: float) -> go.Bar:
-    drawn = [bar for bar in bars if bar]
+def _trace(phase: StepStatus, bars: Sequence[_Bar], origin: datetime, unit_s: float) -> go.Bar:
+    name = _PHASES[phase]
     return go.Bar(
         name=name,
         orientation="h",
-        y=[_label(bar.step) for bar in drawn],
-        base=[(bar.start - origin).total_seconds() / unit_s for bar in drawn],
-        x=[bar.seconds / unit_s for bar in drawn],
-        marker={"color": [bar.colour for bar in drawn]},
-        customdata=[[bar.step, round(bar.seconds, 1)] for bar in drawn],
+        y=[_label(bar.step) for bar in bars],
+        base=[(bar.start - origin).total_seconds() / unit_s for bar in bars],
+        x=[bar.seconds / unit_s for bar in bars],
+        marker={"pattern": {"shape": _PATTERNS.get(phase, ""), "solidity": 0.25, "size": 6}},
+        meta={"status": phase.value},
+        customdata=[[bar.step, round(bar.seconds, 1)] for bar in bars],
         hovertemplate="%{y}<br>" + name + ": %{customdata[1]} s<extra></extra>",
     )
 

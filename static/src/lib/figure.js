@@ -2,6 +2,9 @@
 
 import { statusOf } from "./status.js";
 
+/** What stops listening for an element that is drawn again. */
+const listening = new WeakMap();
+
 /**
  * Draw a figure made by the server, and again whenever the theme changes. A trace with `meta.status` gets its colour.
  * @param {any} element Plotly gives it an `on`.
@@ -15,10 +18,16 @@ export async function drawFigure(element, figure, { onClick } = {}) {
   const config = { displayModeBar: false, responsive: true };
   const draw = () => plotly.react(element, painted(figure.data), themed(figure.layout), config);
   await draw();
+  listening.get(element)?.();
   if (onClick) element.on("plotly_click", ({ points }) => points[0] && onClick(points[0].customdata));
   document.addEventListener("studio:theme", draw);
-  return () => {
+  const deafen = () => {
     document.removeEventListener("studio:theme", draw);
+    element.removeAllListeners("plotly_click");
+  };
+  listening.set(element, deafen);
+  return () => {
+    deafen();
     plotly.purge(element);
   };
 }

@@ -208,7 +208,10 @@ export class StepPanel {
   }
 
   #resizable(handle) {
-    const set = (width) => document.documentElement.style.setProperty("--run-panel", `${Math.round(width)}px`);
+    const set = (width) => {
+      document.body.style.setProperty("--run-panel", `${Math.round(width)}px`);
+      handle.setAttribute("aria-valuenow", String(Math.round((width / window.innerWidth) * 100)));
+    };
     const bounds = () => [340, Math.max(340, this.root.parentElement.clientWidth - 280)];
     const clamp = (width) => Math.min(Math.max(width, bounds()[0]), bounds()[1]);
     try {

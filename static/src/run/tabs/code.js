@@ -63,9 +63,9 @@ export class CodeTab {
       }
       const body = h("div", { class: "run-code-body" });
       this.viewer.replaceChildren(head, body);
-      const { showCode } = await import("../code_viewer.js");
+      const { CodeEditor } = await import("../../editor/editor.js");
       if (this.wanted === path) {
-        showCode(body, file.text, path);
+        new CodeEditor(body, { readOnly: true }).open(path, file.text);
       }
     } catch (error) {
       this.viewer.replaceChildren(h("p", { class: "run-error", text: /** @type {Error} */ (error).message }));
