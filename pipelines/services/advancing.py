@@ -1,11 +1,10 @@
 """A run moves on: its steps follow their jobs, and what a finished step leads to is reused, queued or skipped."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import transaction
-from django.db.models import Count, F, OuterRef, Subquery
+from django.db import connection, transaction
 from django.db.models.expressions import RawSQL
 
 from compute.listener import JobChange
@@ -14,10 +13,11 @@ from compute.services import NewJob, create_jobs
 from compute.spec import JobInput, JobOutput, JobSpec, OutputRecord
 from compute.states import JobStatus
 from datastores.models import DataPath
-from pipelines.models import StepEdge, StepOutputs, StepRun
-from pipelines.services.journal import Journal, steps_of_held_runs
+from pipelines.models import StepOutputs, StepRun
+from pipelines.services.journal import STEP_FIELDS, Journal, held_steps
 from pipelines.services.reusing import Candidate, candidate, earlier_results, note_on_reuse, notes_on_running
-from pipelines.states import STEP_TERMINAL, StepStatus
+from pipelines.states import StepStatus
+from studio.lib.statements import read_rows
 
 OWNER = "step:"
 
@@ -29,6 +29,16 @@ _LATER_STEPS = """
         SELECT edge.downstream_id FROM pipelines_stepedge edge JOIN later ON edge.upstream_id = later.id
     )
     SELECT id FROM later
+"""
+
+# Several steps may be done at once (reused ones are), and a step may read from more than one of them.
+_COUNT_DOWN = """
+    UPDATE pipelines_steprun SET waiting_for = waiting_for - (
+        SELECT COUNT(*) FROM pipelines_stepedge edge
+        WHERE edge.downstream_id = pipelines_steprun.id AND edge.upstream_id IN ({marks})
+    )
+    WHERE status = %s AND id IN (SELECT downstream_id FROM pipelines_stepedge WHERE upstream_id IN ({marks}))
+    RETURNING id, waiting_for
 """
 
 
@@ -46,23 +56,26 @@ def follow_jobs(changes: list[JobChange]) -> None:
     if not ours:
         return
     with transaction.atomic(savepoint=False):
-        steps = {step.pk: step for step in steps_of_held_runs({step_id for step_id, _change in ours})}
+        held = held_steps({step_id for step_id, _change in ours})
         journals: dict[int, Journal] = {}
         for step_id, change in ours:
-            step = steps.get(step_id)
-            if step is None:  # its run was deleted
+            if step_id not in held:  # its run was deleted
                 continue
-            journal = journals.setdefault(step.run_id, Journal(step.run, change.at))
+            step, run = held[step_id]
+            journal = journals.setdefault(step.run_id, Journal(run, change.at))
             _follow(journal, step, change)
         for journal in journals.values():
             journal.write()
 
 
-def release(journal: Journal, ready: list[StepRun]) -> None:
-    """Reuse or queue steps that wait for nothing any more, and whatever reuse makes ready in turn."""
+def release(journal: Journal, ready: list[StepRun], *, done: StepRun | None = None) -> None:
+    """Reuse or queue steps that wait for nothing any more, and whatever reuse makes ready in turn.
+
+    `done` is the step that made them ready: what it wrote need not be read again.
+    """
     to_queue: list[tuple[Candidate, dict[str, JobInput]]] = []
     while ready:
-        known = _Inputs.of(ready)
+        known = _Inputs.of(ready, done)
         candidates: list[Candidate] = []
         for step in ready:
             missing = known.missing(step)
@@ -109,7 +122,7 @@ def _follow(journal: Journal, step: StepRun, change: JobChange) -> None:
 def _complete(journal: Journal, step: StepRun, change: JobChange) -> None:
     outputs = StepOutputs(outputs=change.result.outputs if change.result else {})
     if _end(journal, step, StepStatus.COMPLETED, change, outputs=outputs):
-        release(journal, _made_ready_by(journal, [step.pk]))
+        release(journal, _made_ready_by(journal, [step.pk]), done=step)
 
 
 def _end(journal: Journal, step: StepRun, to: StepStatus, change: JobChange, **more: Any) -> bool:
@@ -133,14 +146,14 @@ def _made_ready_by(journal: Journal, done: list[int]) -> list[StepRun]:
     """Count down what these steps lead to, and return those that wait for nothing more."""
     if not done or journal.run.cancel_requested_at:
         return []
-    edges = StepEdge.objects.filter(upstream_id__in=done)
-    waiting = StepRun.objects.filter(pk__in=edges.values("downstream_id"), status=StepStatus.WAITING)
-    if len(done) == 1:
-        counted = waiting.update(waiting_for=F("waiting_for") - 1)
-    else:
-        of_this = edges.filter(downstream_id=OuterRef("pk")).order_by().values("downstream_id")
-        counted = waiting.update(waiting_for=F("waiting_for") - Subquery(of_this.annotate(n=Count("id")).values("n")))
-    return list(waiting.filter(waiting_for=0).defer("outputs", "ingredients")) if counted else []
+    marks = ", ".join(["%s"] * len(done))
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNT_DOWN.format(marks=marks), [*done, StepStatus.WAITING, *done])
+        ready = [step_id for step_id, waiting_for in cursor.fetchall() if waiting_for == 0]
+    if not ready:
+        return []
+    marks = ", ".join(["%s"] * len(ready))
+    return read_rows(StepRun, (*STEP_FIELDS, "frozen"), f"id IN ({marks}) ORDER BY position", ready)
 
 
 def _complete_by_reuse(journal: Journal, reused: list[tuple[Candidate, StepRun]]) -> None:
@@ -168,7 +181,9 @@ def _queue(journal: Journal, to_queue: list[tuple[Candidate, dict[str, JobInput]
     if not to_queue:
         return
     targets = {each.step.frozen.compute_id for each, _data in to_queue}
-    there = set(ComputeTarget.objects.filter(pk__in=targets).values_list("pk", flat=True))
+    marks = ", ".join(["%s"] * len(targets))
+    rows = read_rows(ComputeTarget, ("id",), f"deleted_at IS NULL AND id IN ({marks})", list(targets))
+    there = {target.pk for target in rows}
     for each, _data in to_queue:
         if each.step.frozen.compute_id not in there:
             _fail(journal, each.step, "Its compute target was deleted after the run was submitted.")
@@ -223,14 +238,13 @@ class _Inputs:
     outputs: Mapping[str, Mapping[str, OutputRecord]] = field(default_factory=dict)  # by step, by output
 
     @classmethod
-    def of(cls, steps: Iterable[StepRun]) -> "_Inputs":
-        steps = list(steps)
+    def of(cls, steps: Sequence[StepRun], done: StepRun | None) -> "_Inputs":
         names = {given.step for step in steps for given in step.frozen.inputs.values() if given.step}
-        if not names:
-            return cls()
-        rows = StepRun.objects.filter(run_id=steps[0].run_id, name__in=names, status__in=STEP_TERMINAL)
-        found = rows.values_list("name", "outputs")
-        return cls({name: outputs.outputs for name, outputs in found if outputs is not None})
+        known = {done.name: done.outputs.outputs} if done is not None and done.outputs is not None else {}
+        if names - known.keys():
+            rows = StepRun.objects.filter(run_id=steps[0].run_id, name__in=names, status=StepStatus.COMPLETED)
+            known |= {name: outputs.outputs for name, outputs in rows.values_list("name", "outputs") if outputs}
+        return cls(known)
 
     def missing(self, step: StepRun) -> str | None:
         """A sentence where a step reads an output that its writer did not leave."""

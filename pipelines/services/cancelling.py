@@ -27,7 +27,7 @@ def cancel_run(access: Access, run: Run) -> bool:
         now = timezone.now()
         held.cancel_requested_at = now
         journal = Journal(held, now)
-        journal.changes |= {"cancel_requested_at": now, "cancel_requested_by": access.user}
+        journal.changes |= {"cancel_requested_at": now, "cancel_requested_by_id": access.user.pk}
         journal.tell(CancelRequested(by=access.user.username))
         waiting = StepRun.objects.filter(run_id=held.pk, status=StepStatus.WAITING)
         journal.move_steps(waiting, StepStatus.CANCELLED, finished_at=now, reason=_REASON)

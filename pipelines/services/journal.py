@@ -9,13 +9,14 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 
 from pipelines.events import CancelRequested, RunChanged, StepChanged
 from pipelines.models import Run, RunEvent, StepRun
 from pipelines.states import RUN_TERMINAL, STEP_TERMINAL, STEP_TRANSITIONS, RunStatus, StepStatus
 from studio.lib.on_commit import publish_on_commit
-from studio.lib.transitions import transition
+from studio.lib.statements import for_update, insert_rows, read_rows, update_where
+from studio.lib.transitions import transition, transition_row
 
 # Of a run's row, what moving it needs.
 RUN_FIELDS = (
@@ -54,18 +55,16 @@ class LostRaceError(Exception):
 
 def held_run(run_id: int) -> Run:
     """A run, read and held, inside a transaction. SQLite's transactions hold the whole database already."""
-    return Run.objects.only(*RUN_FIELDS).select_for_update(of=("self",)).get(pk=run_id)
+    return read_rows(Run, RUN_FIELDS, f"id = %s{for_update(Run)}", [run_id])[0]
 
 
-def steps_of_held_runs(step_ids: Collection[int]) -> list[StepRun]:
-    """Steps with their runs, which are held, always in the same order. One query: a step costs three of these."""
-    rows = (
-        StepRun.objects.filter(pk__in=step_ids)
-        .select_related("run")
-        .only(*STEP_FIELDS, *(f"run__{name}" for name in RUN_FIELDS))
-        .select_for_update(of=("run",))
-    )
-    return list(rows.order_by("run_id", "pk"))
+def held_steps(step_ids: Collection[int]) -> dict[int, tuple[StepRun, Run]]:
+    """By their keys, steps and their runs. The runs are held, always in the same order, and then the steps are read."""
+    marks = ", ".join(["%s"] * len(step_ids))
+    of_these = f"id IN (SELECT run_id FROM pipelines_steprun WHERE id IN ({marks})) ORDER BY id"  # noqa: S608
+    runs = {run.pk: run for run in read_rows(Run, RUN_FIELDS, of_these + for_update(Run), list(step_ids))}
+    steps = read_rows(StepRun, STEP_FIELDS, f"id IN ({marks})", list(step_ids))
+    return {step.pk: (step, runs[step.run_id]) for step in steps}
 
 
 class Journal:
@@ -81,7 +80,7 @@ class Journal:
 
     def move_step(self, step: StepRun, to: StepStatus, **changes: Any) -> bool:
         """Move one step, by a guarded update. False: somebody else moved it before, and nothing was changed."""
-        if not transition(StepRun.objects.filter(pk=step.pk), STEP_TRANSITIONS, to=to, **changes):
+        if not transition_row(StepRun, step.pk, STEP_TRANSITIONS, to=to, **changes):
             return False
         step.status = to
         for name, value in changes.items():
@@ -103,7 +102,7 @@ class Journal:
         if not moves:
             return
         if len(moves) == 1:
-            moved = transition(StepRun.objects.filter(pk=moves[0][0].pk), STEP_TRANSITIONS, to=to, **moves[0][1])
+            moved = int(transition_row(StepRun, moves[0][0].pk, STEP_TRANSITIONS, to=to, **moves[0][1]))
         else:
             rows = StepRun.objects.filter(pk__in=[step.pk for step, _changes in moves])
             moved = transition(rows, STEP_TRANSITIONS, to=to)
@@ -168,19 +167,20 @@ class Journal:
         if not self._events and not self.changes:
             return
         first = self.run.last_event + 1
+        counts = {"last_event": self.run.last_event + len(self._events), "steps_done": self.run.steps_done + self._done}
         # The row is held, so this only fails where somebody moved it without holding it.
-        written = Run.objects.filter(pk=self.run.pk, status=self._read_status, last_event=self.run.last_event).update(
-            last_event=F("last_event") + len(self._events), steps_done=F("steps_done") + self._done, **self.changes
-        )
-        if written != 1:
+        as_read = {"id": self.run.pk, "status": self._read_status, "last_event": self.run.last_event}
+        if not update_where(Run, self.changes | counts, as_read):
             raise LostRaceError(f"run {self.run.pk}")
-        RunEvent.objects.bulk_create(
+        insert_rows(
+            RunEvent,
+            ("run_id", "seq", "at", "data"),
             [
-                RunEvent(run_id=self.run.pk, seq=seq, at=self.at, data=event.model_dump(mode="json"))
+                (self.run.pk, seq, self.at, event.model_dump(mode="json"))
                 for seq, event in enumerate(self._events, start=first)
-            ]
+            ],
         )
-        self.run.last_event += len(self._events)
+        self.run.last_event = counts["last_event"]
         publish_on_commit(f"run.{self.run.pk}", {"type": "run.changed", "last_event": self.run.last_event})
         if self._done or "status" in self.changes:
             publish_on_commit(f"workspace.{self.run.workspace_id}", {"type": "workspace.changed", "what": "runs"})

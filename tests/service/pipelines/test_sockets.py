@@ -9,6 +9,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
+from django.db import connections
 from django.test import Client
 
 from pipelines import services
@@ -23,6 +24,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def world(transactional_db) -> World:
     return World.make()
+
+
+@pytest.fixture(autouse=True)
+async def _no_connection_left() -> AsyncIterator[None]:
+    """The thread behind `sync_to_async` keeps its connection, and PostgreSQL would not drop a database in use."""
+    yield
+    await sync_to_async(connections.close_all)()
 
 
 def _cookie(user: User) -> str:
