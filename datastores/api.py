@@ -268,6 +268,6 @@ class DatasetVersionFilesView(DatasetView):
 
 def _whole_number(request: Request, name: str, default: int) -> int:
     text = request.query_params.get(name, str(default))
-    if not text.isdecimal() or not 0 < int(text[:9]) == int(text):
+    if not text.isdecimal() or len(text) > 9 or int(text) < 1:
         raise UserError(f"`{name}` must be a whole number from 1.", loc=(name,))
     return int(text)

@@ -34,7 +34,8 @@ def datasets_in(workspace: Workspace, *, text: str = "") -> QuerySet[Dataset]:
             latest_definition=Subquery(latest.values("definition")[:1]),
         )
     )
-    return datasets.filter(name__icontains=text) if text else datasets
+    # Grouping for the counts takes the model's own order away.
+    return (datasets.filter(name__icontains=text) if text else datasets).order_by("name", "pk")
 
 
 def dataset_in(workspace: Workspace, dataset_id: int) -> Dataset:

@@ -30,7 +30,7 @@ class NewFolder(serializers.Serializer[Any]):
 
 
 class PathGiven(serializers.Serializer[Any]):
-    datastore_id = serializers.IntegerField(min_value=1)
+    datastore_id = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
     path = serializers.CharField(allow_blank=True, trim_whitespace=False)
 
 
