@@ -159,7 +159,7 @@ class _Check:
         if files is None:
             yield Problem((*loc, "source"), "These source files are not in this workspace. Upload them again.")
         elif not step.entry:
-            scripts = sorted(path for path in files if path.endswith(".py"))
+            scripts = sorted((path for path in files if path.endswith(".py")), key=lambda path: (path.count("/"), path))
             example = f", as in “{scripts[0]}”" if scripts else ""
             yield Problem((*loc, "entry"), f"Choose the script to run{example}.")
         elif step.entry not in files:
@@ -303,12 +303,12 @@ def _circles(definition: PipelineDefinition) -> Iterator[Problem]:
 
 def _near(name: str, known: Iterable[str]) -> str:
     """What was probably meant, as a sentence, or nothing."""
-    there = list(known)
+    there = sorted(known)
     if not there:
         return ""
-    matches = get_close_matches(name, there[:2000], n=2, cutoff=0.5)
     # A file is often named without its folder.
-    matches = matches or [path for path in there if path.rpartition("/")[2] == name.rpartition("/")[2]][:2]
+    matches = [path for path in there if path.rpartition("/")[2] == name.rpartition("/")[2]][:2]
+    matches = matches or get_close_matches(name, there[:2000], n=2, cutoff=0.5)
     if not matches:
         return ""
     return f" Did you mean {' or '.join(f'“{match}”' for match in matches)}?"

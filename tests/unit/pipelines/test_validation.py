@@ -1,0 +1,251 @@
+"""Every problem of a definition, at its field."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.definition import Parameter
+from pipelines.graph import edges_of, steps_on_circles, topological_order
+from pipelines.validation import Catalogue, parameter_values, parse_definition, problems_of
+from studio.lib.problems import UserError
+
+CATALOGUE = Catalogue(
+    datasets={"digits": frozenset({1, 2})},
+    environments={"python": frozenset({1}), "sklearn": frozenset({1, 3})},
+    computes=frozenset({"local"}),
+    sources={"d" * 64: frozenset({"train.py", "src/prepare.py"})},
+)
+
+
+def step(name: str = "train", **more: Any) -> dict[str, Any]:
+    return {"name": name, "source": "d" * 64, "entry": "train.py", **more}
+
+
+def reads(step_name: str, output: str = "out", name: str = "x") -> dict[str, Any]:
+    return {"name": name, "binding": {"kind": "output", "step": step_name, "output": output}}
+
+
+def found(*steps: dict[str, Any], parameters: Any = ()) -> dict[tuple[Any, ...], str]:
+    definition = parse_definition({"steps": list(steps), "parameters": list(parameters)})
+    return {problem.loc: problem.message for problem in problems_of(definition, CATALOGUE)}
+
+
+def test_a_good_definition_has_no_problem() -> None:
+    assert not found(
+        step(
+            "prepare",
+            inputs=[{"name": "images", "binding": {"kind": "dataset", "dataset": "digits", "version": 2}}],
+            outputs=[{"name": "out"}],
+            arguments="--in ${{inputs.images}} --out '${{ outputs.out }}' ${{parameters.c}}",
+            environment="sklearn:3",
+        ),
+        step("train", inputs=[reads("prepare")], retries=3, timeout_s=0.5),
+        parameters=[{"name": "c", "type": "number", "default": 0}],
+    )
+
+
+def test_a_pipeline_without_a_step() -> None:
+    assert found() == {("steps",): "The pipeline has no step. Add one."}
+
+
+STEP_PROBLEMS: list[tuple[dict[str, Any], tuple[Any, ...], str]] = [
+    (step(""), ("name",), "Name the step"),
+    (step("a b"), ("name",), "Use 1 to 100"),
+    (step("../x"), ("name",), "Use 1 to 100"),
+    (step("x" * 101), ("name",), "Use 1 to 100"),
+    (step(source=None), ("source",), "no source files"),
+    (step(source="e" * 64), ("source",), "not in this workspace"),
+    (step(entry=""), ("entry",), "Choose the script to run, as in “train.py”"),
+    (step(entry="trian.py"), ("entry",), "Did you mean “train.py”?"),
+    (step(entry="prepare.py"), ("entry",), "Did you mean “src/prepare.py”?"),
+    (step(inputs=[{"name": "x"}]), ("inputs", 0, "binding"), "not bound"),
+    (step(inputs=[{"name": "1x", "binding": {"kind": "dataset", "dataset": "digits"}}]), ("inputs", 0, "name"), "Use"),
+    (
+        step(inputs=[{"name": "x", "binding": {"kind": "dataset", "dataset": "digts"}}]),
+        ("inputs", 0, "binding"),
+        "There is no dataset “digts”. Did you mean “digits”?",
+    ),
+    (
+        step(inputs=[{"name": "x", "binding": {"kind": "dataset", "dataset": "digits", "version": 3}}]),
+        ("inputs", 0, "binding"),
+        "has no version 3",
+    ),
+    (step(inputs=[reads("prepare")]), ("inputs", 0, "binding"), "There is no step “prepare”"),
+    (
+        step(inputs=[reads("train")], outputs=[{"name": "out"}]),
+        ("inputs", 0, "binding"),
+        "can't read its own output",
+    ),
+    (step(outputs=[{"name": "o"}, {"name": "o"}]), ("outputs", 1, "name"), "There is another “o”"),
+    (step(outputs=[{"name": ""}]), ("outputs", 0, "name"), "Use 1 to 100"),
+    (step(arguments="${{inputs.x}}"), ("arguments",), "no input “x”"),
+    (step(arguments="${{parameters.x}}"), ("arguments",), "no parameter “x”"),
+    (step(arguments="'"), ("arguments",), "never closed"),
+    (step(arguments="\\${{inputs.x}}"), ("arguments",), "always begin a placeholder"),
+    (step(arguments="a" * 100_001), ("arguments",), "more than 100,000"),
+    (step(environment=""), ("environment",), "Choose an environment"),
+    (step(environment="sklern"), ("environment",), "Did you mean “sklearn”?"),
+    (step(environment="sklearn:2"), ("environment",), "has no version 2"),
+    (step(environment="sklearn:x"), ("environment",), "has no version x"),
+    (step(compute=""), ("compute",), "Choose a compute target"),
+    (step(compute="gpu"), ("compute",), "no compute target “gpu”"),
+    (step(retries=-1), ("retries",), "0 to 10"),
+    (step(timeout_s=0), ("timeout_s",), "above 0"),
+    (step(timeout_s=-3), ("timeout_s",), "above 0"),
+]
+
+
+@pytest.mark.parametrize(("given_step", "loc", "says"), STEP_PROBLEMS)
+def test_each_problem_stands_at_its_field(given_step: dict[str, Any], loc: tuple[Any, ...], says: str) -> None:
+    problems = found(given_step)
+    assert says in problems["steps", 0, *loc]
+    assert len(problems) == 1
+
+
+def test_two_steps_of_one_name() -> None:
+    assert set(found(step("a"), step("b"), step("a"))) == {("steps", 2, "name")}
+
+
+def test_an_output_that_the_other_step_does_not_have() -> None:
+    problems = found(step("a", outputs=[{"name": "model"}]), step("b", inputs=[reads("a", "modle")]))
+    assert problems == {
+        ("steps", 1, "inputs", 0, "binding"): "Step “a” has no output “modle”. Did you mean “model”?",
+    }
+
+
+def test_a_circle_is_told_at_each_binding_that_closes_it() -> None:
+    out = [{"name": "out"}]
+    problems = found(
+        step("a", inputs=[reads("c")], outputs=out),
+        step("b", inputs=[reads("a")], outputs=out),
+        step("c", inputs=[reads("b")], outputs=out),
+        step("after", inputs=[reads("c")], outputs=out),
+        step("aside", outputs=out),
+    )
+    assert set(problems) == {("steps", index, "inputs", 0, "binding") for index in range(3)}
+    assert "a → b → c → a" in problems["steps", 0, "inputs", 0, "binding"]
+
+
+def test_parameters_of_a_definition() -> None:
+    problems = found(
+        step(),
+        parameters=[
+            {"name": "a", "type": "integer", "default": 1.5},
+            {"name": "a", "type": "string", "default": ""},
+            {"name": "b c", "type": "boolean", "default": 1},
+            {"name": "d", "type": "number", "default": True},
+        ],
+    )
+    assert set(problems) == {
+        ("parameters", 0, "default"),
+        ("parameters", 1, "name"),
+        ("parameters", 2, "name"),
+        ("parameters", 2, "default"),
+        ("parameters", 3, "default"),
+    }
+
+
+def _parameter(kind: str, default: Any = None) -> Parameter:
+    return Parameter.model_validate({"name": "p", "type": kind, "default": default})
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("string", ""),
+        ("string", " a\nb "),
+        ("integer", 0),
+        ("integer", -7),
+        ("number", 0),
+        ("number", 0.0),
+        ("number", 1e300),
+        ("boolean", False),
+    ],
+)
+def test_values_that_are_fine(kind: str, value: Any) -> None:
+    values, problems = parameter_values([_parameter(kind, None)], {"p": value})
+    assert problems == []
+    assert values == {"p": value}
+    assert type(values["p"]) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("string", 1),
+        ("string", "a\0b"),
+        ("string", "\ud800"),
+        ("string", "x" * 100_001),
+        ("string", "${{inputs.secret}}"),
+        ("integer", "1"),
+        ("integer", True),
+        ("integer", 1.0),
+        ("integer", 10**400),
+        ("number", "0.5"),
+        ("number", float("nan")),
+        ("number", float("inf")),
+        ("boolean", 0),
+        ("boolean", "true"),
+        ("string", ["a"]),
+        ("number", {}),
+    ],
+)
+def test_values_of_the_wrong_kind(kind: str, value: Any) -> None:
+    _values, problems = parameter_values([_parameter(kind)], {"p": value})
+    assert [problem.loc for problem in problems] == [("parameters", "p")]
+
+
+def test_values_missing_and_unknown() -> None:
+    values, problems = parameter_values([_parameter("integer"), Parameter(name="q", default="d")], {"r": 1})
+    assert values == {"q": "d"}
+    assert {problem.loc for problem in problems} == {("parameters", "p"), ("parameters", "r")}
+
+
+@pytest.mark.parametrize(
+    ("data", "loc"),
+    [
+        (None, ()),
+        ([], ()),
+        ({"steps": {}}, ("steps",)),
+        ({"steps": [{}]}, ("steps", 0, "name")),
+        ({"steps": [{"name": "a", "inputs": [{"name": "x", "binding": {"kind": "dataset"}}]}]},
+         ("steps", 0, "inputs", 0, "binding", "dataset")),
+        ({"steps": [{"name": "a", "colour": "red"}]}, ("steps", 0, "colour")),
+        ({"parameters": [{"name": "a\0"}]}, ("parameters", 0, "name")),
+        ({"steps": [{"name": "a", "description": "\udfff"}]}, ("steps", 0, "description")),
+        ({"steps": [{"name": "a", "retries": "many"}]}, ("steps", 0, "retries")),
+    ],
+)  # fmt: skip
+def test_a_wrong_shape_is_told_at_its_field(data: Any, loc: tuple[Any, ...]) -> None:
+    with pytest.raises(UserError) as caught:
+        parse_definition(data)
+    assert caught.value.problems[0].loc == loc
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> list[list[int]]:
+    """For each step, those that it reads from."""
+    count = draw(st.integers(1, 12))
+    return [draw(st.lists(st.integers(0, count - 1), unique=True, max_size=4)) for _ in range(count)]
+
+
+@given(graphs())
+def test_an_order_or_a_circle(reads_from: list[list[int]]) -> None:
+    steps = [
+        step(
+            f"s{index}",
+            outputs=[{"name": "out"}],
+            inputs=[reads(f"s{each}", name=f"i{each}") for each in sources if each != index],
+        )
+        for index, sources in enumerate(reads_from)
+    ]
+    definition = parse_definition({"steps": steps})
+    edges = edges_of(definition)
+    order = topological_order(len(steps), edges)
+    place = {each: number for number, each in enumerate(order)}
+    assert all(place[edge.upstream] < place[edge.downstream] for edge in edges if edge.downstream in place)
+    circles = [problem for problem in problems_of(definition, CATALOGUE) if "circle" in problem.message]
+    assert bool(circles) == (len(order) < len(steps))
+    assert bool(circles) == bool(steps_on_circles(len(steps), edges))
