@@ -10,6 +10,9 @@ const GAP_Y = 56;
 const WIDE_RANK = 14; // nodes side by side; a wider rank is wrapped, or nobody could read it
 const COLUMNS_MAX = 32;
 const SWAP_PASSES = 4;
+const LANE_MARGIN = 16; // between a card and an edge that passes it
+const LANE_STEP = 10; // between two edges that pass in the same gap
+const LANE_LEAD = 6; // an edge that passes a card stays straight for so long before it and after it
 
 /** The layout of `graph`: dagre's, or ranks on a grid where there are more than 300 nodes or 14 of them side by side. */
 export function layout(graph) {
@@ -18,6 +21,78 @@ export function layout(graph) {
   const widths = new Map();
   for (const rank of ranks.values()) widths.set(rank, (widths.get(rank) ?? 0) + 1);
   return Math.max(0, ...widths.values()) > WIDE_RANK ? onGrid(graph, ranks) : uncrossed(graph, layered(graph));
+}
+
+/**
+ * The ways of the edges that pass a row of cards: a Map of edge id to points, in pairs, where the edge enters and leaves
+ * a row in a lane between its cards. An edge that is not in it goes straight: it passes no row, or leads upwards.
+ */
+export function routes(graph, positions) {
+  const rows = rowsOf(positions);
+  const taken = new Map(); // lane of a gap, by the port that its edges come from: they share it
+  const ways = new Map();
+  for (const edge of graph.edges) {
+    const [from, to] = [positions.get(edge.from), positions.get(edge.to)];
+    const out = portPosition(graph.nodes.get(edge.from), "output", edge.output);
+    const into = portPosition(graph.nodes.get(edge.to), "input", edge.input);
+    const end = to.x + into.x;
+    let x = from.x + out.x;
+    const way = [];
+    for (const row of rows) {
+      if (row.top < from.y + from.height || row.bottom > to.y) continue;
+      const gap = nearestGap(row.gaps, x, end);
+      x = clamp(x, gap.left, gap.right);
+      const key = JSON.stringify([edge.from, edge.output]);
+      if (!taken.has(gap)) taken.set(gap, new Map());
+      const lanes = taken.get(gap);
+      if (!lanes.has(key)) lanes.set(key, { x });
+      way.push({ row, lane: lanes.get(key) });
+    }
+    if (way.length) ways.set(edge.id, way);
+  }
+  for (const [gap, lanes] of taken) spread(gap, [...lanes.values()]);
+  const ends = ({ row, lane }) => [{ x: lane.x, y: row.top - LANE_LEAD }, { x: lane.x, y: row.bottom + LANE_LEAD }];
+  return new Map([...ways].map(([id, way]) => [id, way.flatMap(ends)]));
+}
+
+const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
+
+/** Cards that stand beside one another, from the top, with the gaps between them that are wide enough for an edge. */
+function rowsOf(positions) {
+  const rows = [];
+  for (const box of [...positions.values()].sort((a, b) => a.y - b.y)) {
+    const row = rows.at(-1);
+    if (row && box.y < row.bottom) {
+      row.boxes.push(box);
+      row.bottom = Math.max(row.bottom, box.y + box.height);
+    } else rows.push({ top: box.y, bottom: box.y + box.height, boxes: [box] });
+  }
+  return rows.map(({ top, bottom, boxes }) => {
+    const gaps = [];
+    let left = -Infinity;
+    for (const box of boxes.sort((a, b) => a.x - b.x)) {
+      if (box.x - left >= 2 * LANE_MARGIN) gaps.push({ left: left + LANE_MARGIN, right: box.x - LANE_MARGIN });
+      left = Math.max(left, box.x + box.width);
+    }
+    return { top, bottom, gaps: [...gaps, { left: left + LANE_MARGIN, right: Infinity }] };
+  });
+}
+
+/** The gap that costs the fewest steps aside between `x` above and `end` below; of equals the one nearer to `x`. */
+function nearestGap(gaps, x, end) {
+  const cost = (gap) => {
+    const lane = clamp(x, gap.left, gap.right);
+    return 1.01 * Math.abs(lane - x) + Math.abs(lane - end);
+  };
+  return gaps.reduce((best, gap) => (cost(gap) < cost(best) ? gap : best));
+}
+
+/** Lanes of one gap that come closer than they can be told apart are set beside one another, in their order. */
+function spread({ left, right }, lanes) {
+  lanes.sort((a, b) => a.x - b.x);
+  const step = Math.min(LANE_STEP, (right - left) / Math.max(1, lanes.length - 1));
+  for (let i = 1; i < lanes.length; i += 1) lanes[i].x = Math.max(lanes[i].x, lanes[i - 1].x + step);
+  for (let i = lanes.length - 1, most = right; i >= 0; i -= 1, most -= step) lanes[i].x = Math.min(lanes[i].x, most);
 }
 
 /** The box around all positions: `{x, y, width, height}`, or null for none. */

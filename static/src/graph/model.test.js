@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { bounds, layout } from "./layout.js";
+import { bounds, layout, routes } from "./layout.js";
 import { descendants, longestPathRanks, neighbour, nodeSize, normalise, pathThrough, portPosition } from "./model.js";
 
 const digits = () =>
@@ -57,6 +57,52 @@ test("cards of a row stand so that their edges do not cross", () => {
   const positions = layout(graph);
   assert.ok(positions.get("logistic").x < positions.get("forest").x);
   assert.ok(layout(digits()).get("forest").x < layout(digits()).get("logistic").x);
+});
+
+/** The cards that the way of an edge touches. */
+function touched(graph, positions, edge) {
+  const way = routes(graph, positions).get(edge.id) ?? [];
+  const boxes = [...positions].filter(([id]) => id !== edge.from && id !== edge.to);
+  const hits = (box) => way.some(({ x, y }) => x >= box.x && x <= box.x + box.width && y >= box.y && y <= box.y + box.height);
+  return boxes.filter(([, box]) => hits(box)).map(([id]) => id);
+}
+
+test("an edge that skips a row passes between its cards, in one straight lane", () => {
+  const plain = digits();
+  const skips = { from: "prepare", output: "features", to: "compare", input: "a" };
+  const graph = normalise({ nodes: [...plain.nodes.values()], edges: [...plain.edges, skips] });
+  const positions = layout(graph);
+  const ways = routes(graph, positions);
+  const edge = graph.edges.at(-1);
+  assert.deepEqual([...ways.keys()], [edge.id], "neighbours are joined directly");
+  const [enters, leaves] = ways.get(edge.id);
+  assert.equal(enters.x, leaves.x);
+  assert.ok(enters.y < positions.get("forest").y && leaves.y > positions.get("forest").y + positions.get("forest").height);
+  const clear = (box) => enters.x < box.x || enters.x > box.x + box.width;
+  assert.ok(["forest", "logistic"].every((id) => clear(positions.get(id))));
+});
+
+test("along a chain, edges that skip steps stay in lanes of their own and off every card", () => {
+  const ids = ["a", "b", "c", "d", "e"];
+  const next = ids.slice(1).map((to, i) => ({ from: ids[i], to }));
+  const graph = normalise({
+    nodes: ids.map((id) => ({ id })),
+    edges: [...next, { from: "a", to: "e" }, { from: "a", to: "d" }, { from: "b", to: "e" }],
+  });
+  const positions = layout(graph);
+  for (const edge of graph.edges) assert.deepEqual(touched(graph, positions, edge), []);
+  const ways = routes(graph, positions);
+  const lanes = graph.edges.slice(4).map((edge) => ways.get(edge.id).find(({ y }) => y > positions.get("c").y).x);
+  assert.equal(lanes[0], lanes[1], "edges of one port share a lane");
+  assert.ok(Math.abs(lanes[0] - lanes[2]) >= 10, "edges of two do not");
+});
+
+test("edges into a wrapped rank pass between the cards of its upper lines", () => {
+  const fan = Array.from({ length: 60 }, (_, i) => ({ id: `n${i}` }));
+  const graph = normalise({ nodes: [{ id: "first" }, ...fan], edges: fan.map(({ id }) => ({ from: "first", to: id })) });
+  const positions = layout(graph);
+  assert.ok(routes(graph, positions).size > 0);
+  for (const edge of graph.edges) assert.deepEqual(touched(graph, positions, edge), []);
 });
 
 test("a rank of a hundred wraps, so that it can be read", () => {

@@ -24,7 +24,7 @@ export class Overview {
     this.canvas.hidden = true;
   }
 
-  draw({ graph, positions, viewport, width, height, selected, path }) {
+  draw({ graph, positions, ways, viewport, width, height, selected, path }) {
     this.canvas.hidden = false;
     const scale = window.devicePixelRatio || 1;
     const [w, h] = [Math.round(width * scale), Math.round(height * scale)];
@@ -40,7 +40,7 @@ export class Overview {
       top: (-MARGIN - viewport.y) / viewport.zoom,
       bottom: (height + MARGIN - viewport.y) / viewport.zoom,
     };
-    this.#edges(context, graph, positions, seen, viewport.zoom, path);
+    this.#edges(context, { graph, positions, ways }, seen, viewport.zoom, path);
     for (const [id, node] of graph.nodes) {
       const box = positions.get(id);
       if (box.x > seen.right || box.x + box.width < seen.left || box.y > seen.bottom || box.y + box.height < seen.top) continue;
@@ -59,7 +59,7 @@ export class Overview {
     context.globalAlpha = 1;
   }
 
-  #edges(context, graph, positions, seen, zoom, path) {
+  #edges(context, { graph, positions, ways }, seen, zoom, path) {
     const plain = new Path2D();
     const marked = new Path2D();
     for (const edge of graph.edges) {
@@ -69,6 +69,7 @@ export class Overview {
       const into = portPosition(graph.nodes.get(edge.to), "input", edge.input);
       const line = path?.edges.has(edge.id) ? marked : plain;
       line.moveTo(from.x + out.x, from.y + out.y);
+      for (const { x, y } of ways.get(edge.id) ?? []) line.lineTo(x, y);
       line.lineTo(to.x + into.x, to.y + into.y);
     }
     context.lineWidth = 1 / zoom;

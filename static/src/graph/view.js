@@ -12,7 +12,7 @@
 import { icon, statusOf } from "../lib/status.js";
 import { makeCard, paint, tick } from "./card.js";
 import { h, svg } from "./dom.js";
-import { bounds, layout } from "./layout.js";
+import { bounds, layout, routes } from "./layout.js";
 import { neighbour, normalise, pathThrough, portPosition } from "./model.js";
 import { Overview } from "./overview.js";
 import { fitted, isSeen, revealing, zoomedAt } from "./viewport.js";
@@ -28,6 +28,7 @@ const READABLE_ZOOM = 0.5; // the first view of a large graph is not zoomed out 
 const ARROWS = { ArrowUp: "up", ArrowDown: "down", ArrowLeft: "left", ArrowRight: "right" };
 
 const reducedMotion = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 const easeOut = (t) => 1 - (1 - t) ** 3;
 
 export class GraphView {
@@ -47,6 +48,8 @@ export class GraphView {
     /** Where the layout wants each node, and where it stands at the moment. */
     this.targets = new Map();
     this.positions = new Map();
+    /** Points on the way of each edge that passes other cards, for cards that stand where they want to. */
+    this.routes = new Map();
     this.edges = new Map();
     this.cards = new Map();
     this.paths = new Map();
@@ -81,6 +84,7 @@ export class GraphView {
     this.empty.hidden = this.graph.nodes.size > 0;
     if (this.shape !== before) {
       this.targets = layout(this.graph);
+      this.routes = routes(this.graph, this.targets);
       this.#moveTo(this.targets, { animated: !wasEmpty });
     }
     this.#drawSelection();
@@ -116,7 +120,7 @@ export class GraphView {
   /** Show the whole graph. */
   fit({ animated = true } = {}) {
     this.isMoved = false;
-    const box = bounds(this.targets);
+    const box = this.#extent();
     if (!box || !this.width) return;
     this.#glide(fitted(box, this.width, this.height), animated);
   }
@@ -335,8 +339,16 @@ export class GraphView {
     const out = portPosition(this.graph.nodes.get(edge.from), "output", edge.output);
     const into = portPosition(this.graph.nodes.get(edge.to), "input", edge.input);
     const [x1, y1, x2, y2] = [fromBox.x + out.x, fromBox.y + out.y, toBox.x + into.x, toBox.y + into.y];
-    const bend = Math.max(24, Math.min(110, Math.abs(y2 - y1) * 0.5));
-    return `M${x1} ${y1}C${x1} ${y1 + bend} ${x2} ${y2 - bend} ${x2} ${y2}`;
+    return curve([{ x: x1, y: y1 }, ...this.#way(edge), { x: x2, y: y2 }]);
+  }
+
+  /** The points between an edge's ends; while its cards move, they move along. */
+  #way(edge) {
+    const points = this.routes.get(edge.id) ?? [];
+    const shift = (axis) =>
+      [edge.from, edge.to].reduce((sum, id) => sum + this.positions.get(id)[axis] - this.targets.get(id)[axis], 0) / 2;
+    const [dx, dy] = [shift("x"), shift("y")];
+    return points.map((point) => ({ x: point.x + dx, y: point.y + dy }));
   }
 
   #tick() {
@@ -349,8 +361,17 @@ export class GraphView {
 
   // Looking around
 
+  /** The box around cards and edges. */
+  #extent() {
+    const boxes = new Map(this.targets);
+    for (const [id, points] of this.routes) {
+      for (const [i, { x, y }] of points.entries()) boxes.set(`${id} ${i}`, { x, y, width: 0, height: 0 });
+    }
+    return bounds(boxes);
+  }
+
   #fitFirst(animated) {
-    const box = bounds(this.targets);
+    const box = this.#extent();
     if (!box || !this.width) return;
     this.#glide(fitted(box, this.width, this.height, { readable: READABLE_ZOOM }), animated);
   }
@@ -396,8 +417,8 @@ export class GraphView {
       this.overview.hide();
       return;
     }
-    const { graph, positions, viewport, width, height, selected, path } = this;
-    this.overview.draw({ graph, positions, viewport, width, height, selected, path });
+    const { graph, positions, routes: ways, viewport, width, height, selected, path } = this;
+    this.overview.draw({ graph, positions, ways, viewport, width, height, selected, path });
   }
 
   /** Many updates in one frame are one drawing. */
@@ -529,6 +550,21 @@ function placeCard(card, box) {
   card.style.transform = `translate(${box.x}px, ${box.y}px)`;
   card.style.width = `${box.width}px`;
   card.style.height = `${box.height}px`;
+}
+
+/** A smooth line through the points that leaves and enters each of them vertically. */
+function curve([first, ...rest]) {
+  let path = `M${first.x} ${first.y}`;
+  let before = first;
+  for (const point of rest) {
+    const bend = clamp(Math.abs(point.y - before.y) * 0.5, 24, 110);
+    path +=
+      point.x === before.x && point.y >= before.y
+        ? `V${point.y}`
+        : `C${before.x} ${before.y + bend} ${point.x} ${point.y - bend} ${point.x} ${point.y}`;
+    before = point;
+  }
+  return path;
 }
 
 /** What the layout depends on; while it stays, no card moves. */
