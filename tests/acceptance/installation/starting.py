@@ -37,7 +37,15 @@ def variables(home: Path, **more: str) -> dict[str, str]:
 class Up:
     """One start of the studio."""
 
-    def __init__(self, home: Path, *, demo: bool = False, prefix: list[str] | None = None, **more: str) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        demo: bool = False,
+        prefix: list[str] | None = None,
+        terminal: int | None = None,
+        **more: str,
+    ) -> None:
         self.home, self.port = home, free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self._output = home.parent / f"{home.name}-{self.port}.out"
@@ -47,9 +55,9 @@ class Up:
             self.process = subprocess.Popen(
                 command,
                 env=self.variables,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
+                stdin=subprocess.DEVNULL if terminal is None else terminal,
+                stdout=output if terminal is None else terminal,
+                stderr=output if terminal is None else terminal,
                 start_new_session=True,
             )
 

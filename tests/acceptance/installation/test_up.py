@@ -3,7 +3,6 @@
 import os
 import signal
 import stat
-import subprocess
 import sys
 import urllib.request
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.acceptance.installation.starting import UP, Up, started
+from tests.acceptance.installation.starting import started
 from tests.support.waiting import wait_for
 
 PARTS = ("uvicorn", "worker", "beat", "node")
@@ -55,24 +54,13 @@ def test_it_comes_up_healthy_and_ctrl_c_leaves_no_process(home: Path) -> None:
     assert not list(home.glob("**/redis.sock"))
 
 
-def test_a_terminal_that_closes_takes_everything_with_it(home: Path, tmp_path: Path) -> None:
+def test_a_terminal_that_closes_takes_everything_with_it(home: Path) -> None:
     master, slave = os.openpty()
-    up = Up.__new__(Up)
-    up.home, up.variables = home, {**os.environ, "STUDIO_HOME": str(home)}
-    for name in ("DJANGO_SETTINGS_MODULE", "DATABASE_URL"):
-        up.variables.pop(name, None)
-    up.process = subprocess.Popen(
-        [sys.executable, "-c", IN_THE_FOREGROUND, *UP, "--port", "0", "--no-demo"],
-        env=up.variables,
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-        start_new_session=True,
-    )
-    os.close(slave)
-    wait_for(lambda: len(up.processes()) > len(PARTS), what="all of it is started", timeout_s=60)
-    os.close(master)
-    up.ends()
+    with started(home, prefix=[sys.executable, "-c", IN_THE_FOREGROUND], terminal=slave) as up:
+        os.close(slave)
+        wait_for(lambda: len(up.processes()) > len(PARTS), what="all of it is started", timeout_s=60)
+        os.close(master)
+        up.ends()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
