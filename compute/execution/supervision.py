@@ -193,7 +193,7 @@ class Supervisor:
 
     def _end_rest(self) -> None:
         """The first process is gone. What it left is adopted by us: no orphans, nothing left, and no scan needed."""
-        if self.cause is None and not orphans():
+        if self.cause is None and not (orphans() and _orphans_for_certain()):
             return
         if self.cause is None:
             left = self._members()
@@ -248,6 +248,12 @@ class Supervisor:
 def orphans() -> set[int]:
     """Adopted processes, dead or alive: children that nobody here waits for."""
     return children() - awaited
+
+
+def _orphans_for_certain() -> set[int]:
+    """Without what another slot is starting at this moment."""
+    with _starting:
+        return orphans()
 
 
 def reap_orphans() -> None:

@@ -16,6 +16,13 @@ from studio.celery import app
 
 logger = logging.getLogger(__name__)
 
+# A commit nudges several groups, and waking the loop's thread costs the sender more than a nudge: gather them so long.
+GATHER_S = 0.003
+
+_lock = threading.Lock()
+_outbox: list[tuple[str, dict[str, Any]]] = []
+_sending: set[asyncio.Task[None]] = set()
+
 
 def enqueue_on_commit(task: str, *args: Any, queue: str = "control") -> None:
     """Send one Celery message by the task's name once the current transaction commits (at once outside of one)."""
@@ -28,8 +35,28 @@ def publish_on_commit(group: str, message: dict[str, Any]) -> None:
 
 
 def publish(group: str, message: dict[str, Any]) -> None:
-    """Send one nudge to a channel group now, without waiting for it."""
-    asyncio.run_coroutine_threadsafe(_group_send(group, message), _loop())
+    """Send one nudge to a channel group within milliseconds, without waiting for it."""
+    with _lock:
+        _outbox.append((group, message))
+        if len(_outbox) > 1:
+            return  # the loop is about to look
+    try:
+        loop = _loop()
+        loop.call_soon_threadsafe(loop.call_later, GATHER_S, _send_outbox)
+    except RuntimeError as error:  # the process is ending: there is no new thread, or no loop any more
+        with _lock:
+            _outbox.clear()
+        logger.warning("could not nudge %s (watchers catch up by themselves): %s", group, error)
+
+
+def _send_outbox() -> None:
+    with _lock:
+        nudges = list(_outbox)
+        _outbox.clear()
+    for group, message in nudges:
+        task = asyncio.get_running_loop().create_task(_group_send(group, message))
+        _sending.add(task)  # the loop itself holds tasks weakly
+        task.add_done_callback(_sending.discard)
 
 
 def _enqueue(task: str, args: tuple[Any, ...], queue: str) -> None:
