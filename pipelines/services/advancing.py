@@ -84,8 +84,8 @@ def release(journal: Journal, ready: list[StepRun], *, done: StepRun | None = No
             else:
                 candidates.append(candidate(step, known.contents(step)))
         earlier = earlier_results(journal.run.workspace_id, candidates)
-        to_queue += [(each, known.data(each.step)) for each in candidates if each.fingerprint not in earlier]
-        reused = [(each, earlier[each.fingerprint]) for each in candidates if each.fingerprint in earlier]
+        to_queue += [(each, known.data(each.step)) for each in candidates if each.step.pk not in earlier]
+        reused = [(each, earlier[each.step.pk]) for each in candidates if each.step.pk in earlier]
         _complete_by_reuse(journal, reused)
         ready = _made_ready_by(journal, [each.step.pk for each, _earlier in reused])
     _queue(journal, to_queue)

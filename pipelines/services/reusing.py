@@ -1,6 +1,6 @@
 """Taking an earlier step's result again, and saying why it was or was not done."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from datastores.backends import NoSuchPath, get_backend
@@ -29,8 +29,11 @@ def candidate(step: StepRun, contents: Mapping[str, str]) -> Candidate:
     return Candidate(step, ingredients, fingerprint_of(ingredients) if may_reuse else "")
 
 
-def earlier_results(workspace_id: int, candidates: Iterable[Candidate]) -> dict[str, StepRun]:
-    """By fingerprint, the newest step run of the workspace that had it, ran itself, and whose outputs still exist."""
+def earlier_results(workspace_id: int, candidates: Sequence[Candidate]) -> dict[int, StepRun]:
+    """By step, a step run of the workspace with its fingerprint that ran itself and whose outputs still exist.
+
+    The newest of the same name goes before the newest: two steps of a run may do the same.
+    """
     fingerprints = {each.fingerprint for each in candidates} - {""}
     if not fingerprints:
         return {}
@@ -41,13 +44,18 @@ def earlier_results(workspace_id: int, candidates: Iterable[Candidate]) -> dict[
             reused_from=None,
             run__workspace_id=workspace_id,
         )
-        .only("id", "run_id", "fingerprint", "outputs")
+        .only("id", "run_id", "name", "fingerprint", "outputs")
         .order_by("-id")
     )
-    found: dict[str, StepRun] = {}
+    by_fingerprint: dict[str, list[StepRun]] = {}
     for row in rows:
-        if row.fingerprint not in found and _outputs_exist(row):
-            found[row.fingerprint] = row
+        by_fingerprint.setdefault(row.fingerprint, []).append(row)
+    found: dict[int, StepRun] = {}
+    for each in candidates:
+        own_first = sorted(by_fingerprint.get(each.fingerprint, []), key=lambda row: row.name != each.step.name)
+        earlier = next((row for row in own_first if _outputs_exist(row)), None)
+        if earlier is not None:
+            found[each.step.pk] = earlier
     return found
 
 
@@ -80,9 +88,7 @@ def _why_it_runs(mine: Candidate, earlier: StepRun | None) -> str:
         return f"Ran: {difference} changed since run {earlier.run_id}."
     if earlier.status == StepStatus.COMPLETED:
         return f"Ran: what run {earlier.run_id} wrote is no longer there, or it ran with reuse switched off."
-    return (
-        f"Ran: run {earlier.run_id} did the same, but this step was {StepStatus(earlier.status).label.lower()} there."
-    )
+    return f"Ran: run {earlier.run_id} did the same, but this step did not complete there."
 
 
 def _outputs_exist(step: StepRun) -> bool:

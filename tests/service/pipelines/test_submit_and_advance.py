@@ -120,7 +120,7 @@ def test_a_script_that_an_ignore_file_leaves_out_is_told_before_the_run(world: W
 
 
 def test_what_a_step_costs_does_not_grow_with_the_run(world: World) -> None:
-    """A chain's step: the claim, the start, and the end with the next one's queueing, each a fixed handful of queries."""
+    """A chain's step: the claim, the start, and the end with the next one's queueing."""
     few, many = (
         world.pipeline(
             *[world.step(f"s{n}", *([f"s{n - 1}"] if n else [])) for n in range(count)], name=f"chain of {count}"

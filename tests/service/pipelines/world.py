@@ -1,4 +1,4 @@
-"""A workspace with people, sources and pipelines, and a node's part played by compute's own services, without processes."""
+"""A workspace with people, sources and pipelines; compute's own services play a node's part, without processes."""
 
 import io
 import uuid

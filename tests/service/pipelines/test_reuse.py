@@ -1,0 +1,131 @@
+"""An earlier result is taken again where everything that made it is the same, and each step says why it was or not."""
+
+import io
+
+from datastores import snapshots
+from datastores.backends import get_backend
+from datastores.models import DataPath
+from datastores.services import create_dataset
+from pipelines.models import Run, StepRun
+from tests.service.pipelines.world import World, assert_no_gap, events
+
+
+def _notes(run: Run) -> dict[str, str]:
+    return dict(StepRun.objects.filter(run=run).values_list("name", "reuse_note"))
+
+
+def test_a_second_run_of_the_same_takes_everything_again_without_a_job(world: World) -> None:
+    pipeline = world.pipeline(world.step("a"), world.step("b", "a"), world.step("c", "a", "b"))
+    first = world.submit(pipeline)
+    world.drain()
+    second = world.submit(pipeline)
+    second.refresh_from_db()
+    assert second.status == "completed"
+    assert world.drain() == []
+    same = f"Same code, arguments, inputs and environment as run {first.pk}."
+    assert _notes(second) == {"a": same, "b": same, "c": same}
+    step = StepRun.objects.get(run=second, name="b")
+    assert step.outputs == StepRun.objects.get(run=first, name="b").outputs
+    told = [event for event in events(second) if event["kind"] == "step"]
+    assert [event["reused_from"] for event in told] == [first.pk] * 3
+    assert_no_gap(second)
+
+
+def test_what_changed_runs_and_says_what_it_was(world: World) -> None:
+    parameters = [{"name": "c", "type": "integer", "default": 1}]
+    b = world.step("b", "a") | {"arguments": "${{inputs.from_a}} ${{parameters.c}}"}
+    pipeline = world.pipeline(world.step("a"), b, world.step("c", "b"), parameters=parameters)
+    first = world.submit(pipeline)
+    world.drain()
+    second = world.submit(pipeline, parameters={"c": 2})
+    lease = world.claim()
+    world.complete(lease, content="something else")
+    assert world.drain() == ["c"]
+    assert _notes(second) == {
+        "a": f"Same code, arguments, inputs and environment as run {first.pk}.",
+        "b": f"Ran: the arguments changed since run {first.pk}.",
+        "c": f"Ran: the data of input “from_b” changed since run {first.pk}.",
+    }
+
+
+def test_a_step_that_ran_again_to_the_same_result_stops_the_change_there(world: World) -> None:
+    pipeline = world.pipeline(world.step("a"), world.step("b", "a"))
+    world.submit(pipeline)
+    world.drain()
+    source = snapshots.edit(world.workspace, world.source, put={"note.txt": "a comment"})
+    world.save(pipeline, world.step("a") | {"source": source.digest}, world.step("b", "a"))
+    run = world.submit(pipeline)
+    assert world.drain() == ["a"]
+    run.refresh_from_db()
+    assert run.status == "completed"
+    assert "the code changed" in _notes(run)["a"]
+
+
+def test_reuse_can_be_switched_off(world: World) -> None:
+    pipeline = world.pipeline(world.step("a", allow_reuse=False), world.step("b", "a"))
+    world.submit(pipeline)
+    world.drain()
+    run = world.submit(pipeline)
+    assert world.drain() == ["a"]
+    assert _notes(run)["a"] == "Ran: reuse is switched off for this step."
+
+
+def test_outputs_that_are_gone_are_made_again(world: World) -> None:
+    pipeline = world.pipeline(world.step("a"))
+    first = world.submit(pipeline)
+    world.drain()
+    get_backend(world.datastore).delete(f"runs/{first.pk}")
+    run = world.submit(pipeline)
+    assert world.drain() == ["a"]
+    assert "no longer there" in _notes(run)["a"]
+
+
+def test_a_failed_result_is_not_taken_again(world: World) -> None:
+    pipeline = world.pipeline(world.step("a"))
+    first = world.submit(pipeline)
+    world.fail(world.claim())
+    run = world.submit(pipeline)
+    assert world.drain() == ["a"]
+    assert _notes(run)["a"] == f"Ran: run {first.pk} did the same, but this step did not complete there."
+
+
+def test_data_that_changed_is_read_again(world: World) -> None:
+    backend = get_backend(world.datastore)
+    backend.write("data/a.csv", io.BytesIO(b"1"))
+    path = DataPath(datastore_id=world.datastore.pk, path="data")
+    create_dataset(world.workspace, name="numbers", paths=[path], actor=world.owner)
+    step = world.step("a", inputs=[{"name": "x", "binding": {"kind": "dataset", "dataset": "numbers"}}])
+    pipeline = world.pipeline(step)
+    world.submit(pipeline)
+    assert world.drain() == ["a"]
+    world.submit(pipeline)
+    assert world.drain() == []
+    backend.write("data/b.csv", io.BytesIO(b"2"))
+    run = world.submit(pipeline)
+    assert world.drain() == ["a"]
+    assert "the data of input “x” changed" in _notes(run)["a"]
+
+
+def test_another_workspaces_results_are_not_taken(world: World) -> None:
+    theirs = World.make("theirs")
+    assert theirs.source == world.source, "equal folders have one digest, in each workspace its own"
+    world.submit(world.pipeline(world.step("a")))
+    world.drain()
+    theirs.submit(theirs.pipeline(theirs.step("a")))
+    assert theirs.drain() == ["a"]
+
+
+def test_a_long_chain_of_reused_steps_and_a_diamond_count_down_rightly(world: World) -> None:
+    pipeline = world.pipeline(
+        world.step("a"),
+        world.step("b", "a"),
+        world.step("c", "a"),
+        world.step("d", "b", "c"),
+        world.step("e", "a", "d"),
+    )
+    world.submit(pipeline)
+    world.drain()
+    run = world.submit(pipeline)
+    run.refresh_from_db()
+    assert (run.status, run.steps_done) == ("completed", 5)
+    assert not StepRun.objects.filter(run=run).exclude(waiting_for=0).exists()
