@@ -27,7 +27,10 @@ PARTS: dict[str, list[list[str]]] = {
         ["npm", "run", "--silent", "types"],
         ["npm", "run", "--silent", "test"],
     ],
-    "postgres": [[*ON_POSTGRES, *PYTEST, "tests/service", "tests/acceptance"]],
+    # How the studio starts and stops is tested once, its start on PostgreSQL included.
+    "postgres": [
+        [*ON_POSTGRES, *PYTEST, "tests/service", "tests/acceptance", "--ignore", "tests/acceptance/installation"]
+    ],
     "sqlite": [[*PYTEST, "tests/unit", "tests/service", "tests/acceptance"]],
     "browser": [[*PYTEST, "tests/browser"]],
 }

@@ -136,6 +136,15 @@ def test_a_home_with_a_long_path(tmp_path: Path) -> None:
         up.ends()
 
 
+def test_it_comes_up_on_postgresql(home: Path, postgres_url: str) -> None:
+    with started(home, demo=True, DATABASE_URL=postgres_url) as up:
+        up.until_announced()
+        assert up.health()[0] == 200
+        assert not (home / "studio.sqlite3").exists()
+        up.interrupt()
+        up.ends()
+
+
 def test_a_compute_target_has_its_node_as_soon_as_it_is_registered(home: Path) -> None:
     def nodes() -> list[str]:
         return [" ".join(process.cmdline()) for process in up.processes() if "node" in process.cmdline()]
