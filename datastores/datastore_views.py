@@ -79,6 +79,7 @@ def browse(request: WorkspaceRequest, datastore_id: int) -> HttpResponse:
     context |= {"rows": [(entry, icon_of(entry)) for entry in listing.entries], "after": listing.after}
     if request.htmx and "after" in request.GET:  # type: ignore[attr-defined]
         return render(request, "datastores/parts/rows.html", context)
+    context["is_continued"] = "after" in request.GET  # without htmx the next part is a page of its own
     context["upload_url"] = reverse("api-datastore-upload", args=[request.access.workspace.slug, datastore.pk])
     return render(request, "datastores/browse.html", context)
 

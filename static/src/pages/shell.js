@@ -125,7 +125,7 @@ document.addEventListener("htmx:sendError", (event) => {
 });
 
 // --- Times ------------------------------------------------------------------------------------------------------------
-function tellTimes(root = document) {
+function tellTimes(/** @type {ParentNode} */ root = document) {
   for (const time of root.querySelectorAll("time[data-relative]")) {
     const instant = time.getAttribute("datetime");
     const words = relativeTime(instant);
@@ -147,6 +147,9 @@ setInterval(() => {
   tick();
   tellTimes();
 }, 1000);
-for (const drawn of ["htmx:afterSwap", "studio:drawn"]) document.addEventListener(drawn, () => tellTimes());
+// htmx says so once for each element that came in: hundreds of rows must not each tell the times of all.
+for (const drawn of ["htmx:afterSwap", "studio:drawn"]) {
+  document.addEventListener(drawn, (event) => tellTimes(event.target instanceof Element ? event.target : document));
+}
 
 for (const note of document.querySelectorAll("[data-toast]")) settle(note);
