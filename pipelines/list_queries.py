@@ -132,17 +132,18 @@ def runs_page(
     workspace: Workspace, filters: RunFilters, *, before: int | None = None, after: int | None = None
 ) -> RunsPage:
     """The 50 newest runs below `before`, or the 50 oldest above `after`: no count, no offset."""
-    runs = filtered_runs(workspace, filters)
+    parts = filtered_runs(workspace, filters)
     if after is not None:
-        found = list(runs.filter(pk__gt=after).order_by("pk")[: RUNS_PAGE + 1])
+        found = _first(parts, RUNS_PAGE + 1, newest=False, pk__gt=after)
         has_newer, shown = len(found) > RUNS_PAGE, found[:RUNS_PAGE][::-1]
         if not shown:
             return runs_page(workspace, filters)
-        has_older = runs.filter(pk__lt=shown[-1].pk).exists()
+        has_older = any(part.filter(pk__lt=shown[-1].pk).exists() for part in parts)
     else:
-        found = list((runs if before is None else runs.filter(pk__lt=before)).order_by("-pk")[: RUNS_PAGE + 1])
+        bounds = {} if before is None else {"pk__lt": before}
+        found = _first(parts, RUNS_PAGE + 1, newest=True, **bounds)
         has_older, shown = len(found) > RUNS_PAGE, found[:RUNS_PAGE]
-        has_newer = before is not None and bool(shown) and runs.filter(pk__gt=shown[0].pk).exists()
+        has_newer = bool(bounds and shown) and any(part.filter(pk__gt=shown[0].pk).exists() for part in parts)
     return RunsPage(
         rows=[RunRow(run) for run in shown],
         before=shown[-1].pk if shown and has_older else None,
@@ -150,13 +151,9 @@ def runs_page(
     )
 
 
-def filtered_runs(workspace: Workspace, filters: RunFilters) -> QuerySet[Run]:
-    """The runs that fit, with what a list shows of them."""
+def filtered_runs(workspace: Workspace, filters: RunFilters) -> list[QuerySet[Run]]:
+    """The runs that fit, with what a list shows of them, in parts that each follow one index."""
     runs = _run_rows().filter(workspace=workspace)
-    if filters.status == ACTIVE:
-        runs = runs.filter(status__in=[status for status in RunStatus if status not in RUN_TERMINAL])
-    elif filters.status:
-        runs = runs.filter(status=filters.status)
     if filters.pipeline:
         runs = runs.filter(pipeline=filters.pipeline)
     if filters.submitted_by:
@@ -164,7 +161,16 @@ def filtered_runs(workspace: Workspace, filters: RunFilters) -> QuerySet[Run]:
         runs = runs.filter(submitted_by=User.objects.filter(username=filters.submitted_by).values("pk")[:1])
     if filters.q:
         runs = runs.filter(_text(workspace, filters.q))
-    return runs
+    if filters.status == ACTIVE:
+        # Asked for together, the few that are active would be looked for among all runs.
+        return [runs.filter(status=status) for status in RunStatus if status not in RUN_TERMINAL]
+    return [runs.filter(status=filters.status) if filters.status else runs]
+
+
+def _first(parts: list[QuerySet[Run]], count: int, *, newest: bool, **bounds: int) -> list[Run]:
+    """The first `count` runs within the bounds, over all parts."""
+    found = [run for part in parts for run in part.filter(**bounds).order_by("-pk" if newest else "pk")[:count]]
+    return sorted(found, key=lambda run: run.pk, reverse=newest)[:count]
 
 
 def _text(workspace: Workspace, q: str) -> Q:
