@@ -159,6 +159,7 @@ def _front_end(environment: dict[str, str], *, with_tests: bool) -> None:
         install = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
         install += [] if with_tests else ["--omit=dev"]
         _run_or_stop(install, environment, "The front end's packages could not be installed")
+        NODE_STAMP.parent.mkdir(exist_ok=True)
         NODE_STAMP.write_text(stamps[with_tests])
     # Always: it takes less than a second, and then no question is left of what the bundle was made from.
     _run_or_stop([node, "build.mjs"], environment, "The front end could not be built")

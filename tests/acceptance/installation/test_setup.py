@@ -1,0 +1,90 @@
+"""Setting up: what is missing is installed, what was broken off is made again, and a failure is one line."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+ROOT = Path(settings.BASE_DIR)
+BASE_PYTHON = sys._base_executable  # a virtual environment's own could not make another one's pip
+BUNDLE = "import { writeFileSync } from 'node:fs'; writeFileSync('built.txt', 'yes');"
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A small project of the same build: uv is its only Python package, and it has none for the front end."""
+    folder = tmp_path / "checkout"
+    (folder / "studio" / "installation").mkdir(parents=True)
+    shutil.copy(ROOT / "studio" / "installation" / "setup.py", folder / "studio" / "installation")
+    uv = re.search(r"^uv==(?:.*\\\n)*.*\n", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    assert uv
+    for lock in ("requirements.lock", "requirements-dev.lock"):
+        (folder / lock).write_text(uv.group())
+    (folder / "package.json").write_text('{"name": "small", "version": "1.0.0"}')
+    (folder / "package-lock.json").write_text(
+        '{"name": "small", "version": "1.0.0", "lockfileVersion": 3, "requires": true, "packages": {"": {}}}'
+    )
+    (folder / "build.mjs").write_text(BUNDLE)
+    return folder
+
+
+def set_up(checkout: Path, target: str = "up", **variables: str) -> "subprocess.CompletedProcess[str]":
+    inherited = {name: value for name, value in os.environ.items() if name not in {"STUDIO_HOME", "VIRTUAL_ENV"}}
+    command = [BASE_PYTHON, "studio/installation/setup.py", target, "--", "/bin/sh", "-c", "echo went on"]
+    return subprocess.run(
+        command, cwd=checkout, env=inherited | variables, capture_output=True, text=True, check=False, timeout=110
+    )
+
+
+def test_it_installs_once_and_mends_what_was_broken_off(checkout: Path) -> None:
+    first = set_up(checkout)
+    assert first.returncode == 0, first.stderr
+    assert "Installing Python packages" in first.stdout
+    assert first.stdout.endswith("went on\n")
+    assert (checkout / "built.txt").exists()
+    assert {path.name for path in checkout.iterdir()} >= {".venv", ".studio", "node_modules"}
+
+    assert set_up(checkout).stdout == "went on\n", "a second time there is nothing to do"
+
+    # Killed in the middle of the second try: no stamp, and half a package.
+    (checkout / ".venv" / ".studio-stamp").unlink()
+    (checkout / ".venv" / "bin" / "uv").write_text("half")
+    mended = set_up(checkout)
+    assert mended.returncode == 0, mended.stderr
+    assert "Installing Python packages" in mended.stdout
+
+    with (checkout / "requirements.lock").open("a") as lock:
+        lock.write("# another one\n")
+    (checkout / "requirements-dev.lock").write_text((checkout / "requirements.lock").read_text())
+    assert "Installing Python packages" in set_up(checkout).stdout, "a changed lock file is noticed"
+
+    # A machine that lost its index meanwhile still starts what it has.
+    assert set_up(checkout, PIP_INDEX_URL="http://127.0.0.1:9/simple").stdout == "went on\n"
+
+
+def test_without_an_index_one_line_says_so(checkout: Path) -> None:
+    done = set_up(checkout, PIP_INDEX_URL="http://127.0.0.1:9/simple", PIP_RETRIES="0")
+    assert done.returncode == 1
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert "PIP_INDEX_URL" in done.stderr
+    assert "went on" not in done.stdout
+
+
+def test_a_home_that_cannot_be_written_to(checkout: Path) -> None:
+    done = set_up(checkout, STUDIO_HOME="/proc/studio")
+    assert done.returncode == 1
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert "Make sure that you may write" in done.stderr
+
+
+def test_both_lock_files_name_no_host() -> None:
+    for name in ("requirements.lock", "requirements-dev.lock", "package-lock.json"):
+        text = (ROOT / name).read_text()
+        assert '"resolved"' not in text
+        assert "--index-url" not in text
+        assert "--find-links" not in text
