@@ -23,6 +23,7 @@ _PATH = OpenApiParameter("path", str)
 
 class RunsView(WorkspaceAPIView):
     @extend_schema(
+        operation_id="workspaces_runs_list",
         parameters=[
             OpenApiParameter("status", str),
             OpenApiParameter("pipeline", int),

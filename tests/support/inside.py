@@ -5,9 +5,9 @@ import sys
 import textwrap
 import traceback
 from pathlib import Path
+
 # Not this folder, which comes first for a script: its redis.py would stand before the real one.
 sys.path[0] = str(Path(__file__).resolve().parent.parent.parent)
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 if __name__ == "__main__":
     import django
