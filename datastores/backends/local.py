@@ -199,8 +199,11 @@ class LocalFolder(Backend):
             if not following:
                 continue
             path = join(folder, name)
-            with _said(path):
+            try:  # a context of `_said` for each of a million files would cost as much as looking at them
                 entry = self._entry(path, follow_folders=False)
+            except OSError:
+                with _said(path):
+                    raise
             if entry is None:
                 continue
             if entry.kind == "file" and glob.accepts(following):
@@ -218,13 +221,13 @@ class LocalFolder(Backend):
 
     def _entry(self, path: str, *, follow_folders: bool = True) -> Entry | None:
         """What is at `path`, whose folder is known to lie below the root; None where nothing is."""
-        place = self._real_root / path
+        place = f"{self._real_root}/{path}"
         try:
-            found = place.lstat()
+            found = os.lstat(place)
         except (FileNotFoundError, NotADirectoryError):
             return None
         if stat.S_ISLNK(found.st_mode):
-            target = self._target(place)
+            target = self._target(Path(place))
             if target is None or (stat.S_ISDIR(target.st_mode) and not follow_folders):
                 return Entry(path, "other", modified_ns=found.st_mtime_ns)
             found = target
