@@ -373,7 +373,9 @@ export class GraphView {
   #fitFirst(animated) {
     const box = this.#extent();
     if (!box || !this.width) return;
-    this.#glide(fitted(box, this.width, this.height, { readable: READABLE_ZOOM }), animated);
+    const whole = fitted(box, this.width, this.height, { readable: READABLE_ZOOM });
+    const chosen = this.targets.get(this.selected);
+    this.#glide(chosen ? revealing(whole, chosen, this.width, this.height) : whole, animated);
   }
 
   #glide(viewport, animated = true) {
