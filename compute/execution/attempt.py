@@ -3,7 +3,6 @@
 import logging
 import re
 import shlex
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,12 +38,11 @@ _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 @dataclass
 class Attempt:
-    """Runs on the thread of its slot. `meanwhile` is called once the process lives: work that nobody waits for."""
+    """Runs on the thread of its slot."""
 
     lease: Lease
     handle: Handle
     log: LogWriter
-    meanwhile: Callable[[], None]
 
     def __post_init__(self) -> None:
         self.folders = AttemptFolders(self.lease)
@@ -94,7 +92,6 @@ class Attempt:
         def say_that_it_runs() -> None:
             if not patiently(lambda: start(self.lease, started_at), go_on=lambda: self.handle.wish != "fence"):
                 raise LeaseLostError
-            self.meanwhile()
 
         try:
             return supervisor.watch(first=say_that_it_runs)

@@ -35,23 +35,24 @@ class AttemptFolders:
     def __init__(self, lease: Lease) -> None:
         self.lease = lease
         self.root = Path(settings.NODE_HOME) / "attempts" / lease.token.hex
-        self.code, self.home, self.tmp = self.root / "code", self.root / "home", self.root / "tmp"
+        # The attempt's folder is the step's home: making and removing folders is most of what a short step costs.
+        self.home = self.root
+        self.code, self.tmp = self.root / "code", self.root / "tmp"
         self.inputs: dict[str, Path] = {}
         self.outputs: dict[str, Output] = {}
 
     def make(self, home: Path) -> None:
         """Lay everything out. `home` holds what the home folder begins with. Raises StepFailure, OSError."""
         self._require_room()
-        self.root.mkdir(parents=True)
+        if home.is_dir():
+            shutil.copytree(home, self.root)
+        else:
+            self.root.mkdir(parents=True)
         if self.lease.spec.snapshot is None:
             self.code.mkdir()
         else:
             materialise(self.lease.workspace_id, self.lease.spec.snapshot, self.code)
         self.tmp.mkdir()
-        if home.is_dir():
-            shutil.copytree(home, self.home)
-        else:
-            self.home.mkdir()
         backends = self._backends()
         for name, data in self.lease.spec.inputs.items():
             self.inputs[name] = self._input(name, data, backends)

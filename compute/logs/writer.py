@@ -19,6 +19,7 @@ from compute import doorbell
 from compute.database import patiently
 from compute.logs.lines import Interleaver, Stream
 from compute.models import Attempt, LogChunk
+from studio.lib.statements import update_where
 
 CHUNK_BYTES = 1024 * 1024
 COMMIT_EVERY_S = 0.1
@@ -111,7 +112,7 @@ class LogWriter:
 
     def _commit(self, rows: list[LogChunk], columns: dict[str, Any]) -> None:
         with transaction.atomic():
-            if not Attempt.objects.filter(pk=self.attempt_id, log_complete=False).update(**columns):
+            if not update_where(Attempt, columns, {"id": self.attempt_id, "log_complete": False}):
                 raise LeaseLostError
             LogChunk.objects.bulk_create(rows)
 

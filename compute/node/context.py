@@ -3,11 +3,13 @@
 import contextlib
 import hashlib
 import os
+import queue
 import threading
 import uuid
 
 from django.conf import settings
 
+from compute.execution.folders import AttemptFolders
 from compute.execution.handle import Handle
 from compute.execution.processes import now_s
 from compute.models import Node
@@ -35,6 +37,7 @@ class NodeContext:
         self.node = node
         self.stopping = threading.Event()
         self.renewed_s = now_s()
+        self.litter: queue.SimpleQueue[AttemptFolders | None] = queue.SimpleQueue()  # for the janitor
         self.guardian: int | None = None  # a pipe: it hears of every renewal
         self.running: dict[uuid.UUID, tuple[Lease, Handle]] = {}
         self._lock = threading.Lock()

@@ -111,3 +111,24 @@ class Fence(threading.Thread):
             if self.context.is_fenced and self.context.running:
                 logger.error("the leases could not be renewed in time: everything that runs is ended")
                 self.context.fence()
+
+
+class Janitor(threading.Thread):
+    """Removes the folders of attempts that are over: nobody waits for it, and a disk can be slow."""
+
+    def __init__(self, context: NodeContext) -> None:
+        super().__init__(name="janitor", daemon=True)
+        self.context = context
+
+    def run(self) -> None:
+        while (folders := self.context.litter.get()) is not None:
+            try:
+                folders.remove()
+            except OSError as error:
+                logger.warning("could not remove %s, the node's next start tries again: %s", folders.root, error)
+
+    def stop(self) -> None:
+        """After what is in its hands, for a moment at most: the next start removes the rest."""
+        self.context.litter.put(None)
+        if self.is_alive():
+            self.join(1.0)

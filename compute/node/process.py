@@ -22,7 +22,7 @@ from compute.execution.supervision import awaited, spawn
 from compute.models import ComputeTarget, Job, Node
 from compute.node import context as node_context
 from compute.node.context import NodeContext
-from compute.node.keeper import Fence, Keeper
+from compute.node.keeper import Fence, Janitor, Keeper
 from compute.services.nodes import hand_back_inherited, inherited_jobs, register, say_goodbye
 from studio.celery import app
 
@@ -34,13 +34,14 @@ def serve(target: ComputeTarget, *, name: str, slots: int) -> None:
     with _stopping_on_signals():
         node = patiently(lambda: register(target=target, name=name, slots=slots))
         context = node_context.current = NodeContext(node)
-        keeper, fence = Keeper(context), Fence(context)
+        keeper, fence, janitor = Keeper(context), Fence(context), Janitor(context)
         try:
             processes.adopt_orphans()
             with _guardian(context):
                 _take_over(node)
                 keeper.start()
                 fence.start()
+                janitor.start()
                 _Signals.context = context
                 _work(target, slots)
         except WorkerShutdown:
@@ -49,6 +50,7 @@ def serve(target: ComputeTarget, *, name: str, slots: int) -> None:
             context.stop()
             keeper.over.set()
             fence.over.set()
+            janitor.stop()
             say_goodbye(node)
             connection.close()
     logger.info("node %s of %s has stopped", name, target.name)

@@ -8,7 +8,6 @@ from django.db import OperationalError, transaction
 from compute import doorbell
 from compute.database import patiently
 from compute.execution.attempt import Attempt
-from compute.execution.folders import AttemptFolders
 from compute.execution.reasons import is_full_disk
 from compute.logs.writer import LeaseLostError, LogWriter
 from compute.models import LogChunk
@@ -22,17 +21,12 @@ _FINISH_PATIENCE_S = 3600.0  # as long as the lease is renewed, an outcome is wo
 
 def work(context: NodeContext) -> None:
     """Run what there is to run. Rung twice, or for nothing, it does no harm."""
-    slot = _Slot(context)
-    try:
-        slot.work()
-    finally:
-        slot.tidy()
+    _Slot(context).work()
 
 
 class _Slot:
     def __init__(self, context: NodeContext) -> None:
         self.context = context
-        self.litter: list[AttemptFolders] = []
 
     def work(self) -> None:
         lease: Lease | None = None
@@ -44,15 +38,6 @@ class _Slot:
             if lease is None:
                 return
             lease = self._run(lease)
-
-    def tidy(self) -> None:
-        """Remove the folders of finished attempts, while the next one runs or when there is none."""
-        litter, self.litter = self.litter, []
-        for folders in litter:
-            try:
-                folders.remove()
-            except OSError as error:
-                logger.warning("could not remove %s, the node's next start tries again: %s", folders.root, error)
 
     def _must_rest(self) -> bool:
         return self.context.stopping.is_set() or self.context.is_fenced
@@ -66,16 +51,15 @@ class _Slot:
             attempt=lease.attempt,
             go_on=lambda: handle.wish != "fence",
         )
-        attempt = Attempt(lease, handle, log, meanwhile=self.tidy)
+        attempt = Attempt(lease, handle, log)
         try:
             outcome = attempt.run()
-            self.litter.append(attempt.folders)
-            held, following = self._finish(lease, outcome, log)
+            held, following = self._finish(lease, outcome, attempt)
         except LeaseLostError:
             logger.warning("%s is no longer ours: attempt %s was dropped", lease.title, lease.attempt)
-            self.litter.append(attempt.folders)
             return None
         finally:
+            self.context.litter.put(attempt.folders)
             self.context.end(lease)
         if held:
             log.tell_end()
@@ -83,7 +67,8 @@ class _Slot:
             logger.warning("%s is no longer ours: the end of attempt %s was dropped", lease.title, lease.attempt)
         return following
 
-    def _finish(self, lease: Lease, outcome: Outcome, log: LogWriter) -> tuple[bool, Lease | None]:
+    def _finish(self, lease: Lease, outcome: Outcome, attempt: Attempt) -> tuple[bool, Lease | None]:
+        log = attempt.log
         rows, columns = log.last_rows()
         node = None if self._must_rest() else self.context.node
 
@@ -99,5 +84,5 @@ class _Slot:
         except OperationalError as error:
             if not is_full_disk(error):
                 raise
-        self.tidy()  # what the step wrote may be what filled the disk
+        attempt.folders.remove()  # what the step wrote may be what filled the disk
         return patiently(commit, give_up_s=_FINISH_PATIENCE_S, go_on=log.go_on, even_if_full=True)

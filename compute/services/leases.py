@@ -12,7 +12,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -22,8 +21,23 @@ from compute.models import LOG_ARCHIVE_BYTES, Attempt, Job, Node
 from compute.spec import JobResult, JobSpec
 from compute.states import ACTIVE, TRANSITIONS, JobStatus
 from studio.lib.on_commit import enqueue_on_commit
-from studio.lib.transitions import transition
+from studio.lib.statements import read_rows, update_where
+from studio.lib.transitions import sources_of, transition
 
+# The jobs that may be claimed, best first. Answered by the index `job_queue`.
+_IN_QUEUE = "target_id = %s AND status = %s AND cancel_requested_at IS NULL ORDER BY priority DESC, queued_at, id"
+_CLAIM_FIELDS = (
+    "id",
+    "workspace",
+    "target",
+    "owner",
+    "title",
+    "spec",
+    "started_at",
+    "attempt_number",
+    "max_attempts",
+    "failures",
+)
 NO_LEASE: dict[str, Any] = {"lease_token": None, "lease_node": None, "lease_expires_at": None}
 
 
@@ -57,23 +71,18 @@ class Outcome:
 
 def claim(node: Node) -> Lease | None:
     """Take the best queued job of the node's target, or None where there is none."""
-    if not queue_of(node.target_id).exists():
+    if not read_rows(Job, ["id"], f"{_IN_QUEUE} LIMIT 1", [node.target_id, JobStatus.QUEUED.value]):
         return None  # looked up without the write lock: most rings find nothing
     with transaction.atomic():
         return _claim(node)
 
 
-def queue_of(target_id: int) -> Any:
-    """The jobs that may be claimed, best first."""
-    return Job.objects.filter(target_id=target_id, status=JobStatus.QUEUED, cancel_requested_at=None).order_by(
-        "-priority", "queued_at", "id"
-    )
-
-
 def _claim(node: Node) -> Lease | None:
-    job = queue_of(node.target_id).select_for_update(skip_locked=True).first()
-    if job is None:
+    skip = " FOR UPDATE SKIP LOCKED" if connection.features.has_select_for_update else ""
+    rows = read_rows(Job, _CLAIM_FIELDS, f"{_IN_QUEUE} LIMIT 1{skip}", [node.target_id, JobStatus.QUEUED.value])
+    if not rows:
         return None
+    job = rows[0]
     now, token, number = timezone.now(), uuid.uuid4(), job.attempt_number + 1
     moved = transition(
         Job.objects.filter(pk=job.pk, status=JobStatus.QUEUED, cancel_requested_at=None),
@@ -110,12 +119,9 @@ def _claim(node: Node) -> Lease | None:
 def start(lease: Lease, at: datetime) -> bool:
     """The process lives since `at`. False: the lease is lost."""
     with transaction.atomic():
-        moved = transition(
-            Job.objects.filter(pk=lease.job_id, lease_token=lease.token), TRANSITIONS, to=JobStatus.RUNNING
-        )
-        if not moved:
+        if not _move(lease, JobStatus.RUNNING):
             return False
-        Attempt.objects.filter(pk=lease.attempt_id).update(started_at=at)
+        update_where(Attempt, {"started_at": at}, {"id": lease.attempt_id})
         tell([JobChange(lease.job_id, lease.owner, JobStatus.RUNNING, at, lease.attempt)])
     return True
 
@@ -130,9 +136,8 @@ def finish(
     """
     with transaction.atomic():
         now = timezone.now()
-        held = Attempt.objects.filter(pk=lease.attempt_id, log_complete=False).update(
-            finished_at=now, exit_code=outcome.exit_code, reason=outcome.reason, **log
-        )
+        last = {"finished_at": now, "exit_code": outcome.exit_code, "reason": outcome.reason, **log}
+        held = update_where(Attempt, last, {"id": lease.attempt_id, "log_complete": False})
         if not held or not _close(lease, outcome, now):
             return False, None
         if log_bytes > LOG_ARCHIVE_BYTES:
@@ -144,58 +149,31 @@ def finish(
 
 
 def _close(lease: Lease, outcome: Outcome, now: datetime) -> bool:
-    rows = Job.objects.filter(pk=lease.job_id, lease_token=lease.token)
-    free = dict(NO_LEASE)
-    changes: dict[str, Any] = {}
     status, reason = outcome.status, outcome.reason
+    changes: dict[str, Any] = {**NO_LEASE, "exit_code": outcome.exit_code}
     if outcome.may_retry:
-        changes["failures"] = F("failures") + 1
+        changes["failures"] = lease.failures + 1
         if lease.failures + 1 < lease.max_attempts:
             status = JobStatus.QUEUED
     if status == JobStatus.QUEUED:
         # Somebody may have asked for its end meanwhile: it must not start again.
-        moved = transition(
-            rows.filter(cancel_requested_at=None),
-            TRANSITIONS,
-            to=JobStatus.QUEUED,
-            exit_code=outcome.exit_code,
-            reason=reason,
-            queued_at=now,
-            **free,
-            **changes,
-        )
-        if moved:
-            tell([JobChange(lease.job_id, lease.owner, status, now, lease.attempt, outcome.exit_code, reason)])
+        if Job.objects.filter(pk=lease.job_id, cancel_requested_at__isnull=False).exists():
+            status, reason = JobStatus.CANCELLED, "Cancelled."
+        else:
+            changes["queued_at"] = now
             doorbell.ring_on_commit({lease.target_id: 1})
-            return True
-        status, reason = JobStatus.CANCELLED, "Cancelled."
-    moved = transition(
-        rows,
-        TRANSITIONS,
-        to=status,
-        finished_at=now,
-        exit_code=outcome.exit_code,
-        reason=reason,
-        result=outcome.result,
-        **free,
-        **changes,
-    )
-    if moved:
-        tell(
-            [
-                JobChange(
-                    lease.job_id,
-                    lease.owner,
-                    status,
-                    now,
-                    lease.attempt,
-                    outcome.exit_code,
-                    reason,
-                    outcome.result,
-                )
-            ]
-        )
-    return bool(moved)
+    if status != JobStatus.QUEUED:
+        changes |= {"finished_at": now, "result": outcome.result}
+    if not _move(lease, status, reason=reason, **changes):
+        return False
+    tell([JobChange(lease.job_id, lease.owner, status, now, lease.attempt, outcome.exit_code, reason, outcome.result)])
+    return True
+
+
+def _move(lease: Lease, to: JobStatus, **changes: Any) -> bool:
+    """A guarded transition of the lease's job; False where the lease is lost."""
+    where = {"id": lease.job_id, "lease_token": lease.token, "status": sources_of(TRANSITIONS, to)}
+    return bool(update_where(Job, {"status": to, **changes}, where))
 
 
 def expired() -> list[Job]:
