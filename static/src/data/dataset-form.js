@@ -49,7 +49,7 @@ export function wireDatasetForm(form) {
       : "No file yet";
     const names = summary.first.map((file) => line(file.path ?? file.name));
     if (summary.file_count > names.length) names.push(line(`and ${(summary.file_count - names.length).toLocaleString("en-US")} more`));
-    if (!summary.file_count) names.push(line("A step would get an empty folder."));
+    if (!summary.file_count) names.push(line("A step that reads it now would fail."));
     match.querySelector("[data-match-names]").replaceChildren(...names);
   }
 
