@@ -10,6 +10,7 @@ from pipelines.services.journal import Journal, held_run
 from pipelines.states import RUN_TERMINAL, StepStatus
 from studio.workspaces import audit
 from studio.workspaces.access import Access
+from studio.workspaces.permissions import Permission
 
 _REASON = "The run was cancelled before this step began."
 
@@ -20,6 +21,7 @@ def cancel_run(access: Access, run: Run) -> bool:
     The jobs are asked in a transaction of their own: one that finishes holds its job and wants the run, so holding
     the run and wanting the job would be a deadlock. A process that dies between the two leaves it to the sweep.
     """
+    access.require(Permission.RUN)
     with transaction.atomic():
         held = held_run(run.pk)
         if held.status in RUN_TERMINAL or held.cancel_requested_at is not None:

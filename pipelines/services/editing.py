@@ -11,6 +11,7 @@ from studio.lib.on_commit import publish_on_commit
 from studio.lib.problems import ConflictError, UserError
 from studio.workspaces import audit
 from studio.workspaces.access import Access
+from studio.workspaces.permissions import Permission
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Saved:
 
 def create_pipeline(access: Access, *, name: str, description: str = "") -> Pipeline:
     """A pipeline without a version. Raises UserError where the name is unfit or taken."""
+    access.require(Permission.EDIT_PIPELINES)
     name, description = _fit_name(name), _fit_description(description)
     try:
         with transaction.atomic():
@@ -40,6 +42,7 @@ def rename_pipeline(
     access: Access, pipeline: Pipeline, *, name: str | None = None, description: str | None = None
 ) -> Pipeline:
     """Change what is given. Raises UserError where the name is unfit or taken."""
+    access.require(Permission.EDIT_PIPELINES)
     changes: dict[str, str] = {}
     if name is not None:
         changes["name"] = _fit_name(name)
@@ -65,6 +68,7 @@ def rename_pipeline(
 
 def delete_pipeline(access: Access, pipeline: Pipeline) -> None:
     """Take the pipeline off the lists; its runs stay. Raises ConflictError where somebody else did already."""
+    access.require(Permission.EDIT_PIPELINES)
     with transaction.atomic():
         if not Pipeline.objects.filter(pk=pipeline.pk, deleted_at=None).update(deleted_at=timezone.now()):
             raise _deleted(pipeline)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from datastores.backends import NoSuchPath, get_backend
+from datastores.backends import get_backend
 from datastores.models import Datastore
 from pipelines.fingerprints import fingerprint_of, first_difference, ingredients_of
 from pipelines.models import Ingredients, Run, StepRun
@@ -50,10 +50,11 @@ def earlier_results(workspace_id: int, candidates: Sequence[Candidate]) -> dict[
     by_fingerprint: dict[str, list[StepRun]] = {}
     for row in rows:
         by_fingerprint.setdefault(row.fingerprint, []).append(row)
+    datastores = Datastore.objects.in_bulk(_datastores_of(rows)) if by_fingerprint else {}
     found: dict[int, StepRun] = {}
     for each in candidates:
         own_first = sorted(by_fingerprint.get(each.fingerprint, []), key=lambda row: row.name != each.step.name)
-        earlier = next((row for row in own_first if _outputs_exist(row)), None)
+        earlier = next((row for row in own_first if _outputs_exist(row, datastores)), None)
         if earlier is not None:
             found[each.step.pk] = earlier
     return found
@@ -91,17 +92,18 @@ def _why_it_runs(mine: Candidate, earlier: StepRun | None) -> str:
     return f"Ran: run {earlier.run_id} did the same, but this step did not complete there."
 
 
-def _outputs_exist(step: StepRun) -> bool:
+def _datastores_of(rows: Iterable[StepRun]) -> set[int]:
+    return {record.datastore_id for row in rows if row.outputs for record in row.outputs.outputs.values()}
+
+
+def _outputs_exist(step: StepRun, datastores: Mapping[int, Datastore]) -> bool:
     if step.outputs is None:
         return False
-    records = step.outputs.outputs.values()
-    datastores = Datastore.objects.in_bulk({record.datastore_id for record in records}) if records else {}
-    for record in records:
-        datastore = datastores.get(record.datastore_id)
-        if datastore is None:
+    for record in step.outputs.outputs.values():
+        if record.datastore_id not in datastores:
             return False
         try:
-            get_backend(datastore).stat(record.path)
-        except (NoSuchPath, UserError, OSError):
+            get_backend(datastores[record.datastore_id]).stat(record.path)
+        except (UserError, OSError):
             return False
     return True

@@ -35,6 +35,7 @@ from studio.lib.problems import Problem, UserError
 from studio.workspaces import audit
 from studio.workspaces.access import Access
 from studio.workspaces.models import NAME, Workspace
+from studio.workspaces.permissions import Permission
 
 
 def submit_run(
@@ -49,6 +50,7 @@ def submit_run(
 
     Raises UserError with all problems of the definition, the parameters (`("parameters", NAME)`) and the experiment.
     """
+    access.require(Permission.RUN)
     row = _version(pipeline, version)
     definition = row.definition
     problems = problems_of(definition, catalogue_for(access.workspace, definition))
