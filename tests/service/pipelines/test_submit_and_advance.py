@@ -149,3 +149,22 @@ def test_a_wide_run_queues_its_middle_with_few_queries(world: World) -> None:
         world.complete(lease)
     assert len(queries) < 45
     assert Job.objects.filter(status="queued").count() == 50
+
+
+def test_following_a_job_takes_a_handful_of_statements(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The studio's own share of a step's time is mostly these: each more is a twentieth of a millisecond or three."""
+    from compute import listener
+
+    taken: dict[str, int] = {}
+
+    def counted(changes: list[listener.JobChange]) -> None:
+        with CaptureQueriesContext(connection) as queries:
+            services.follow_jobs(changes)
+        taken[str(changes[0].status)] = len(queries)
+
+    monkeypatch.setattr(listener, "_listeners", [counted])
+    world.submit(world.pipeline(world.step("a"), world.step("b", "a"), world.step("c", "b")))
+    world.complete(world.claim())
+    assert taken["preparing"] <= 6  # the run becomes running with its first step
+    assert taken["running"] <= 5
+    assert taken["completed"] <= 12
