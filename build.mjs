@@ -14,6 +14,8 @@ import { gzip } from "node:zlib";
 
 import * as esbuild from "esbuild";
 
+import { prunedCss } from "./prune_css.mjs";
+
 const root = dirname(fileURLToPath(import.meta.url));
 const source = join(root, "static/src");
 const target = join(root, "static/dist");
@@ -49,6 +51,30 @@ async function sprite() {
   return `<svg xmlns="http://www.w3.org/2000/svg">\n${symbols.join("\n")}\n</svg>\n`;
 }
 
+/** Every word of whatever writes pages: a class that is not among them is on no page. */
+async function words() {
+  const found = new Set();
+  for (const folder of ["templates", "static/src", "studio", "datastores", "compute", "pipelines"]) {
+    for (const entry of await readdir(join(root, folder), { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile() || !/\.(html|js|py)$/.test(entry.name)) continue;
+      const text = await readFile(join(entry.parentPath ?? entry.path, entry.name), "utf8");
+      for (const word of text.match(/[A-Za-z][\w-]*/g) ?? []) found.add(word);
+    }
+  }
+  return found;
+}
+
+/** @type {esbuild.Plugin} */
+const onlyUsedOfTabler = {
+  name: "only-used-of-tabler",
+  setup(setup) {
+    setup.onLoad({ filter: /@tabler[/\\]core[/\\].*\.css$/ }, async ({ path }) => ({
+      contents: prunedCss(await readFile(path, "utf8"), await words()),
+      loader: "css",
+    }));
+  },
+};
+
 /** Every file of the front end, as a map from its path below static/dist to its bytes. */
 async function bundle() {
   const common = {
@@ -75,6 +101,7 @@ async function bundle() {
       entryPoints: await entries("styles", ".css"),
       entryNames: "[name]",
       assetNames: "assets/[name]-[hash]",
+      plugins: [onlyUsedOfTabler],
       loader: { ".svg": "file", ".png": "file", ".woff2": "file" },
     }),
     sprite(),

@@ -156,6 +156,8 @@ export class CodeEditor {
         ]),
         language ? language() : [],
         EditorState.readOnly.of(this.readOnly),
+        // Text that can't be typed into is still scrolled by the keyboard.
+        ...(this.readOnly ? [EditorView.contentAttributes.of({ tabindex: "0" })] : []),
         EditorView.contentAttributes.of({ "aria-label": path ? `Text of ${path}` : "Text", spellcheck: "false" }),
         EditorView.updateListener.of((update) => {
           if (update.docChanged && !this.isReplacing) this.onChange(update.state.doc.toString());

@@ -1,0 +1,103 @@
+"""A workspace with something on every page, and the addresses of those pages."""
+
+from dataclasses import dataclass
+
+from tests.browser.runs import Script, submit
+from tests.support.studio import Place, Studio
+from tests.support.waiting import wait_for
+
+WORKS = "import pathlib, sys\nprint('hello')\n(pathlib.Path(sys.argv[-1]) / 'result.csv').write_text('a,b')\n"
+FAILS = "import sys\nprint('\\x1b[31mno such column\\x1b[0m', file=sys.stderr)\nsys.exit(3)\n"
+ENDED = {"completed", "failed", "cancelled"}
+
+
+@dataclass(frozen=True)
+class Room:
+    place: Place
+    pipeline: int
+    draft: int  # a pipeline without steps
+    completed: int
+    failed: int
+    datastore: int
+    dataset: int
+    target: int
+    environment: int
+
+    def at(self, page: str) -> str:
+        """The address of a page of `PAGES`, or of one of the empty workspace."""
+        return f"/w/{self.place.slug}/{page.format(**vars(self))}"
+
+
+# By name: the address, and what must be seen before the page is whole.
+PAGES = {
+    "pipelines": ("pipelines/", "main"),
+    "pipeline": ("pipelines/{pipeline}/", ".graph-node"),
+    "pipeline-without-steps": ("pipelines/{draft}/", "main"),
+    "builder": ("pipelines/{pipeline}/edit/", ".graph-node"),
+    "builder-without-steps": ("pipelines/{draft}/edit/", "#builder"),
+    "new-pipeline": ("pipelines/new/", "main"),
+    "runs": ("runs/", "main"),
+    "runs-none-found": ("runs/?q=nothing-of-this-name", "main"),
+    "run": ("runs/{completed}/", ".graph-node"),
+    "run-failed": ("runs/{failed}/", ".graph-node"),
+    "run-timeline": ("runs/{completed}/?view=timeline", ".js-plotly-plot"),
+    "run-table": ("runs/{completed}/?view=table", "tr[data-step]"),
+    "run-step": ("runs/{completed}/?step=last", "#step-panel"),
+    "run-log": ("runs/{completed}/?step=last&tab=log", ".log-viewport"),
+    "run-files": ("runs/{completed}/?step=last&tab=files", "#step-panel"),
+    "run-code": ("runs/{completed}/?step=last&tab=code", ".cm-content"),
+    "run-environment": ("runs/{completed}/?step=last&tab=environment", "#step-panel"),
+    "datastores": ("datastores/", "main"),
+    "new-datastore": ("datastores/new/", "main"),
+    "datastore": ("datastores/{datastore}/", "main"),
+    "edit-datastore": ("datastores/{datastore}/edit/", "main"),
+    "datasets": ("datasets/", "main"),
+    "new-dataset": ("datasets/new/", "main"),
+    "dataset": ("datasets/{dataset}/", "main"),
+    "edit-dataset": ("datasets/{dataset}/edit/", "main"),
+    "compute": ("compute/", "main"),
+    "new-target": ("compute/new/", "main"),
+    "target": ("compute/{target}/", "main"),
+    "environments": ("environments/", "main"),
+    "new-environment": ("environments/new/", "main"),
+    "environment": ("environments/{environment}/", "main"),
+    "members": ("members/", "main"),
+    "not-found": ("runs/999999/", "h1"),
+}
+WITH_A_PLOT = {"run-timeline"}
+WITH_AN_EDITOR = {"run-code"}
+
+
+def furnish(studio: Studio) -> Room:
+    """A new place with pipelines, a run that completed, one that failed, and a dataset."""
+    place = studio.place()
+    api, base = studio.api(place.owner), f"/api/workspaces/{place.slug}"
+    completed = submit(
+        studio, place, Script("first", WORKS), Script("last", WORKS, after=("first",)), name="Weekly report"
+    )
+    name = "A forecast whose name somebody typed in full, with everything that it reads and everything that it writes"
+    failed = submit(studio, place, Script("first", FAILS), last, name=name[:100])
+    draft = api.post(f"{base}/pipelines/", {"name": "Draft", "description": ""})["id"]
+    datastore = api.get(f"{base}/datastores/")["results"][0]["id"]
+    paths = [{"datastore_id": datastore, "path": "runs"}]
+    dataset = api.post(f"{base}/datasets/", {"name": "earlier-results", "description": "", "paths": paths})["id"]
+    states = {}
+    for run in (completed, failed):
+        what = f"run {run} ends"
+        states[run] = wait_for(lambda run=run: _ended(api.get(f"{base}/runs/{run}/")), what=what, timeout_s=90)
+    assert states[completed]["status"] == "completed", states[completed]["reason"]
+    return Room(
+        place=place,
+        pipeline=states[completed]["pipeline"]["id"],
+        draft=draft,
+        completed=completed,
+        failed=failed,
+        datastore=datastore,
+        dataset=dataset,
+        target=api.get(f"{base}/compute/")["results"][0]["id"],
+        environment=api.get(f"{base}/environments/")["results"][0]["id"],
+    )
+
+
+def _ended(state: dict) -> dict | None:
+    return state if state["status"] in ENDED else None
