@@ -72,9 +72,8 @@ def furnish(studio: Studio) -> Room:
     """A new place with pipelines, a run that completed, one that failed, and a dataset."""
     place = studio.place()
     api, base = studio.api(place.owner), f"/api/workspaces/{place.slug}"
-    completed = submit(
-        studio, place, Script("first", WORKS), Script("last", WORKS, after=("first",)), name="Weekly report"
-    )
+    last = Script("last", WORKS, after=("first",))
+    completed = submit(studio, place, Script("first", WORKS), last, name="Weekly report")
     name = "A forecast whose name somebody typed in full, with everything that it reads and everything that it writes"
     failed = submit(studio, place, Script("first", FAILS), last, name=name[:100])
     draft = api.post(f"{base}/pipelines/", {"name": "Draft", "description": ""})["id"]
