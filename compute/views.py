@@ -5,7 +5,7 @@ from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from compute import queries
 from compute.forms import ChangeTargetForm, EnvironmentForm, TargetForm, add_problems
@@ -18,6 +18,7 @@ from studio.workspaces.permissions import Permission
 _PAGE_SIZE = 50
 
 
+@require_safe
 @workspace_page(Permission.VIEW)
 def target_list(request: WorkspaceRequest) -> HttpResponse:
     page = Paginator(queries.targets_of(request.access.workspace), _PAGE_SIZE).get_page(request.GET.get("page"))
@@ -40,6 +41,7 @@ def target_new(request: WorkspaceRequest) -> HttpResponse:
     return render(request, "compute/new.html", {"form": form}, status=_status(form))
 
 
+@require_safe
 @workspace_page(Permission.VIEW)
 def target_detail(request: WorkspaceRequest, target_id: int) -> HttpResponse:
     workspace = request.access.workspace
@@ -85,6 +87,7 @@ def target_delete(request: WorkspaceRequest, target_id: int) -> HttpResponse:
     return redirect("compute:list", workspace.slug)
 
 
+@require_safe
 @workspace_page(Permission.VIEW)
 def environment_list(request: WorkspaceRequest) -> HttpResponse:
     text = request.GET.get("q", "").strip()[:100]
@@ -124,6 +127,7 @@ def environment_new(request: WorkspaceRequest) -> HttpResponse:
     return render(request, "environments/new.html", context, status=_status(form))
 
 
+@require_safe
 @workspace_page(Permission.VIEW)
 def environment_detail(request: WorkspaceRequest, environment_id: int) -> HttpResponse:
     environment = queries.environment_of(request.access.workspace, environment_id)

@@ -5,6 +5,7 @@ from typing import Any
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.views.decorators.http import require_safe
 
 from compute.models import Attempt
 from pipelines.definition import ParameterValue
@@ -17,6 +18,7 @@ from studio.workspaces.access import WorkspaceRequest, workspace_page
 from studio.workspaces.permissions import Permission
 
 
+@require_safe
 @workspace_page(Permission.VIEW)
 def detail(request: WorkspaceRequest, run_id: int) -> HttpResponse:
     """The whole page as of now; its script asks for what comes after."""
@@ -38,6 +40,7 @@ def detail(request: WorkspaceRequest, run_id: int) -> HttpResponse:
     return render(request, "pipelines/run.html", context)
 
 
+@require_safe
 @workspace_page(Permission.VIEW)
 def failure(request: WorkspaceRequest, run_id: int) -> HttpResponse:
     """What went wrong, as the page shows it: empty while nothing has."""
@@ -45,6 +48,7 @@ def failure(request: WorkspaceRequest, run_id: int) -> HttpResponse:
     return render(request, "pipelines/run_failure.html", {"failure": failure_of(state)})
 
 
+@require_safe
 @workspace_page(Permission.VIEW)
 def timeline_figure(request: WorkspaceRequest, run_id: int) -> JsonResponse:
     """The figure of the run over time, as JSON for Plotly."""

@@ -8,7 +8,7 @@ from typing import Any, Concatenate, ParamSpec, cast
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseNotAllowed
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -16,6 +16,8 @@ from studio.workspaces.models import Membership, Role, User, Workspace
 from studio.workspaces.permissions import PERMISSIONS, Permission
 
 P = ParamSpec("P")
+
+_OF_A_PAGE = ["GET", "HEAD", "POST"]  # what links and forms send; the rest is the API's
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def workspace_page(
 ]:
     """Let a page's view run only for members with `permission` (`write` for anything but GET and HEAD).
 
-    The URL gives `slug` first; the view gets a request with `.access` instead.
+    The URL gives `slug` first; the view gets a request with `.access` instead. A view without a POST says so.
     """
 
     def decorate(
@@ -81,6 +83,8 @@ def workspace_page(
         def guarded(request: HttpRequest, slug: str, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             needed = permission if write is None or request.method in {"GET", "HEAD"} else write
             request.access = authorise(request.user, slug, needed)  # type: ignore[attr-defined]
+            if request.method not in _OF_A_PAGE:
+                return HttpResponseNotAllowed(_OF_A_PAGE)
             return view(cast("WorkspaceRequest", request), *args, **kwargs)
 
         return cast("Callable[Concatenate[HttpRequest, str, P], HttpResponseBase]", guarded)

@@ -1,0 +1,406 @@
+"""Every address of the studio: who may ask what there, how its parts are filled, and a request that is good.
+
+`test_every_address` fails for an address that is missing here. A new one needs a line that says what it takes from
+whom; an address that takes in nobody in particular stands in PUBLIC, with the reason.
+"""
+
+import json
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import Any
+
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.http import HttpResponseBase
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from compute.models import ComputeTarget, Environment
+from compute.services import create_environment, create_target
+from compute.spec import EnvironmentSpec
+from datastores import snapshots
+from datastores.backends import get_backend
+from datastores.models import DataPath, Dataset, Datastore
+from datastores.services import create_dataset, register_datastore
+from pipelines.models import Pipeline, Run
+from studio.workspaces.models import Membership, Role, User
+from studio.workspaces.permissions import Permission
+from tests.service.pipelines.world import World
+
+FILES = {
+    "files/cat.png": b"\x89PNG\r\n\x1a\n",
+    "files/page.html": b"<!doctype html><script>alert(1)</script>",
+    "files/drawing.svg": b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>",
+    "files/old.txt": b"old",
+    "apart/old.txt": b"old",
+}
+
+
+def put_files(*datastores: Datastore) -> None:
+    for datastore in datastores:
+        for path, content in FILES.items():
+            get_backend(datastore).write(path, BytesIO(content))
+
+
+@dataclass(frozen=True)
+class Place:
+    """A workspace with one of everything. Whatever it holds has `mark` in its name where names are free."""
+
+    world: World
+    mark: str
+    contributor: User
+    reader: User
+    datastore: Datastore
+    dataset: Dataset
+    target: ComputeTarget
+    environment: Environment
+    pipeline: Pipeline
+    run: Run
+    step: str  # the name of a step that completed
+    digest: str  # of sources that no other place has
+
+    @classmethod
+    def furnish(cls, slug: str, mark: str = "", *, step: str = "first") -> "Place":
+        mark = mark or f"{slug}-mark"
+        world = World.make(slug)
+        world.access.workspace.name = mark
+        world.workspace.save()
+        people = [world.member(f"{slug}-{role}", role) for role in (Role.CONTRIBUTOR, Role.READER)]
+        for person in (world.owner, *people):
+            person.first_name = mark
+            person.save()
+        datastore = register_datastore(
+            world.workspace, kind="local", name=f"{slug}-store", config={}, description=mark, actor=world.owner
+        )
+        put_files(datastore, world.datastore)
+        version = create_dataset(
+            world.workspace,
+            name=f"{slug}-data",
+            description=mark,
+            paths=[DataPath(datastore_id=world.datastore.pk, path="files/")],
+            actor=world.owner,
+        )
+        target = create_target(workspace=world.workspace, name=f"{slug}-box", description=mark, created_by=world.owner)
+        environment = create_environment(
+            workspace=world.workspace,
+            name=f"{slug}-env",
+            description=mark,
+            spec=EnvironmentSpec(pip=["pandas"]),
+            created_by=world.owner,
+        )
+        # Never the same in two tests: what a digest holds is remembered per process.
+        content = f"print('{slug} {uuid.uuid4()}')\n".encode()
+        digest = snapshots.add_files(world.workspace, None, [("main.py", BytesIO(content))]).digest
+        inputs = [{"name": "data", "binding": {"kind": "dataset", "dataset": f"{slug}-data"}}]
+        steps = [
+            world.step(step, source=digest, description=mark, inputs=inputs, arguments="${{inputs.data}}"),
+            world.step("broken", step, source=digest, environment=f"{slug}-env"),
+        ]
+        pipeline = world.pipeline(*steps, name=mark)
+        run = world.submit(pipeline)
+        world.complete(world.claim())
+        world.fail(world.claim(), reason=f"{mark} went wrong.")
+        world.submit(pipeline)  # and one that is queued
+        run.refresh_from_db()
+        return cls(
+            world=world,
+            mark=mark,
+            contributor=people[0],
+            reader=people[1],
+            datastore=datastore,
+            dataset=version.dataset,
+            target=target,
+            environment=environment,
+            pipeline=pipeline,
+            run=run,
+            step=step,
+            digest=digest,
+        )
+
+    @property
+    def slug(self) -> str:
+        return self.world.workspace.slug
+
+    @property
+    def owner(self) -> User:
+        return self.world.owner
+
+    def person(self, role: Role) -> User:
+        return {Role.OWNER: self.owner, Role.CONTRIBUTOR: self.contributor, Role.READER: self.reader}[role]
+
+    def parts(self) -> dict[str, Any]:
+        """What fills the parts of addresses that mean this place."""
+        return {
+            "slug": self.slug,
+            "pipeline_id": self.pipeline.pk,
+            "number": 1,
+            "run_id": self.run.pk,
+            "name": self.step,
+            "output": "out",
+            "digest": self.digest,
+            "datastore_id": self.datastore.pk,
+            "dataset_id": self.dataset.pk,
+            "target_id": self.target.pk,
+            "environment_id": self.environment.pk,
+            "membership_id": Membership.objects.get(workspace=self.world.workspace, user=self.reader).pk,
+        }
+
+
+# Parts that mean nothing without another one before them: the same in every workspace.
+RELATIVE = {"slug", "number", "name", "output"}
+NOT_THERE: Mapping[str, Any] = {"digest": "f" * 64}
+
+Body = Callable[[Place], Any]
+
+
+@dataclass(frozen=True)
+class Form:
+    """A body as a form sends it, files included; anything else goes as JSON."""
+
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Address:
+    """`methods`: whom each takes in (None: whoever is signed in); 405 to every other. `bodies`: a good one for each."""
+
+    methods: Mapping[str, Permission | None]
+    bodies: Mapping[str, Body] = field(default_factory=dict)
+    query: str = ""
+
+
+def form(**fields: Any) -> Body:
+    return lambda _place: Form(fields)
+
+
+def data(**fields: Any) -> Body:
+    return lambda _place: fields
+
+
+def page(permission: Permission | None = Permission.VIEW, query: str = "") -> Address:
+    return Address({"GET": permission}, query=query)
+
+
+def form_page(body: Body, permission: Permission | None, *, see: Permission | None = None, query: str = "") -> Address:
+    return Address({"GET": see or permission, "POST": permission}, {"POST": body}, query)
+
+
+def button(permission: Permission, body: Body | None = None) -> Address:
+    return Address({"POST": permission}, {"POST": body or form()})
+
+
+def api(
+    *,
+    get: Permission | None = Permission.VIEW,
+    post: tuple[Permission | None, Body] | None = None,
+    patch: tuple[Permission, Body] | None = None,
+    delete: Permission | None = None,
+    query: str = "",
+    reads: bool = True,
+) -> Address:
+    methods: dict[str, Permission | None] = {"GET": get} if reads else {}
+    bodies: dict[str, Body] = {}
+    for method, given in (("POST", post), ("PATCH", patch)):
+        if given is not None:
+            methods[method], bodies[method] = given
+    if delete is not None:
+        methods["DELETE"] = delete
+    return Address(methods, bodies, query)
+
+
+def definition_of(place: Place) -> dict[str, Any]:
+    return {"steps": [place.world.step("other", source=place.digest)]}
+
+
+def dataset_paths(place: Place) -> list[dict[str, Any]]:
+    return [{"datastore_id": place.datastore.pk, "path": "files/*.txt"}]
+
+
+def _upload(_place: Place) -> Form:
+    return Form({"files": SimpleUploadedFile("new.txt", b"new"), "folder": "files"})
+
+
+def _sources(place: Place) -> Form:
+    return Form({"files": SimpleUploadedFile("more.py", b"1"), "paths": "more.py", "base": place.digest})
+
+
+V, RUN, EDIT, DATA = Permission.VIEW, Permission.RUN, Permission.EDIT_PIPELINES, Permission.EDIT_DATA
+ENVIRONMENTS, STORES = Permission.EDIT_ENVIRONMENTS, Permission.MANAGE_DATASTORES
+COMPUTE, MEMBERS = Permission.MANAGE_COMPUTE, Permission.MANAGE_MEMBERS
+
+PUBLIC: Mapping[str, str] = {
+    "healthz": "for monitors: one word for each part of the installation, nothing of what is in it",
+    "schema": "what the API looks like, the same in every installation; clients are generated from it",
+    "api-browser": "the same for people; whatever it is asked to try goes through sign-in",
+    "login": "where one signs in",
+    "logout": "takes only a POST, and does nothing for somebody who is not signed in",
+}
+
+# For whoever is signed in, in no workspace in particular.
+OF_NO_WORKSPACE: Mapping[str, Address] = {
+    "home": page(None),
+    "help": page(None),
+    "workspaces:new": form_page(form(name="New", slug="new"), None),
+    "api-workspaces": api(get=None, post=(None, data(name="New", slug="new"))),
+    # The last one: a session does not outlive it when the database takes it back.
+    "password_change": form_page(
+        form(old_password="a long passphrase", new_password1="one that nobody 7", new_password2="one that nobody 7"),
+        None,
+    ),
+}
+
+OF_A_WORKSPACE: Mapping[str, Address] = {
+    "workspace": page(),
+    "workspaces:members": form_page(lambda _: Form({"who": "newcomer", "role": "reader"}), MEMBERS, see=V),
+    "workspaces:rename": button(MEMBERS, form(name="Renamed")),
+    "workspaces:change_role": button(MEMBERS, form(role="contributor")),
+    "workspaces:remove_member": button(MEMBERS),
+    "api-workspace": api(patch=(MEMBERS, data(name="Renamed"))),
+    "api-members": api(post=(MEMBERS, data(who="newcomer", role="reader"))),
+    "api-member": api(reads=False, patch=(MEMBERS, data(role="contributor")), delete=MEMBERS),
+    # Data
+    "datastores:list": page(),
+    "datastores:new": form_page(form(name="another", kind="local", config_path=""), STORES),
+    "datastores:browse": page(query="path=files"),
+    "datastores:file": page(query="path=files/page.html"),
+    "datastores:download": page(query="path=files/page.html"),
+    "datastores:image": page(query="path=files/cat.png"),
+    "datastores:folder_new": button(DATA, form(folder="", name="deeper")),
+    "datastores:path_delete": button(DATA, form(folder="files", path="files/old.txt")),
+    "datastores:edit": form_page(form(description="other words"), STORES),
+    "datastores:make_default": button(STORES),
+    "datastores:delete": button(STORES),
+    "datasets:list": page(),
+    "datasets:new": form_page(
+        lambda place: Form({"name": "another", "datastore": place.datastore.pk, "path": "files/"}), DATA
+    ),
+    "datasets:detail": page(),
+    "datasets:version_new": form_page(
+        lambda place: Form({"datastore": place.datastore.pk, "path": "files/*.txt"}), DATA
+    ),
+    "datasets:edit": form_page(form(description="other words"), DATA),
+    "datasets:delete": button(DATA),
+    "api-datastores": api(post=(STORES, data(name="another"))),
+    "api-datastore": api(patch=(STORES, data(description="other words")), delete=STORES),
+    "api-datastore-files": api(delete=DATA, query="path=apart"),
+    "api-datastore-folders": api(reads=False, post=(DATA, data(folder="", name="deeper"))),
+    "api-datastore-download": api(query="path=files/page.html"),
+    "api-datastore-upload": api(reads=False, post=(DATA, _upload)),
+    "api-datasets": api(post=(DATA, lambda place: {"name": "another", "paths": dataset_paths(place)})),
+    "api-dataset-preview": api(reads=False, post=(DATA, lambda place: {"paths": dataset_paths(place)})),
+    "api-dataset": api(patch=(DATA, data(description="other words")), delete=DATA),
+    "api-dataset-versions": api(post=(DATA, lambda place: {"paths": dataset_paths(place)})),
+    "api-dataset-version-files": api(),
+    # Compute
+    "compute:list": page(),
+    "compute:new": form_page(form(name="another", slots=1), COMPUTE),
+    "compute:detail": page(),
+    "compute:edit": form_page(form(description="other words", slots=3), COMPUTE),
+    "compute:delete": button(COMPUTE),
+    "environments:list": page(),
+    "environments:new": form_page(form(name="another", python_version="3.11", requirements="numpy"), ENVIRONMENTS),
+    "environments:detail": page(),
+    "api-compute": api(post=(COMPUTE, data(name="another", slots=1))),
+    "api-compute-target": api(patch=(COMPUTE, data(slots=3)), delete=COMPUTE),
+    "api-environments": api(post=(ENVIRONMENTS, data(name="another", pip=["numpy"]))),
+    "api-environment": api(),
+    # Pipelines and runs
+    "pipelines:list": page(),
+    "pipelines:new": form_page(form(name="another"), EDIT),
+    "pipelines:detail": page(),
+    "pipelines:edit": page(),
+    "runs:list": page(),
+    "runs:detail": page(),
+    "runs:failure": page(),
+    "runs:timeline": page(),
+    "api-pipelines": api(post=(EDIT, data(name="another"))),
+    "api-validate": api(reads=False, post=(EDIT, lambda place: {"definition": definition_of(place)})),
+    "api-pipeline": api(patch=(EDIT, data(description="other words")), delete=EDIT),
+    "api-versions": api(post=(EDIT, lambda place: {"definition": definition_of(place), "base_version": 1})),
+    "api-version": api(),
+    "api-submit": api(reads=False, post=(RUN, data(parameters={}))),
+    "api-sources": api(reads=False, post=(EDIT, _sources)),
+    "api-edit-sources": api(
+        reads=False, post=(EDIT, lambda place: {"base": place.digest, "put": [{"path": "more.py", "text": "1"}]})
+    ),
+    "api-source": api(),
+    "api-source-file": api(query="path=main.py"),
+    "api-runs": api(),
+    "api-run": api(),
+    "api-run-events": api(),
+    "api-run-cancel": api(reads=False, post=(RUN, data())),
+    "api-step": api(),
+    "api-step-log": api(),
+    "api-step-log-search": api(query="q=x"),
+    "api-step-log-download": api(),
+    "api-step-output": api(),
+    "api-step-output-download": api(query="path=data.txt"),
+    "api-step-code": api(),
+}
+
+SOCKETS: Mapping[str, str] = {
+    "ws/w/<slug:slug>/runs/<int:run_id>/": "/ws/w/{slug}/runs/{run_id}/",
+    "ws/w/<slug:slug>/live/": "/ws/w/{slug}/live/",
+    "": "/ws/w/{slug}/nowhere/",  # takes whatever is no address, and closes it
+}
+DOWNLOADS = {
+    "datastores:download",
+    "datastores:image",
+    "api-datastore-download",
+    "api-step-log-download",
+    "api-step-output-download",
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """A pattern of Django's resolver."""
+
+    name: str
+    parts: frozenset[str]
+    view: Any
+
+
+def addresses_found() -> list[Found]:
+    """Every pattern there is but the admin's own, which Django itself guards."""
+    return list(_walk(get_resolver().url_patterns, (), frozenset()))
+
+
+def _walk(patterns: list[Any], spaces: tuple[str, ...], parts: frozenset[str]) -> Iterator[Found]:
+    for each in patterns:
+        here = parts | set(each.pattern.converters)
+        if isinstance(each, URLPattern):
+            name = each.name or f"nameless: {each.pattern}"
+            yield Found(":".join((*spaces, name)), here, each.callback)
+        elif isinstance(each, URLResolver) and each.namespace != "admin":
+            inner = (*spaces, each.namespace) if each.namespace else spaces
+            yield from _walk(each.url_patterns, inner, here)
+
+
+PARTS = {found.name: found.parts for found in addresses_found()}
+
+
+def address_of(name: str, parts: Mapping[str, Any]) -> str:
+    return reverse(name, kwargs={part: parts[part] for part in PARTS[name]})
+
+
+def ask(
+    client: Client, method: str, name: str, parts: Mapping[str, Any], place: Place, **headers: Any
+) -> HttpResponseBase:
+    """Ask for the address with `parts` in it, in the words that are good in `place`."""
+    known = {**OF_NO_WORKSPACE, **OF_A_WORKSPACE}[name]
+    url = address_of(name, parts) + (f"?{known.query}" if known.query else "")
+    body = known.bodies[method](place) if method in known.bodies else None
+    if isinstance(body, Form):
+        answer: Any = client.post(url, body.fields, headers=headers)
+    else:
+        content = "" if body is None else json.dumps(body)
+        answer = client.generic(method, url, content, content_type="application/json", headers=headers)
+    if answer.streaming:  # read to its end, which closes what it reads from
+        answer.streaming_content = [b"".join(answer)]
+    return answer
+
+
+def is_api(name: str) -> bool:
+    return name.startswith("api-")
