@@ -13,6 +13,7 @@ from compute.services import NewJob, create_jobs
 from compute.services.leases import Outcome, finish
 from compute.spec import EnvironmentSpec, JobInput, JobOutput, JobSpec
 from compute.states import TERMINAL, JobStatus
+from datastores.backends import backend_class
 from datastores.models import DataPath, Datastore
 from studio.workspaces.models import Workspace
 from tests.support.waiting import wait_for
@@ -61,14 +62,12 @@ class Compute:
     def script(self, text: str, **values: Any) -> Job:
         return self.job("python", "-c", text, **values)
 
-    def datastore(self, root: Path) -> Datastore:
+    def datastore(self, name: str) -> Datastore:
         """A local folder below the studio's home."""
-        from datastores.backends import backend_class
-
         backend = backend_class("local")
-        config = backend.settle(backend.Config(), workspace_id=self.workspace.pk, name=root.name)
+        config = backend.settle(backend.Config(), workspace_id=self.workspace.pk, name=name)
         return Datastore.objects.create(
-            workspace=self.workspace, name=root.name, kind="local", config=config.model_dump(mode="json")
+            workspace=self.workspace, name=name, kind="local", config=config.model_dump(mode="json")
         )
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from compute.models import Job, LogChunk
 from compute.services import request_cancel
 from compute.spec import EnvironmentSpec
 from compute.states import JobStatus
+from datastores.backends import get_backend
 from tests.support.compute import (
     Compute,
     DataPath,
@@ -79,18 +81,18 @@ def test_what_scripts_do_and_what_is_said_of_it(compute: Compute, node: Stack) -
         job = over(jobs[text])
         assert (job.status, job.exit_code) == (status, exit_code), (text, job.reason)
         assert reason in job.reason, text
-    by_text = {text: log_of(job) for text, job in jobs.items()}
+    by_text = {text: log_of(job, "oe") for text, job in jobs.items()}
     assert by_text["print('hello')"] == ["hello"]
     assert by_text[r"import os; os.write(1, b'\0 half \xc3')"] == ["\0 half �"]
     assert by_text["import os; os.close(1); os.write(2, b'still here')"] == ["still here"]
-    (left,) = [lines for text, lines in by_text.items() if "Popen" in text]
-    assert left[0] == "left"
-    assert "left 1 process behind" in left[1]
+    (left,) = [job for text, job in jobs.items() if "Popen" in text]
+    assert log_of(left, "o") == ["left"]
+    assert "left 1 process behind" in log_of(left, "s")[-1]
 
 
 def test_a_step_sees_nothing_of_the_node(compute: Compute, node: Stack) -> None:
     job = over(compute.script("import json, os; print(json.dumps(dict(os.environ)))"))
-    (line,) = log_of(job)
+    (line,) = log_of(job, "o")
     for secret in ("DATABASE_URL", "STUDIO_SECRET_KEY", "REDIS_URL", "STUDIO_HOME", "DJANGO"):
         assert secret not in line
     assert '"PIP_REQUIRE_VIRTUALENV": "1"' in line
@@ -101,9 +103,7 @@ def test_a_command_that_is_not_there_fails_with_its_name(compute: Compute, node:
 
 
 def test_inputs_and_outputs_are_folders(compute: Compute, node: Stack) -> None:
-    store = compute.datastore(node_home_free_folder("data"))
-    from datastores.backends import get_backend
-
+    store = compute.datastore("data")
     root = get_backend(store).local_path("")
     (root / "images" / "a").mkdir(parents=True)
     (root / "images" / "a" / "1.txt").write_text("one")
@@ -139,12 +139,6 @@ def test_inputs_and_outputs_are_folders(compute: Compute, node: Stack) -> None:
     missing = {"plain": JobInput(paths=[DataPath(datastore_id=store.pk, path="nowhere")])}
     failed = over(compute.script("", inputs=missing))
     assert "Input “plain”: there is nothing at “nowhere”" in failed.reason
-
-
-def node_home_free_folder(name: str) -> object:
-    from pathlib import Path
-
-    return Path(name)
 
 
 def test_cancel_ends_a_tree_that_does_not_want_to_go(compute: Compute, node: Stack) -> None:
@@ -204,11 +198,9 @@ def test_a_log_beyond_its_limit_ends_the_step(worker_stack: Callable[..., Stack]
     assert "grew beyond its limit" in job.reason
 
 
-def test_attempt_folders_are_gone_afterwards(compute: Compute, node: Stack, settings: object) -> None:
+def test_attempt_folders_are_gone_afterwards(compute: Compute, node: Stack) -> None:
     job = over(compute.script("import os; os.mkdir('locked'); os.chmod('locked', 0); print(os.getcwd())"))
-    (folder,) = log_of(job)
-    from pathlib import Path
-
+    (folder,) = log_of(job, "o")
     wait_for(lambda: not Path(folder).parent.exists(), what="the folder is removed")
 
 
