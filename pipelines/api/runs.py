@@ -12,7 +12,7 @@ from compute.logs import reading
 from pipelines import queries, services
 from pipelines.models import Run, StepRun
 from studio.lib.downloads import StreamedResponse, image_type, stream_file, stream_image
-from studio.lib.pagination import Pages
+from studio.lib.pagination import NewestFirst
 from studio.lib.problems import UserError
 from studio.workspaces.access import WorkspaceAPIView
 from studio.workspaces.permissions import Permission
@@ -41,7 +41,7 @@ class RunsView(WorkspaceAPIView):
             submitted_by=asked.get("submitted_by", "").replace("\0", ""),
             text=asked.get("q", "").replace("\0", "")[:100].strip(),
         )
-        pages = Pages()
+        pages = NewestFirst()
         page = pages.paginate_queryset(queries.runs_of(self.access.workspace, narrowed), request, view=self)
         return pages.get_paginated_response([queries.run_row(run) for run in page or []])
 

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 
 from compute.spec import JobInput
 from datastores import snapshots
@@ -62,7 +61,6 @@ def submit_run(
     # Sources and data are read before the transaction: nobody should wait for a disk.
     frozen = _Freezer(access.workspace, definition, values).steps()
     with transaction.atomic():
-        now = timezone.now()
         group, _created = Experiment.objects.get_or_create(workspace=access.workspace, name=experiment_name)
         run = Run.objects.create(
             workspace=access.workspace,
@@ -74,7 +72,7 @@ def submit_run(
             steps_total=len(frozen),
         )
         roots = _insert_steps(run, definition, frozen)
-        journal = Journal(run, now)
+        journal = Journal(run, run.created_at)
         journal.tell(RunChanged(status=RunStatus.QUEUED))
         release(journal, roots)
         journal.write()

@@ -289,3 +289,13 @@ def test_a_wrong_csrf_token_is_refused(world: World) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(world.owner)
     assert client.post(f"{WS}/pipelines/", {"name": "x"}, content_type="application/json").status_code == 403
+
+
+def test_runs_are_paged_by_cursor(world: World, client: Client) -> None:
+    pipeline = world.pipeline(world.step("a"))
+    older, newer = world.submit(pipeline), world.submit(pipeline)
+    page = client.get(f"{WS}/runs/?page_size=1").json()
+    assert [row["id"] for row in page["results"]] == [newer.pk]
+    following = client.get(page["next"]).json()
+    assert [row["id"] for row in following["results"]] == [older.pk]
+    assert following["next"] is None
