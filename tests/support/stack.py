@@ -16,6 +16,8 @@ from studio.installation import services
 from tests.support.postgres import with_database
 from tests.support.waiting import wait_for
 
+START_TIMEOUT_S = 90.0  # a busy machine takes its time; one that is free needs two seconds
+
 
 class Worker:
     """One process of the stack. Its output stands in `log`."""
@@ -79,10 +81,14 @@ class Stack:
         before = set(Node.objects.values_list("incarnation", flat=True))
         command = (sys.executable, services.MANAGE, "node", "--compute", str(compute), "--slots", str(slots))
         worker = self._start(command, "node", variables)
-        wait_for(
-            lambda: worker.process.poll() is not None or Node.objects.exclude(incarnation__in=before).exists(),
-            what="the node registers",
-        )
+        try:
+            wait_for(
+                lambda: worker.process.poll() is not None or Node.objects.exclude(incarnation__in=before).exists(),
+                what="the node registers",
+                timeout_s=START_TIMEOUT_S,
+            )
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{worker.log.read_text()[-3000:]}") from None
         assert worker.process.poll() is None, f"the node ended:\n{worker.log.read_text()[-3000:]}"
         return worker
 
