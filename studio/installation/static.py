@@ -1,10 +1,13 @@
-"""Addresses of static files: `?v=` and the build's hash, so that a browser keeps a file exactly until it changes."""
+"""Static files: their addresses carry the build's hash, so that a browser keeps a file exactly until it changes."""
 
 from functools import cache
 from pathlib import Path
 
 from django.conf import settings
 from django.contrib.staticfiles.storage import StaticFilesStorage
+from django.http import HttpRequest, HttpResponse
+from whitenoise.middleware import WhiteNoiseMiddleware
+from whitenoise.responders import StaticFile
 
 
 class BuiltStaticFiles(StaticFilesStorage):
@@ -26,3 +29,20 @@ def _read_build() -> str:
 
 
 _build_at_start = cache(_read_build)
+
+
+class WholeFiles(WhiteNoiseMiddleware):  # type: ignore[misc]
+    """WhiteNoise, without its streamed answers: under ASGI Django reads those to their end first, and warns of it."""
+
+    @staticmethod
+    def serve(static_file: StaticFile, request: HttpRequest) -> HttpResponse:
+        answer = static_file.get_response(request.method, request.META)
+        content = b""
+        if answer.file is not None:
+            with answer.file:
+                content = answer.file.read()
+        response = HttpResponse(content, status=int(answer.status))
+        del response["Content-Type"]  # WhiteNoise's own headers say it
+        for name, value in answer.headers:
+            response[name] = value
+        return response
