@@ -14,7 +14,7 @@ import { gzip } from "node:zlib";
 
 import * as esbuild from "esbuild";
 
-import { prunedCss } from "./prune_css.mjs";
+import { prunedCss } from "./static/build/prune_css.mjs";
 
 const root = dirname(fileURLToPath(import.meta.url));
 const source = join(root, "static/src");

@@ -17,5 +17,5 @@ export default [
     },
   },
   { files: ["static/src/**/*.js"], languageOptions: { globals: globals.browser } },
-  { files: ["build.mjs", "static/src/**/*.test.js"], languageOptions: { globals: globals.node } },
+  { files: ["build.mjs", "static/build/*.mjs", "static/src/**/*.test.js"], languageOptions: { globals: globals.node } },
 ];
