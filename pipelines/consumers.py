@@ -30,7 +30,7 @@ from studio.workspaces.permissions import Permission
 SIGNED_OUT, REFUSED, NOT_FOUND = 4401, 4403, 4404  # close codes, as their HTTP cousins
 RUN_PAUSE_S = 0.05  # between two messages about one run
 LISTS_PAUSE_S = 0.3  # between two messages about lists
-MEMBER_CHECK_S = 15.0  # how long a removed member may still hear that a list has changed
+MEMBER_CHECK_S = 15.0  # how long a removed member may still hear that a list has changed or a log has grown
 MAX_MESSAGE = 16 * 1024
 MAX_WATCHED = 100
 
@@ -62,6 +62,7 @@ class WorkspaceConsumer(AsyncJsonWebsocketConsumer):
         """Raises Http404 or PermissionDenied where this person has no business here."""
         slug = self.scope["url_route"]["kwargs"]["slug"]
         self.access = await database_sync_to_async(authorise)(self.user, slug, Permission.VIEW)
+        self.checked_at = time.monotonic()
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **_more: Any) -> None:  # noqa: ARG002
         try:
@@ -71,6 +72,17 @@ class WorkspaceConsumer(AsyncJsonWebsocketConsumer):
 
     async def hear(self, message: dict[str, Any]) -> None:
         raise NotImplementedError
+
+    async def is_turned_away(self, *, not_again_within_s: float = 0.0) -> bool:
+        """Close the socket, and say so, where the person is no member any more."""
+        now = time.monotonic()
+        if now - self.checked_at < not_again_within_s:
+            return False
+        self.checked_at = now
+        if await database_sync_to_async(self.is_member)():
+            return False
+        await self.close(NOT_FOUND)
+        return True
 
     def is_member(self) -> bool:
         """Whether the person still is a member. Reads the database."""
@@ -145,6 +157,8 @@ class RunConsumer(WorkspaceConsumer):
             answer = False
 
     async def send_log(self) -> None:
+        if await self.is_turned_away(not_again_within_s=MEMBER_CHECK_S):
+            return
         if self.watched is not None:
             await self.send_json({"type": "log", "step": self.watched.step, **self.watched.news})
 
@@ -153,7 +167,7 @@ class RunConsumer(WorkspaceConsumer):
         old, self.watched = self.watched, None
         if old is not None and old.job_id is not None:
             await self.channel_layer.group_discard(f"log.{old.job_id}", self.channel_name)
-        if name is None:
+        if name is None or await self.is_turned_away():
             return
         watched = await database_sync_to_async(self._read_log)(name)
         if watched is None:
@@ -179,6 +193,8 @@ class RunConsumer(WorkspaceConsumer):
         return queries.events_after(self.run, after) if self.is_member() else None
 
     def _read_log(self, name: str) -> "_WatchedLog | None":
+        # A name with NUL is no step's, and PostgreSQL would not even look.
+        name = name.replace("\0", " ")
         step = StepRun.objects.filter(run_id=self.run.pk, name=name).only("id", "job_id", "finished_at").first()
         if step is None:
             return None
@@ -197,7 +213,6 @@ class LiveConsumer(WorkspaceConsumer):
     async def connect(self) -> None:
         self.watched: dict[str, str] = {}  # what the client calls it → the group that tells of it
         self.changed: set[str] = set()
-        self.checked_at = time.monotonic()
         self.soon = _Soon(LISTS_PAUSE_S, self.send_changed)
         await super().connect()
 
@@ -212,6 +227,8 @@ class LiveConsumer(WorkspaceConsumer):
         what = message.get("what")
         if message.get("type") != "watch" or not isinstance(what, list) or len(what) > MAX_WATCHED:
             raise BadMessageError('Say {"type": "watch", "what": ["runs", "pipelines", "compute:ID", …]}, at most 100.')
+        if await self.is_turned_away():
+            return
         wanted = await database_sync_to_async(self._groups)(what)
         joined = set(self.watched.values())
         self.watched = wanted
@@ -228,12 +245,8 @@ class LiveConsumer(WorkspaceConsumer):
         self._note({what for what, of in self.watched.items() if what.startswith("compute:") and group in {None, of}})
 
     async def send_changed(self) -> None:
-        now = time.monotonic()
-        if now - self.checked_at > MEMBER_CHECK_S:
-            self.checked_at = now
-            if not await database_sync_to_async(self.is_member)():
-                await self.close(NOT_FOUND)
-                return
+        if await self.is_turned_away(not_again_within_s=MEMBER_CHECK_S):
+            return
         changed, self.changed = self.changed, set()
         for what in sorted(changed):
             await self.send_json({"type": "changed", "what": what})
