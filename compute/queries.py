@@ -225,6 +225,7 @@ def latest_environments(workspace: Workspace, *, text: str = "") -> QuerySet[Env
     """The newest version of each, the workspace's own first."""
     newest_first = Window(RowNumber(), partition_by=[F("workspace"), F("name")], order_by=F("version").desc())
     rows = environments_of(workspace).select_related("created_by").annotate(age=newest_first).filter(age=1)
+    text = text.replace("\0", "")  # PostgreSQL's texts hold none
     if text:
         rows = rows.filter(Q(name__icontains=text) | Q(description__icontains=text))
     return rows.order_by(F("workspace").asc(nulls_last=True), "name")

@@ -145,7 +145,8 @@ def environment_detail(request: WorkspaceRequest, environment_id: int) -> HttpRe
 
 def _base_environment(request: WorkspaceRequest) -> Environment | None:
     given = request.GET.get("from", "")
-    return queries.environment_of(request.access.workspace, int(given)) if given.isdecimal() else None
+    is_number = given.isdecimal() and len(given) < 19
+    return queries.environment_of(request.access.workspace, int(given)) if is_number else None
 
 
 def _initial(base: Environment | None, *, is_version: bool) -> dict[str, str]:

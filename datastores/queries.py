@@ -23,6 +23,7 @@ def datastore_in(workspace: Workspace, datastore_id: int) -> Datastore:
 
 def datasets_in(workspace: Workspace, *, text: str = "") -> QuerySet[Dataset]:
     """With `latest_number`, `version_count`, `latest_definition` and `changed_at`."""
+    text = text.replace("\0", "")  # PostgreSQL's texts hold none
     latest = DatasetVersion.objects.filter(dataset=OuterRef("pk")).order_by("-number")
     datasets = (
         Dataset.objects.filter(workspace=workspace)

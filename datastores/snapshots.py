@@ -27,7 +27,7 @@ _ALWAYS_LEFT_OUT = ".git"
 
 def get_snapshot(workspace: Workspace, digest: str) -> Snapshot:
     """Raises Snapshot.DoesNotExist where this workspace has no such snapshot."""
-    return Snapshot.objects.get(workspace=workspace, digest=digest)
+    return Snapshot.objects.get(workspace=workspace, digest=digest.replace("\0", " "))  # PostgreSQL's texts hold none
 
 
 def add_files(workspace: Workspace, base_digest: str | None, files: Iterable[tuple[str, IO[bytes]]]) -> Snapshot:

@@ -111,8 +111,8 @@ class RunFilters:
         return cls(
             status=status if status in {*RunStatus.values, ACTIVE} else "",
             pipeline=whole_number(query.get("pipeline", "")),
-            submitted_by=query.get("submitted_by", "").strip()[:150],
-            q=query.get("q", "").strip()[:200],
+            submitted_by=query.get("submitted_by", "").replace("\0", "").strip()[:150],
+            q=query.get("q", "").replace("\0", "").strip()[:200],
         )
 
     def __bool__(self) -> bool:

@@ -29,6 +29,7 @@ OUTPUT_PAGE = 500
 
 def pipelines_of(workspace: Workspace, *, text: str = "") -> QuerySet[Pipeline]:
     """The workspace's pipelines, the last changed first."""
+    text = text.replace("\0", "")  # PostgreSQL's texts hold none
     rows = Pipeline.objects.filter(workspace=workspace, deleted_at=None).select_related("created_by")
     return rows.filter(Q(name__icontains=text) | Q(description__icontains=text)) if text else rows
 
@@ -147,6 +148,8 @@ def events_after(run: Run, seq: int, *, limit: int = MAX_EVENTS) -> list[dict[st
 
 def step_of(run: Run, name: str) -> StepRun:
     """Raises Http404."""
+    if "\0" in name:  # PostgreSQL would not even look
+        raise Http404("There is no such step.")
     step = StepRun.objects.filter(run=run, name=name).select_related("reused_from").defer("reused_from__frozen").first()
     if step is None:
         raise Http404(f"Run {run.pk} has no step “{name}”.")

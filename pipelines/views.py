@@ -24,7 +24,7 @@ LATEST_RUNS = 10
 @require_safe
 @workspace_page(Permission.VIEW)
 def pipeline_list(request: WorkspaceRequest) -> HttpResponse:
-    q = request.GET.get("q", "").strip()[:200]
+    q = request.GET.get("q", "").replace("\0", "").strip()[:200]
     sort = request.GET.get("sort", "")
     page = list_queries.pipeline_rows(request.access.workspace, q=q, sort=sort, page=request.GET.get("page", 1))
     context: dict[str, object] = {

@@ -1,6 +1,8 @@
 """Pages of the REST API."""
 
-from rest_framework.pagination import CursorPagination, PageNumberPagination
+from rest_framework.exceptions import NotFound
+from rest_framework.pagination import Cursor, CursorPagination, PageNumberPagination
+from rest_framework.request import Request
 
 
 class Pages(PageNumberPagination):
@@ -16,3 +18,11 @@ class NewestFirst(CursorPagination):
     ordering = "-pk"
     page_size_query_param = "page_size"
     max_page_size = 200
+
+    def decode_cursor(self, request: Request) -> Cursor | None:
+        """Raises NotFound for one that was not given out here."""
+        cursor = super().decode_cursor(request)
+        position = "0" if cursor is None or cursor.position is None else str(cursor.position)
+        if not (position.isascii() and position.isdecimal() and len(position) < 19):
+            raise NotFound(self.invalid_cursor_message)
+        return cursor

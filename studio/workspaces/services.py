@@ -19,8 +19,7 @@ def create_workspace(*, name: str, slug: str, owner: User) -> Workspace:
     Raises UserError at `name` or `slug`.
     """
     name = name.strip()
-    if not name or len(name) > 100:
-        raise UserError("Give the workspace a name of 1 to 100 characters.", loc=("name",))
+    _check_name(name)
     try:
         SLUG(slug)
     except ValidationError as error:
@@ -43,8 +42,7 @@ def rename_workspace(access: Access, *, name: str) -> None:
     """Raises UserError at `name`."""
     access.require(Permission.MANAGE_MEMBERS)
     name = name.strip()
-    if not name or len(name) > 100:
-        raise UserError("Give the workspace a name of 1 to 100 characters.", loc=("name",))
+    _check_name(name)
     with transaction.atomic():
         Workspace.objects.filter(pk=access.workspace.pk).update(name=name)
         record(access.workspace, access.user, "workspace.rename", f"{access.workspace.name} to {name}")
@@ -94,6 +92,11 @@ def remove_member(access: Access, membership_id: int) -> None:
         membership.delete()
 
 
+def _check_name(name: str) -> None:
+    if not name or len(name) > 100 or not name.replace("\u200d", "").isprintable():
+        raise UserError("Give the workspace a name of 1 to 100 characters that can be shown.", loc=("name",))
+
+
 def _role(role: str) -> Role:
     if role not in Role.values:
         raise UserError(f"Choose a role: {', '.join(Role.values)}.", loc=("role",))
@@ -101,7 +104,7 @@ def _role(role: str) -> Role:
 
 
 def _person(who: str) -> User:
-    who = who.strip()
+    who = who.replace("\0", "").strip()
     people = list(User.objects.filter(Q(username=who) | Q(email__iexact=who), is_active=True)[:2]) if who else []
     if not people:
         raise UserError(

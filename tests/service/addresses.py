@@ -386,12 +386,13 @@ def address_of(name: str, parts: Mapping[str, Any]) -> str:
 
 
 def ask(
-    client: Client, method: str, name: str, parts: Mapping[str, Any], place: Place, **headers: Any
+    client: Client, method: str, name: str, parts: Mapping[str, Any], place: Place, *, body: Any = None, **headers: Any
 ) -> HttpResponseBase:
     """Ask for the address with `parts` in it, in the words that are good in `place`."""
     known = {**OF_NO_WORKSPACE, **OF_A_WORKSPACE}[name]
     url = address_of(name, parts) + (f"?{known.query}" if known.query else "")
-    body = known.bodies[method](place) if method in known.bodies else None
+    if body is None and method in known.bodies:
+        body = known.bodies[method](place)
     if isinstance(body, Form):
         answer: Any = client.post(url, body.fields, headers=headers)
     else:
