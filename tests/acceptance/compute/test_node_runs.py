@@ -29,6 +29,7 @@ from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+# One write for each line: unbuffered prints of two processes may fall into one another.
 STUBBORN = """
 import os, signal, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -36,10 +37,10 @@ if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
         os.setsid()
-        print("pid", os.getpid(), flush=True)
+        os.write(1, b"pid %d\\n" % os.getpid())
         time.sleep(600)
     os._exit(0)
-print("pid", os.getpid(), flush=True)
+os.write(1, b"pid %d\\n" % os.getpid())
 time.sleep(600)
 """
 
