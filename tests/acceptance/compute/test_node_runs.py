@@ -62,7 +62,11 @@ def _pids(job: Job, count: int) -> list[int]:
         found = [int(line.split()[1]) for line in log_of(job, "o") if line.startswith("pid ")]
         return found if len(found) == count else []
 
-    return wait_for(look, what=f"{count} processes say their number")
+    try:
+        return wait_for(look, what=f"{count} processes say their number")
+    except AssertionError as error:
+        job.refresh_from_db()
+        raise AssertionError(f"{error}\nits job is {job.status}, its log {log_of(job)}") from None
 
 
 def test_what_scripts_do_and_what_is_said_of_it(compute: Compute, node: Stack) -> None:
