@@ -95,9 +95,8 @@ class Supervisor:
         self.wanted = {}
 
     def _start(self, service: Service, now: float) -> None:
-        leashed = [sys.executable, "-I", "-S", str(LEASH), str(os.getpid()), str(int(service.death_signal))]
         process = subprocess.Popen(
-            [*leashed, *service.command],
+            leashed(service.command, service.death_signal),
             cwd=self._folder,
             env=dict(service.environment),
             stdin=subprocess.DEVNULL,
@@ -170,6 +169,11 @@ class _LogFile:
             self._file.flush()
         except OSError:
             pass  # a full disk must not stop the reader: the child would block on its pipe
+
+
+def leashed(command: Iterable[str], death_signal: signal.Signals) -> list[str]:
+    """The command, as a child of this process that gets the signal when this process dies."""
+    return [sys.executable, "-I", "-S", str(LEASH), str(os.getpid()), str(int(death_signal)), *command]
 
 
 def _kill_tree(pid: int) -> None:

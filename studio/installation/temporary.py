@@ -72,7 +72,7 @@ def temporary_installation(*, demo: bool, home: Path | None = None) -> Iterator[
         command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "up", "--port", str(port)]
         process = subprocess.Popen(
             command if demo else [*command, "--no-demo"],
-            env=environment,
+            env=environment | {"STUDIO_FOLLOW_PARENT": str(os.getpid())},  # whoever is killed leaves none behind
             cwd=settings.BASE_DIR,
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -38,5 +39,6 @@ def with_database(url: str, name: str) -> str:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server is stopped as well
     with postgres() as database_url:
         sys.exit(subprocess.call(sys.argv[1:], env={**os.environ, "DATABASE_URL": database_url}))

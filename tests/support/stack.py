@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import connection
 
 from studio.installation import services
+from studio.installation.supervisor import leashed
 from tests.support.postgres import with_database
 from tests.support.waiting import wait_for
 
@@ -26,7 +27,8 @@ class Worker:
         self.log = log
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                command,
+                # A test run that is killed leaves no workers behind.
+                leashed(command, signal.SIGTERM),
                 cwd=settings.BASE_DIR,
                 env=variables,
                 stdin=subprocess.DEVNULL,
