@@ -141,7 +141,9 @@ def _python_packages(environment: dict[str, str], lock: str) -> None:
             only_uv.write_text(_locked("requirements.lock", "uv"))
             pip = [str(PYTHON), "-m", "pip", "install", "--no-cache-dir", "--quiet", "--force-reinstall"]
             pip += ["--disable-pip-version-check", "--require-hashes", "-r", str(only_uv)]
-            _run_or_stop(pip, environment, "uv, which installs the Python packages, could not be installed")
+            # pip asks `rustc` for its version, and a rustup writes its settings when it is asked anything.
+            aside = {**environment, "RUSTUP_HOME": str(HOME / "cache" / "rustup")}
+            _run_or_stop(pip, aside, "uv, which installs the Python packages, could not be installed")
     sync = [str(uv), "pip", "sync", "--python", str(PYTHON), "--require-hashes", str(ROOT / lock)]
     _run_or_stop(sync, environment, "The Python packages could not be installed")
     PYTHON_STAMP.write_text(wanted[lock])
