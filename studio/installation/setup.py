@@ -125,8 +125,10 @@ def _python_packages(environment: dict[str, str], lock: str) -> None:
     PYTHON_STAMP.unlink(missing_ok=True)
     print(f"Installing Python packages from {lock} …", flush=True)
     uv = VENV / "bin" / "uv"
+    # pip asks `rustc` for its version, and a rustup that is asked anything writes its settings into the person's home.
+    for_pip = {**environment, "RUSTUP_HOME": str(HOME / "cache" / "rustup")}
     if not _answers([str(PYTHON), "-c", "import sys; sys.exit(sys.version_info < (3, 11))"]):
-        made = _run([sys.executable, "-m", "venv", "--clear", str(VENV)], environment)
+        made = _run([sys.executable, "-m", "venv", "--clear", str(VENV)], for_pip)
         if made is not None:
             shutil.rmtree(VENV, ignore_errors=True)
             raise SetupError(
@@ -135,15 +137,13 @@ def _python_packages(environment: dict[str, str], lock: str) -> None:
                 "(Debian, Ubuntu: apt-get install python3-venv), then try again."
             )
     if not _answers([str(uv), "--version"]):
-        _run_or_stop([str(PYTHON), "-m", "ensurepip", "--upgrade"], environment, "pip could not be installed")
+        _run_or_stop([str(PYTHON), "-m", "ensurepip", "--upgrade"], for_pip, "pip could not be installed")
         with tempfile.TemporaryDirectory(dir=HOME) as folder:
             only_uv = Path(folder) / "uv.txt"
             only_uv.write_text(_locked("requirements.lock", "uv"))
             pip = [str(PYTHON), "-m", "pip", "install", "--no-cache-dir", "--quiet", "--force-reinstall"]
             pip += ["--disable-pip-version-check", "--require-hashes", "-r", str(only_uv)]
-            # pip asks `rustc` for its version, and a rustup writes its settings when it is asked anything.
-            aside = {**environment, "RUSTUP_HOME": str(HOME / "cache" / "rustup")}
-            _run_or_stop(pip, aside, "uv, which installs the Python packages, could not be installed")
+            _run_or_stop(pip, for_pip, "uv, which installs the Python packages, could not be installed")
     sync = [str(uv), "pip", "sync", "--python", str(PYTHON), "--require-hashes", str(ROOT / lock)]
     _run_or_stop(sync, environment, "The Python packages could not be installed")
     PYTHON_STAMP.write_text(wanted[lock])
