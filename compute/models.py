@@ -113,7 +113,7 @@ class Job(models.Model):
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="jobs")
     # Its index is `job_by_target`, which tells what is over from what is not.
-    target = models.ForeignKey(ComputeTarget, on_delete=models.PROTECT, related_name="jobs", db_index=False)
+    target = models.ForeignKey(ComputeTarget, on_delete=models.RESTRICT, related_name="jobs", db_index=False)
     owner = models.CharField(max_length=100)
     title = models.CharField(max_length=200)  # for people: what is this job
     spec = DocumentField(JobSpec)

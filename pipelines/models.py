@@ -84,9 +84,9 @@ class Run(models.Model):
     """One submission of one version of a pipeline."""
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="runs")
-    pipeline = models.ForeignKey(Pipeline, on_delete=models.PROTECT, related_name="runs")
-    version = models.ForeignKey(PipelineVersion, on_delete=models.PROTECT, related_name="runs")
-    experiment = models.ForeignKey(Experiment, on_delete=models.PROTECT, related_name="runs")
+    pipeline = models.ForeignKey(Pipeline, on_delete=models.RESTRICT, related_name="runs")
+    version = models.ForeignKey(PipelineVersion, on_delete=models.RESTRICT, related_name="runs")
+    experiment = models.ForeignKey(Experiment, on_delete=models.RESTRICT, related_name="runs")
     status = models.CharField(max_length=20, choices=RunStatus, default=RunStatus.QUEUED)
     parameters = DocumentField(RunParameters)
     submitted_by = models.ForeignKey(

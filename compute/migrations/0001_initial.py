@@ -74,7 +74,7 @@ class Migration(migrations.Migration):
                 ('exit_code', models.IntegerField(blank=True, null=True)),
                 ('reason', models.TextField(blank=True)),
                 ('result', models.JSONField(blank=True, encoder=django.core.serializers.json.DjangoJSONEncoder, null=True)),
-                ('target', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='jobs', to='compute.computetarget')),
+                ('target', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.RESTRICT, related_name='jobs', to='compute.computetarget')),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='jobs', to='workspaces.workspace')),
             ],
         ),

@@ -76,10 +76,10 @@ class Migration(migrations.Migration):
                 ('steps_total', models.PositiveIntegerField(default=0)),
                 ('steps_done', models.PositiveIntegerField(default=0)),
                 ('cancel_requested_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('experiment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='runs', to='pipelines.experiment')),
-                ('pipeline', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='runs', to='pipelines.pipeline')),
+                ('experiment', models.ForeignKey(on_delete=django.db.models.deletion.RESTRICT, related_name='runs', to='pipelines.experiment')),
+                ('pipeline', models.ForeignKey(on_delete=django.db.models.deletion.RESTRICT, related_name='runs', to='pipelines.pipeline')),
                 ('submitted_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='runs', to=settings.AUTH_USER_MODEL)),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='runs', to='pipelines.pipelineversion')),
+                ('version', models.ForeignKey(on_delete=django.db.models.deletion.RESTRICT, related_name='runs', to='pipelines.pipelineversion')),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='runs', to='workspaces.workspace')),
             ],
             options={
