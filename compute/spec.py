@@ -2,10 +2,11 @@
 
 import hashlib
 import json
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from datastores.models import DataPath
+from datastores.sources import DataPath, TabularDefinition
 from studio.lib.typed_json import Document
 
 
@@ -22,21 +23,36 @@ class EnvironmentSpec(Document):
         return hashlib.sha256(canonical.encode()).hexdigest()
 
 
+InputMode = Literal["direct", "download", "mount"]
+OutputMode = Literal["upload", "mount"]
+
+
 class JobInput(BaseModel):
-    """Data that a job reads. One plain path arrives as that path; globs and several paths as a folder of links."""
+    """Data that a job reads.
+
+    One plain path arrives as that path; globs and several paths as a folder of links; a table as a folder of Parquet.
+    `direct` gives the address instead, `mount` a file system where the node has FUSE, `download` a copy on the node.
+    What the node can reach as a folder is never copied, whatever the mode.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    paths: list[DataPath]
+    paths: list[DataPath] = Field(default_factory=list)
+    table: TabularDefinition | None = None  # instead of paths
+    mode: InputMode = "download"
 
 
 class JobOutput(BaseModel):
-    """A folder that a job writes: `path` below the datastore's root, with `{attempt}` for the attempt's number."""
+    """A folder that a job writes: `path` below the datastore's root, with `{attempt}` for the attempt's number.
+
+    `upload` brings it there when the command has ended well; `mount` writes through a mounted file system.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     datastore_id: int
     path: str
+    mode: OutputMode = "upload"
 
 
 class JobSpec(Document):

@@ -7,6 +7,7 @@ from django.db.models import Count, Max, QuerySet
 from django.http import HttpRequest
 
 from datastores.models import Dataset, DatasetVersion, Datastore, Snapshot
+from datastores.sources import paths_of
 from studio.workspaces.templatetags.studio import filesize
 
 
@@ -68,7 +69,7 @@ class DatasetVersionAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.display(description="paths")
     def path_count(self, version: DatasetVersion) -> int:
-        return len(version.definition.paths)
+        return len(paths_of(version.definition))
 
 
 @admin.register(Snapshot)

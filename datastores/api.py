@@ -29,6 +29,7 @@ from datastores.serializers import (
     summary_json,
     version_json,
 )
+from datastores.sources import paths_of
 from datastores.uploads import as_user_error, uploads_of
 from studio.lib.downloads import stream_file
 from studio.lib.pagination import Pages
@@ -205,7 +206,14 @@ class DatasetPreviewView(WorkspaceAPIView):
     def post(self, request: Request, **_kwargs: Any) -> Response:
         given = DatasetPaths(data=request.data)
         given.is_valid(raise_exception=True)
-        return Response(summary_json(summarise(services.checked_paths(self.access.workspace, given.data_paths()))))
+        return Response(
+            summary_json(
+                summarise(
+                    services.checked_paths(self.access.workspace, given.data_paths()),
+                    workspace_id=self.access.workspace.pk,
+                )
+            )
+        )
 
 
 class DatasetView(WorkspaceAPIView):
@@ -262,7 +270,7 @@ class DatasetVersionFilesView(DatasetView):
     def get(self, request: Request, **_kwargs: Any) -> Response:
         version = queries.version_of(self.dataset(), self.kwargs["number"])
         page = _whole_number(request, "page", 1)
-        files, has_more = page_of_files(version.definition.paths, page=page)
+        files, has_more = page_of_files(paths_of(version.definition), workspace_id=self.access.workspace.pk, page=page)
         return Response({"page": page, "has_more": has_more, "files": [matched_json(file) for file in files]})
 
 

@@ -16,6 +16,6 @@ class DatastoresConfig(AppConfig):
 
 
 def _on_new_workspace(workspace: "Workspace", creator: "User | None") -> None:
-    from datastores.services import create_default_datastore
+    from datastores.services import create_first_datastores
 
-    create_default_datastore(workspace, creator)
+    create_first_datastores(workspace, creator)

@@ -13,6 +13,7 @@ from datastores import queries, services
 from datastores.datasets import page_of_files, summarise
 from datastores.forms import DatasetForm, DescriptionForm, PathRows
 from datastores.icons import icon_of
+from datastores.sources import paths_of
 from studio.lib.problems import UserError
 from studio.workspaces.access import WorkspaceRequest, workspace_page
 from studio.workspaces.permissions import Permission
@@ -76,8 +77,12 @@ def dataset_detail(request: WorkspaceRequest, dataset_id: int) -> HttpResponse:
     }
     page = _number(request, "page") or 1
     try:
-        files, has_more = page_of_files(version.definition.paths, page=page, per_page=FILES_PER_PAGE)
-        summary = summarise(version.definition.paths, first=0, budget_s=COUNT_BUDGET_S)
+        files, has_more = page_of_files(
+            paths_of(version.definition), workspace_id=dataset.workspace_id, page=page, per_page=FILES_PER_PAGE
+        )
+        summary = summarise(
+            paths_of(version.definition), workspace_id=dataset.workspace_id, first=0, budget_s=COUNT_BUDGET_S
+        )
     except UserError as error:
         context["error"] = error
     else:
@@ -91,7 +96,7 @@ def version_new(request: WorkspaceRequest, dataset_id: int) -> HttpResponse:
     dataset = queries.dataset_in(request.access.workspace, dataset_id)
     latest = queries.version_of(dataset, None)
     is_post = request.method == "POST"
-    rows = PathRows.from_query(request.POST) if is_post else PathRows.from_paths(latest.definition.paths)
+    rows = PathRows.from_query(request.POST) if is_post else PathRows.from_paths(paths_of(latest.definition))
     if is_post:
         try:
             version, is_new = services.add_dataset_version(dataset, paths=rows.data_paths(), actor=request.user)

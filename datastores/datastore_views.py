@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from datastores import queries, services
-from datastores.backends import Entry, NoSuchPath, backend_class, backend_classes, get_backend
+from datastores.backends import Entry, NoSuchPath, get_backend, store_class, store_classes
 from datastores.forms import DatastoreForm, DescriptionForm
 from datastores.icons import icon_of
 from datastores.models import Datastore
@@ -30,7 +30,7 @@ IMAGE_BYTES = 20 * 1024**2
 @workspace_page(Permission.VIEW)
 def datastore_list(request: WorkspaceRequest) -> HttpResponse:
     page = Paginator(queries.datastores_in(request.access.workspace), PAGE_SIZE).get_page(request.GET.get("page"))
-    labels = {backend.kind: backend.label for backend in backend_classes()}
+    labels = {backend.kind: backend.label for backend in store_classes()}
     rows = [(datastore, labels.get(datastore.kind, datastore.kind)) for datastore in page.object_list]
     return render(request, "datastores/list.html", {"page_obj": page, "rows": rows})
 
@@ -38,7 +38,7 @@ def datastore_list(request: WorkspaceRequest) -> HttpResponse:
 @workspace_page(Permission.MANAGE_DATASTORES)
 def datastore_new(request: WorkspaceRequest) -> HttpResponse:
     try:
-        backend = backend_class((request.POST or request.GET).get("kind", "local"))
+        backend = store_class((request.POST or request.GET).get("kind", "local"))
     except UserError as error:
         raise Http404(str(error)) from error
     form = DatastoreForm(request.POST if request.method == "POST" else None, backend=backend)
@@ -57,7 +57,7 @@ def datastore_new(request: WorkspaceRequest) -> HttpResponse:
         else:
             messages.success(request, f"{datastore.name} is registered.")
             return redirect("datastores:browse", request.access.workspace.slug, datastore.pk)
-    context = {"form": form, "backend": backend, "backends": backend_classes()}
+    context = {"form": form, "backend": backend, "backends": store_classes()}
     return render(request, "datastores/new.html", context, status=400 if form.errors else 200)
 
 
@@ -189,7 +189,7 @@ def datastore_edit(request: WorkspaceRequest, datastore_id: int) -> HttpResponse
         "form": form,
         "datastore": datastore,
         "location": location,
-        "label": backend_class(datastore.kind).label,
+        "label": store_class(datastore.kind).label,
         "users": queries.datasets_using(datastore),
     }
     return render(request, "datastores/edit.html", context, status=400 if form.errors else 200)

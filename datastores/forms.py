@@ -7,7 +7,7 @@ from django import forms
 from django.http import QueryDict
 from pydantic.fields import FieldInfo
 
-from datastores.backends import Backend
+from datastores.backends import Store
 from datastores.models import DataPath, Datastore
 from studio.lib.problems import Problem, UserError
 
@@ -25,7 +25,7 @@ class DatastoreForm(forms.Form):
     )
     description = forms.CharField(max_length=500, required=False)
 
-    def __init__(self, data: QueryDict | None, *, backend: type[Backend]) -> None:
+    def __init__(self, data: QueryDict | None, *, backend: type[Store]) -> None:
         super().__init__(data)
         for name, info in backend.Config.model_fields.items():
             self.fields[_CONFIG + name] = _field_of(info)

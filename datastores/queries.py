@@ -3,8 +3,9 @@
 from django.db.models import Count, Max, OuterRef, QuerySet, Subquery
 from django.http import Http404
 
-from datastores.models import Dataset, DatasetVersion, Datastore, FileDefinition
+from datastores.models import Dataset, DatasetVersion, Datastore
 from datastores.paths import Glob, is_glob
+from datastores.sources import Definition, datastores_of, paths_of
 from studio.workspaces.models import Workspace
 
 
@@ -69,18 +70,23 @@ def datasets_using(datastore: Datastore) -> list[Dataset]:
     users = {
         version.dataset_id: version.dataset
         for version in versions.iterator(chunk_size=500)
-        if any(path.datastore_id == datastore.pk for path in version.definition.paths)
+        if datastore.pk in datastores_of(version.definition)
     }
     return sorted(users.values(), key=lambda dataset: dataset.name)
 
 
-def named_paths(workspace: Workspace, definition: FileDefinition) -> list[tuple[Datastore | None, str, str]]:
+def named_paths(workspace: Workspace, definition: Definition) -> list[tuple[Datastore | None, str, str]]:
     """Each path: its datastore (None for one that is not there any more), the path, and where to go to see it."""
-    ids = {path.datastore_id for path in definition.paths}
+    paths = paths_of(definition)
+    ids = {path.datastore_id for path in paths if path.datastore_id is not None}
     datastores = Datastore.objects.filter(workspace=workspace).in_bulk(ids)
     return [
-        (datastores.get(path.datastore_id), path.path, Glob(path.path).folder if is_glob(path.path) else path.path)
-        for path in definition.paths
+        (
+            datastores.get(path.datastore_id or 0),
+            path.path,
+            Glob(path.path).folder if is_glob(path.path) else path.path,
+        )
+        for path in paths
     ]
 
 

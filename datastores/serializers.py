@@ -7,7 +7,8 @@ from rest_framework import serializers
 
 from datastores.backends import Entry, Listing
 from datastores.datasets import Matched, Summary
-from datastores.models import DataPath, Dataset, DatasetVersion, Datastore
+from datastores.models import Dataset, DatasetVersion, Datastore
+from datastores.sources import DataPath, paths_of
 
 
 class RegisterDatastore(serializers.Serializer[Any]):
@@ -79,7 +80,9 @@ def listing_json(path: str, listing: Listing) -> dict[str, Any]:
 
 
 def matched_json(matched: Matched) -> dict[str, Any]:
-    return {"datastore_id": matched.datastore.pk, "datastore": matched.datastore.name, **entry_json(matched.entry)}
+    datastore = matched.datastore
+    where = {"datastore_id": datastore and datastore.pk, "datastore": datastore and datastore.name}
+    return {**where, **entry_json(matched.entry)}
 
 
 def summary_json(summary: Summary) -> dict[str, Any]:
@@ -109,7 +112,7 @@ def dataset_json(dataset: Dataset, slug: str) -> dict[str, Any]:
 def version_json(version: DatasetVersion) -> dict[str, Any]:
     return {
         "number": version.number,
-        "paths": [path.model_dump() for path in version.definition.paths],
+        "paths": [path.model_dump() for path in paths_of(version.definition)],
         "created_at": version.created_at,
         "created_by": version.created_by and version.created_by.username,
     }

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from compute.spec import InputMode, OutputMode
 from studio.lib.typed_json import Document
 
 ParameterType = Literal["string", "integer", "number", "boolean"]
@@ -51,12 +52,29 @@ class Input(Part):
 
     name: str
     binding: Binding | None = None
+    mode: InputMode = "download"
+
+
+class Registration(Part):
+    """The output becomes a version of this dataset when the step completes."""
+
+    dataset: str  # name in the workspace; made where there is none
+    description: str = ""
+    tags: dict[str, str] = Field(default_factory=dict)
 
 
 class Output(Part):
-    """A named folder that the step writes."""
+    """A named folder that the step writes.
+
+    Without a path it is intermediate data (Azure ML's `PipelineData`), below the datastore's folder of runs; with one,
+    a destination (`OutputFileDatasetConfig`) in which `{run-id}` and `{output-name}` stand for the run and the output.
+    """
 
     name: str
+    datastore: str | None = None  # name in the workspace; its default at submission
+    path: str | None = None
+    mode: OutputMode = "upload"
+    register_as: Registration | None = None
 
 
 class PythonScriptStep(Part):

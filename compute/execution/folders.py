@@ -75,7 +75,7 @@ class AttemptFolders:
 
     def _backends(self) -> dict[int, Backend]:
         spec = self.lease.spec
-        wanted = {path.datastore_id for data in spec.inputs.values() for path in data.paths}
+        wanted = {path.datastore_id for data in spec.inputs.values() for path in data.paths if path.datastore_id}
         wanted |= {output.datastore_id for output in spec.outputs.values()}
         if not wanted:
             return {}
@@ -88,7 +88,7 @@ class AttemptFolders:
     def _input(self, name: str, data: JobInput, backends: Mapping[int, Backend]) -> Path:
         label = f"Input “{name}”"
         if len(data.paths) == 1 and not is_glob(data.paths[0].path):
-            place = _local(backends, data.paths[0].datastore_id, data.paths[0].path, label)
+            place = _local(backends, data.paths[0].datastore_id or 0, data.paths[0].path, label)
             if not place.exists():
                 raise StepFailure(f"{label}: there is nothing at “{data.paths[0].path}” in its datastore.")
             return place
@@ -104,7 +104,7 @@ class AttemptFolders:
 
     def _link(self, folder: Path, data: DataPath, above: str, backends: Mapping[int, Backend], label: str) -> int:
         """A link for every file that a path means, at the file's path without `above`. Returns how many."""
-        backend = _backend(backends, data.datastore_id, label)
+        backend = _backend(backends, data.datastore_id or 0, label)
         made: set[Path] = set()
         count = 0
         for entry in backend.glob(data.path):

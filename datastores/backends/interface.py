@@ -1,4 +1,7 @@
-"""What a datastore can do, whatever its kind. Paths are below its root, see `datastores.paths.clean_path`."""
+"""What a datastore of files can do, whatever its kind. Paths are below its root, see `datastores.paths.clean_path`.
+
+`datastores.backends.database` says what one of tables can do.
+"""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -37,6 +40,7 @@ class Entry:
     kind: EntryKind
     size_bytes: int | None = None  # of a file
     modified_ns: int | None = None  # since the epoch
+    etag: str | None = None  # changes with the content, where the kind has one
 
     @property
     def name(self) -> str:
@@ -59,23 +63,40 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A page of a folder: folders first, then by name. `after` asks for the next page; None at the end."""
+    """A page of a folder. `after` asks for the next page; None at the end."""
 
     entries: list[Entry]
     after: str | None
 
 
 class BackendConfig(BaseModel):
-    """What a kind of datastore must be told; the form and the API's schema are made from it."""
+    """What a kind of datastore must be told; the form and the API's schema are made from it. Holds no secret.
+
+    A field's `json_schema_extra` may say `{"when": {"auth": ["key", …]}}`: it matters only for these choices.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
 
-class Backend(ABC):
-    """A datastore's files.
+class Credentials(BaseModel):
+    """The secrets of a kind of datastore: `SecretStr` fields, empty where they are not given. `when` as above."""
 
-    Every method raises `UserError` (`NoSuchPath`, `DiskFull`) with a sentence for the person who asked, and none ever
-    touches anything outside of the root.
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True, hide_input_in_errors=True)
+
+    def plain(self) -> dict[str, str]:
+        """The secrets that were given, readable: for `Sealed.seal`, and for nothing else."""
+        secrets = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: value.get_secret_value() for name, value in secrets.items() if value.get_secret_value()}
+
+
+class NoCredentials(Credentials):
+    """Of a kind that needs none."""
+
+
+class Store(ABC):
+    """A datastore of any kind: how it is registered, opened and tried.
+
+    Every method raises `UserError` with a sentence for the person who asked; no secret is ever in it.
     """
 
     do_not_call_in_templates: ClassVar[bool] = True  # a class is callable, and Django's templates would call it
@@ -83,29 +104,54 @@ class Backend(ABC):
     kind: ClassVar[str]
     label: ClassVar[str]
     summary: ClassVar[str]  # one sentence for the form
+    icon: ClassVar[str] = "database"  # of Tabler's
+    holds: ClassVar[Literal["files", "tables"]]
+    is_writable: ClassVar[bool] = True
     Config: ClassVar[type[BackendConfig]]
+    Secrets: ClassVar[type[Credentials]] = NoCredentials
 
     @classmethod
     @abstractmethod
-    def settle(cls, config: BackendConfig, *, workspace_id: int, name: str) -> BackendConfig:
-        """`config` with everything filled in that was left open, checked, and the root made where it can be.
+    def settle(cls, config: BackendConfig, credentials: Credentials, *, workspace_id: int, name: str) -> BackendConfig:
+        """`config` with everything filled in that was left open, checked without a connection.
 
-        Raises UserError with problems at the fields of `config`.
+        Raises UserError with problems at `("config", FIELD)` and `("credentials", FIELD)`.
         """
 
     @classmethod
     @abstractmethod
-    def open(cls, config: BackendConfig) -> Self:
-        """The backend behind a settled `config`. Raises UserError where it is no longer allowed."""
+    def open(cls, config: BackendConfig, credentials: Credentials) -> Self:
+        """The store behind a settled `config`; connects as late as it can. Raises UserError where it is not allowed."""
 
     @property
     @abstractmethod
     def location(self) -> str:
-        """Where the files lie, for people."""
+        """Where the data lies, for people, as in `s3://bucket/folder`."""
 
     @abstractmethod
-    def list(self, path: str = "", *, after: str | None = None, limit: int = 200) -> Listing:
-        """One page of a folder. Memory is bounded by `limit`, however large the folder."""
+    def test(self, *, write: bool = True) -> None:
+        """Reach it, sign in, look, and (where `write` and it can be) write and delete a small file, within 10 s.
+
+        Raises UserError at the field that is to blame: name not found, refused, TLS, credentials, bucket or database
+        missing, no permission to write.
+        """
+
+    def close(self) -> None:  # noqa: B027 (most hold nothing open)
+        """Let go of connections."""
+
+
+class Backend(Store):
+    """A datastore that holds files. Nothing ever touches anything outside of its root."""
+
+    holds: ClassVar[Literal["files", "tables"]] = "files"
+
+    @abstractmethod
+    def list(self, path: str = "", *, after: str | None = None, limit: int = 200, prefix: str = "") -> Listing:
+        """One page of a folder, of the names that begin with `prefix`.
+
+        Time and memory are bounded by `limit`, however large the folder: a kind that can't sort a large one gives it in
+        its own order, folders first within a page.
+        """
 
     @abstractmethod
     def stat(self, path: str) -> Entry:
@@ -113,7 +159,7 @@ class Backend(ABC):
 
     @abstractmethod
     def open_read(self, path: str) -> BinaryIO:
-        """A file's bytes, from the beginning. The caller closes it."""
+        """A file's bytes, from the beginning: seekable, reading only what is asked for. The caller closes it."""
 
     @abstractmethod
     def write(self, path: str, stream: BinaryIO) -> Entry:
@@ -140,14 +186,19 @@ class Backend(ABC):
         `datastores.paths.Glob`). Nothing there means no files. Folders behind links are not entered.
         """
 
-    @abstractmethod
-    def local_path(self, path: str) -> Path | None:
+    def local_path(self, path: str) -> Path | None:  # noqa: ARG002 (for those that can)
         """Where processes of this machine find `path` (there or not), if they can at all."""
+        return None
+
+    @abstractmethod
+    def address(self, path: str) -> str:
+        """How other programs name `path`, as in `s3://bucket/folder/file`: what the mode `direct` gives to a step."""
 
     def fingerprint(self, pattern: str) -> str:
-        """SHA-256 over path, size and time of change of every file that `pattern` means, in hexadecimal."""
+        """SHA-256 over path, size and etag or time of change of every file that `pattern` means, in hexadecimal."""
         digest = hashlib.sha256()
         for entry in self.glob(pattern):
             name = entry.path.encode("utf-8", "surrogateescape")
-            digest.update(b"%d:%b:%d:%d\n" % (len(name), name, entry.size_bytes or 0, entry.modified_ns or 0))
+            stamp = entry.etag or entry.modified_ns or 0
+            digest.update(f"{len(name)}:".encode() + name + f":{entry.size_bytes or 0}:{stamp}\n".encode())
         return digest.hexdigest()

@@ -16,7 +16,16 @@ from typing import BinaryIO, ClassVar, Self, cast
 from django.conf import settings
 from pydantic import Field
 
-from datastores.backends.interface import Backend, BackendConfig, DiskFull, Entry, EntryKind, Listing, NoSuchPath
+from datastores.backends.interface import (
+    Backend,
+    BackendConfig,
+    Credentials,
+    DiskFull,
+    Entry,
+    EntryKind,
+    Listing,
+    NoSuchPath,
+)
 from datastores.paths import Glob, clean_path, is_glob, join, name_of, parent_of
 from datastores.source_paths import shown
 from studio.lib.problems import UserError
@@ -46,6 +55,7 @@ class LocalFolderConfig(BackendConfig):
 class LocalFolder(Backend):
     kind: ClassVar[str] = "local"
     label: ClassVar[str] = "Local folder"
+    icon: ClassVar[str] = "folder"
     summary: ClassVar[str] = (
         "A folder on the studio's own disk. Nodes on this machine read it in place, without a copy."
     )
@@ -56,7 +66,9 @@ class LocalFolder(Backend):
         self._real_root = Path(os.path.realpath(root))
 
     @classmethod
-    def settle(cls, config: BackendConfig, *, workspace_id: int, name: str) -> LocalFolderConfig:
+    def settle(
+        cls, config: BackendConfig, _credentials: Credentials, *, workspace_id: int, name: str
+    ) -> LocalFolderConfig:
         path = cast("LocalFolderConfig", config).path
         home = workspaces_home()
         if not path:
@@ -80,7 +92,7 @@ class LocalFolder(Backend):
         return LocalFolderConfig(path=str(root.relative_to(home)) if root.is_relative_to(home) else str(root))
 
     @classmethod
-    def open(cls, config: BackendConfig) -> Self:
+    def open(cls, config: BackendConfig, _credentials: Credentials) -> Self:
         root = workspaces_home() / cast("LocalFolderConfig", config).path
         if not root.is_relative_to(workspaces_home()):
             _require_allowed(Path(os.path.realpath(root)))
@@ -90,13 +102,31 @@ class LocalFolder(Backend):
     def location(self) -> str:
         return str(self.root)
 
-    def list(self, path: str = "", *, after: str | None = None, limit: int = 200) -> Listing:
+    def test(self, *, write: bool = True) -> None:
+        with _said(""):
+            if not self._real_root.is_dir():
+                raise UserError(f"There is no folder {shown(self.location)} on this machine.", loc=PATH_LOC)
+            with os.scandir(self._real_root):
+                pass
+            if write:
+                probe = self._aside()
+                probe.touch()
+                probe.unlink()
+
+    def address(self, path: str) -> str:
+        return str(self.local_path(path))
+
+    def list(self, path: str = "", *, after: str | None = None, limit: int = 200, prefix: str = "") -> Listing:
         path = clean_path(path)
         start = _unpack(after) if after else None
         with _said(path):
             real = self._real(path)
             with os.scandir(real) as found:
-                keyed = (self._sort_key(entry) for entry in found if not (path == "" and entry.name == ASIDE))
+                keyed = (
+                    self._sort_key(entry)
+                    for entry in found
+                    if entry.name.startswith(prefix) and not (path == "" and entry.name == ASIDE)
+                )
                 page = heapq.nsmallest(limit + 1, (key for key in keyed if start is None or key > start))
             entries = [entry for *_, name in page[:limit] if (entry := self._entry(join(path, name)))]
         return Listing(entries, _pack(page[limit - 1]) if len(page) > limit else None)

@@ -4,23 +4,23 @@ from collections.abc import Mapping
 
 from django.utils.module_loading import import_string
 
-from datastores.backends.interface import Backend
+from datastores.backends.interface import Store
 from studio.lib.problems import UserError
 
-BACKENDS: Mapping[str, str] = {
+STORES: Mapping[str, str] = {
     "local": "datastores.backends.local.LocalFolder",
 }
 
 
-def backend_class(kind: str) -> type[Backend]:
+def store_class(kind: str) -> type[Store]:
     """Raises UserError where there is no such kind."""
-    dotted_path = BACKENDS.get(kind)
+    dotted_path = STORES.get(kind)
     if dotted_path is None:
-        known = ", ".join(sorted(BACKENDS))
+        known = ", ".join(sorted(STORES))
         raise UserError(f"There is no kind of datastore “{kind}”. The kinds are: {known}.", loc=("kind",))
-    backend: type[Backend] = import_string(dotted_path)
-    return backend
+    store: type[Store] = import_string(dotted_path)
+    return store
 
 
-def backend_classes() -> list[type[Backend]]:
-    return [backend_class(kind) for kind in BACKENDS]
+def store_classes() -> list[type[Store]]:
+    return [store_class(kind) for kind in STORES]

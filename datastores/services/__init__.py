@@ -11,7 +11,7 @@ from datastores.services.files import Refused, Upload, Uploaded, delete_path, ma
 from datastores.services.stores import (
     DEFAULT_NAME,
     change_datastore,
-    create_default_datastore,
+    create_first_datastores,
     make_default,
     register_datastore,
     remove_datastore,
@@ -27,7 +27,7 @@ __all__ = [
     "change_datastore",
     "checked_paths",
     "create_dataset",
-    "create_default_datastore",
+    "create_first_datastores",
     "delete_dataset",
     "delete_path",
     "make_default",

@@ -82,11 +82,13 @@ def checked_paths(workspace: Workspace, paths: Sequence[DataPath]) -> list[DataP
         raise UserError("Add at least one path.", loc=("paths",))
     if len(paths) > MAX_PATHS:
         raise UserError(f"At most {MAX_PATHS} paths: say more with a folder or a pattern.", loc=("paths",))
-    datastores = Datastore.objects.filter(workspace=workspace).in_bulk({path.datastore_id for path in paths})
+    datastores = Datastore.objects.filter(workspace=workspace).in_bulk(
+        {path.datastore_id for path in paths if path.datastore_id is not None}
+    )
     problems: list[Problem] = []
     checked: list[DataPath] = []
     for number, path in enumerate(paths):
-        datastore = datastores.get(path.datastore_id)
+        datastore = datastores.get(path.datastore_id or 0)
         if datastore is None:
             problems.append(Problem(("paths", number, "datastore_id"), "Choose a datastore of this workspace."))
             continue

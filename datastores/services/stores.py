@@ -9,13 +9,14 @@ from django.db import IntegrityError, models, transaction
 from pydantic import ValidationError
 
 from datastores import queries
-from datastores.backends import backend_class
+from datastores.backends import store_class
 from datastores.models import Dataset, Datastore
 from studio.lib.problems import ConflictError, Problem, UserError
 from studio.workspaces.audit import record
 from studio.workspaces.models import User, Workspace
 
 DEFAULT_NAME = "workspaceblobstore"
+FILES_NAME = "workspacefilestore"
 
 
 def register_datastore(
@@ -31,7 +32,7 @@ def register_datastore(
 
     Raises UserError with problems at `kind`, `name`, `description` and `("config", FIELD)`.
     """
-    backend = backend_class(kind)
+    backend = store_class(kind)
     datastore = Datastore(
         workspace=workspace, name=name, kind=kind, description=description, config={}, created_by=actor
     )
@@ -42,7 +43,8 @@ def register_datastore(
         problems += [Problem(("config", *found["loc"]), _sentence(found["msg"])) for found in error.errors()]
     if problems:
         raise UserError(problems)
-    datastore.config = backend.settle(given, workspace_id=workspace.pk, name=name).model_dump(mode="json")
+    credentials = backend.Secrets()
+    datastore.config = backend.settle(given, credentials, workspace_id=workspace.pk, name=name).model_dump(mode="json")
     with transaction.atomic():
         Workspace.objects.select_for_update().get(pk=workspace.pk)  # of two first datastores one is the default
         datastore.is_default = not Datastore.objects.filter(workspace=workspace, is_default=True).exists()
@@ -51,19 +53,16 @@ def register_datastore(
     return datastore
 
 
-def create_default_datastore(workspace: Workspace, actor: User | None = None) -> Datastore:
-    """The datastore that every workspace has from the start. Harmless to call again."""
-    existing = Datastore.objects.filter(workspace=workspace, name=DEFAULT_NAME).first()
-    if existing is not None:
-        return existing
-    return register_datastore(
-        workspace,
-        kind="local",
-        name=DEFAULT_NAME,
-        description="Uploads, step outputs and everything else that has no other place.",
-        config={},
-        actor=actor,
-    )
+def create_first_datastores(workspace: Workspace, actor: User | None = None) -> Datastore:
+    """The datastores that every workspace has from the start; returns the default one. Harmless to call again."""
+    names = {
+        DEFAULT_NAME: "Uploads, step outputs and everything else that has no other place.",
+        FILES_NAME: "Files that people share with each other.",
+    }
+    for name, description in names.items():
+        if not Datastore.objects.filter(workspace=workspace, name=name).exists():
+            register_datastore(workspace, kind="local", name=name, description=description, config={}, actor=actor)
+    return Datastore.objects.get(workspace=workspace, name=DEFAULT_NAME)
 
 
 def change_datastore(datastore: Datastore, *, description: str, actor: User | None) -> None:

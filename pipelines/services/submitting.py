@@ -8,8 +8,9 @@ from django.db import transaction
 
 from compute.spec import JobInput
 from datastores import snapshots
-from datastores.backends import get_backend
+from datastores.datasets import content_fingerprint
 from datastores.models import DatasetVersion, Datastore
+from datastores.sources import paths_of
 from pipelines.arguments import command_arguments, parse
 from pipelines.catalogue import Bound, bind, catalogue_for
 from pipelines.definition import DatasetBinding, Input, OutputBinding, ParameterValue, PipelineDefinition, Step
@@ -168,18 +169,16 @@ class _Freezer:
         version = self.bound.datasets[given.binding.dataset, given.binding.version]
         return FrozenInput(
             dataset=str(version),
-            data=JobInput(paths=version.definition.paths),
+            data=JobInput(paths=paths_of(version.definition)),
             fingerprint=self._content(version) if step.allow_reuse else "",
         )
 
     def _content(self, version: DatasetVersion) -> str:
         """What the dataset's files are now. Empty, which forbids reuse, where its datastore can't say."""
         if version.pk not in self.contents:
-            paths = version.definition.paths
-            datastores = Datastore.objects.filter(workspace=self.workspace).in_bulk({p.datastore_id for p in paths})
             try:
-                parts = [get_backend(datastores[path.datastore_id]).fingerprint(path.path) for path in paths]
-            except (KeyError, UserError, OSError):
-                parts = []
-            self.contents[version.pk] = "+".join(parts)
+                content = content_fingerprint(paths_of(version.definition), workspace_id=self.workspace.pk)
+            except (UserError, OSError):
+                content = ""
+            self.contents[version.pk] = content
         return self.contents[version.pk]

@@ -1,11 +1,11 @@
 """A JSON column with a schema: a pydantic model in Python, a versioned object in the database."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Union
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 
 class Document(BaseModel):
@@ -19,11 +19,14 @@ class Document(BaseModel):
 class DocumentField(models.JSONField):
     """Stores one `Document`. Reading gives the document back; writing takes a document or its plain object.
 
+    Where there are several classes, a plain object becomes the one whose shape it has.
+
     Raises pydantic's `ValidationError` where the object does not fit the schema.
     """
 
-    def __init__(self, document: type[Document] = Document, **kwargs: Any) -> None:
-        self.document = document
+    def __init__(self, *documents: type[Document], **kwargs: Any) -> None:
+        shapes: Any = Union[documents or (Document,)]  # noqa: UP007 (made at run time)
+        self._schema: TypeAdapter[Document] = TypeAdapter(shapes)
         kwargs.setdefault("encoder", DjangoJSONEncoder)
         super().__init__(**kwargs)
 
@@ -34,14 +37,14 @@ class DocumentField(models.JSONField):
 
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
         plain = super().from_db_value(value, expression, connection)
-        return None if plain is None else self.document.model_validate(plain)
+        return None if plain is None else self._schema.validate_python(plain)
 
     def to_python(self, value: Any) -> Any:
-        return self.document.model_validate(value) if isinstance(value, dict) else value
+        return self._schema.validate_python(value) if isinstance(value, dict) else value
 
     def get_prep_value(self, value: Any) -> Any:
         if isinstance(value, dict):
-            value = self.document.model_validate(value)
+            value = self._schema.validate_python(value)
         if isinstance(value, Document):
             value = value.model_dump(mode="json")
         return super().get_prep_value(value)

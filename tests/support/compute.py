@@ -13,7 +13,7 @@ from compute.services import NewJob, create_jobs
 from compute.services.leases import Outcome, finish
 from compute.spec import EnvironmentSpec, JobInput, JobOutput, JobSpec
 from compute.states import TERMINAL, JobStatus
-from datastores.backends import backend_class
+from datastores.backends import store_class
 from datastores.models import DataPath, Datastore
 from studio.workspaces.models import Workspace
 from tests.support.waiting import wait_for
@@ -64,8 +64,8 @@ class Compute:
 
     def datastore(self, name: str) -> Datastore:
         """A local folder below the studio's home."""
-        backend = backend_class("local")
-        config = backend.settle(backend.Config(), workspace_id=self.workspace.pk, name=name)
+        backend = store_class("local")
+        config = backend.settle(backend.Config(), backend.Secrets(), workspace_id=self.workspace.pk, name=name)
         return Datastore.objects.create(
             workspace=self.workspace, name=name, kind="local", config=config.model_dump(mode="json")
         )

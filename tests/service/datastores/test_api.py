@@ -13,7 +13,7 @@ from pytest_django import Settings
 
 from datastores.backends import get_backend
 from datastores.models import Dataset, Datastore
-from datastores.services import create_default_datastore
+from datastores.services import create_first_datastores
 from studio.workspaces.models import User
 
 pytestmark = pytest.mark.django_db
@@ -243,7 +243,7 @@ def theirs(stranger: User) -> tuple[Datastore, Dataset]:
     from datastores.services import create_dataset
 
     elsewhere = stranger.workspaces.get()
-    datastore = create_default_datastore(elsewhere)
+    datastore = create_first_datastores(elsewhere)
     get_backend(datastore).write("a", BytesIO(b"secret"))
     paths = [DataPath(datastore_id=datastore.pk, path="a")]
     return datastore, create_dataset(elsewhere, name="theirs", paths=paths, actor=stranger).dataset

@@ -88,16 +88,20 @@ def test_change_and_delete(dataset: Dataset, owner: User) -> None:
 def test_a_summary_counts_what_the_paths_match(datastore: Datastore, put: Callable[..., None]) -> None:
     put("train/a.png", "train/b.png", content=b"12345")
     put("notes.txt")
-    summary = summarise([path_in(datastore, "train/*.png"), path_in(datastore, "notes.txt")], first=2)
+    summary = summarise(
+        [path_in(datastore, "train/*.png"), path_in(datastore, "notes.txt")],
+        workspace_id=datastore.workspace_id,
+        first=2,
+    )
     assert (summary.file_count, summary.size_bytes, summary.is_complete) == (3, 11, True)
     assert [matched.entry.path for matched in summary.first] == ["train/a.png", "train/b.png"]
-    assert not summarise([path_in(datastore, "**")], budget_s=0).is_complete
+    assert not summarise([path_in(datastore, "**")], workspace_id=datastore.workspace_id, budget_s=0).is_complete
 
 
 def test_files_come_in_pages(datastore: Datastore, put: Callable[..., None]) -> None:
     put(*(f"f{number}" for number in range(5)))
-    first, more = page_of_files([path_in(datastore, "**")], page=1, per_page=3)
-    last, end = page_of_files([path_in(datastore, "**")], page=2, per_page=3)
+    first, more = page_of_files([path_in(datastore, "**")], workspace_id=datastore.workspace_id, page=1, per_page=3)
+    last, end = page_of_files([path_in(datastore, "**")], workspace_id=datastore.workspace_id, page=2, per_page=3)
     assert [matched.entry.path for matched in first + last] == ["f0", "f1", "f2", "f3", "f4"]
     assert (more, end) == (True, False)
 
@@ -105,14 +109,14 @@ def test_files_come_in_pages(datastore: Datastore, put: Callable[..., None]) -> 
 def test_a_fingerprint_follows_the_files_not_the_order_of_paths(datastore: Datastore, put: Callable[..., None]) -> None:
     put("a/1", "b/1")
     paths = [path_in(datastore, "a"), path_in(datastore, "b/*")]
-    before = content_fingerprint(paths)
-    assert content_fingerprint(paths[::-1]) == before
+    before = content_fingerprint(paths, workspace_id=datastore.workspace_id)
+    assert content_fingerprint(paths[::-1], workspace_id=datastore.workspace_id) == before
     put("c/1")
-    assert content_fingerprint(paths) == before
+    assert content_fingerprint(paths, workspace_id=datastore.workspace_id) == before
     put("b/2")
-    assert content_fingerprint(paths) != before
+    assert content_fingerprint(paths, workspace_id=datastore.workspace_id) != before
 
 
 def test_a_fingerprint_of_a_removed_datastore_says_so(datastore: Datastore) -> None:
     with pytest.raises(UserError, match="removed"):
-        content_fingerprint([DataPath(datastore_id=datastore.pk + 1000, path="a")])
+        content_fingerprint([DataPath(datastore_id=datastore.pk + 1000, path="a")], workspace_id=datastore.workspace_id)

@@ -9,7 +9,7 @@ from datastores.models import DataPath, Datastore
 from datastores.services import (
     change_datastore,
     create_dataset,
-    create_default_datastore,
+    create_first_datastores,
     delete_dataset,
     make_default,
     register_datastore,
@@ -29,7 +29,7 @@ def register(workspace: Workspace, actor: User, **changes: object) -> Datastore:
 def test_a_workspace_starts_with_a_default_datastore_below_the_home(datastore: Datastore, home: Path) -> None:
     assert (datastore.name, datastore.kind) == ("workspaceblobstore", "local")
     assert get_backend(datastore).local_path("") == home / f"workspaces/{datastore.workspace_id}/workspaceblobstore"
-    assert create_default_datastore(datastore.workspace) == datastore
+    assert create_first_datastores(datastore.workspace) == datastore
 
 
 def test_a_second_one_is_not_the_default(workspace: Workspace, owner: User) -> None:

@@ -1,0 +1,1 @@
+"""Tables: what a tabular dataset is made of, and how its rows are read."""
