@@ -157,11 +157,11 @@ SNAPSHOT_MAX_BYTES = env.int("STUDIO_SNAPSHOT_MAX_BYTES", default=300 * 1024**2)
 SNAPSHOT_MAX_FILES = env.int("STUDIO_SNAPSHOT_MAX_FILES", default=2000)
 # Where nodes of this machine keep environments, caches and the working folders of running steps.
 NODE_HOME = Path(env.str("STUDIO_NODE_HOME", default=str(STUDIO_HOME / "node")))
-# Folders outside STUDIO_HOME that a `local folder` datastore may point into.
 # Copies of remote data that steps on this machine read; the least recently used ones go first.
 DATA_CACHE_BYTES = env.int("STUDIO_DATA_CACHE_BYTES", default=20 * 1024**3)
 # Hosts, addresses and networks that datastores and web addresses may reach although they are private; `*` admits all.
 PRIVATE_HOSTS: list[str] = env.list("STUDIO_PRIVATE_HOSTS", default=[])
+# Folders outside STUDIO_HOME that a `local folder` datastore may point into.
 LOCAL_DATASTORE_ROOTS = [Path(root) for root in env.list("STUDIO_LOCAL_DATASTORE_ROOTS", default=[])]
 
 AUTH_USER_MODEL = "workspaces.User"
