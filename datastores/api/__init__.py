@@ -1,0 +1,1 @@
+"""Datastores, their files and datasets in the REST API."""

@@ -1,0 +1,98 @@
+"""The files of a datastore: listed, downloaded, uploaded, deleted."""
+
+from typing import Any, cast
+
+from django.http import HttpResponseBase, QueryDict
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import status
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from datastores import services
+from datastores.api.asked import AFTER, PATH, whole_number
+from datastores.api.stores import DatastoreView
+from datastores.backends import get_backend
+from datastores.paths import clean_path, name_of
+from datastores.serializers import NewFolder, entry_json, listing_json
+from datastores.uploads import as_user_error, uploads_of
+from studio.lib.downloads import stream_file
+from studio.workspaces.permissions import Permission
+
+MAX_LISTED = 1000
+
+
+class FilesView(DatastoreView):
+    write_permission = Permission.EDIT_DATA
+
+    @extend_schema(parameters=[PATH, AFTER, OpenApiParameter("limit", int)], responses=dict)
+    def get(self, request: Request, **_kwargs: Any) -> Response:
+        path = clean_path(request.query_params.get("path", ""))
+        listing = get_backend(self.datastore()).list(
+            path,
+            after=request.query_params.get("after") or None,
+            limit=min(whole_number(request, "limit", 200), MAX_LISTED),
+        )
+        return Response(listing_json(path, listing))
+
+    @extend_schema(parameters=[PATH], responses={204: None})
+    def delete(self, request: Request, **_kwargs: Any) -> Response:
+        path = request.query_params.get("path", "")
+        services.delete_path(self.datastore(), path=path, actor=self.access.user)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class FoldersView(DatastoreView):
+    write_permission = Permission.EDIT_DATA
+
+    @extend_schema(request=NewFolder, responses={201: dict})
+    def post(self, request: Request, **_kwargs: Any) -> Response:
+        given = NewFolder(data=request.data)
+        given.is_valid(raise_exception=True)
+        entry = services.make_folder(self.datastore(), actor=self.access.user, **given.validated_data)
+        return Response(entry_json(entry), status=status.HTTP_201_CREATED)
+
+
+class DownloadView(DatastoreView):
+    @extend_schema(parameters=[PATH], responses={(200, "application/octet-stream"): bytes})
+    def get(self, request: Request, **_kwargs: Any) -> HttpResponseBase:
+        path = clean_path(request.query_params.get("path", ""))
+        backend = get_backend(self.datastore())
+        entry = backend.stat(path)
+        return stream_file(backend.open_read(path), name_of(path), size_bytes=entry.size_bytes)
+
+
+class UploadView(DatastoreView):
+    """Multipart: `files`, their paths (see `datastores.uploads`), and the `folder` that they go to.
+
+    Answers `{"uploaded": […], "refused": [{"path", "message"}]}`: 201 where every file was kept, 207 where one was
+    refused, 507 where the disk is full.
+    """
+
+    write_permission = Permission.EDIT_DATA
+    parser_classes = (MultiPartParser,)
+
+    @extend_schema(request={"multipart/form-data": dict}, responses={201: dict, 207: dict, 507: dict})
+    def post(self, request: Request, **_kwargs: Any) -> Response:
+        fields = cast("QueryDict", request.data)  # of a multipart request
+        result = services.upload_files(
+            self.datastore(),
+            folder=fields.get("folder", ""),
+            files=uploads_of(fields, request.FILES),
+            actor=self.access.user,
+        )
+        answer = {
+            "uploaded": [entry_json(entry) for entry in result.kept],
+            "refused": [
+                {"path": refused.path.encode("utf-8", "replace").decode(), "message": refused.message}
+                for refused in result.refused
+            ],
+        }
+        if result.disk_is_full:
+            return Response(
+                {**answer, "detail": "The datastore's disk is full."}, status=status.HTTP_507_INSUFFICIENT_STORAGE
+            )
+        return Response(answer, status=status.HTTP_207_MULTI_STATUS if result.refused else status.HTTP_201_CREATED)
+
+    def handle_exception(self, exc: Exception) -> Response:
+        return super().handle_exception(as_user_error(exc) or exc)
