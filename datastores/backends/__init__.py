@@ -4,13 +4,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from datastores.backends.database import Database, Table, TableListing
-from datastores.backends.interface import Backend, Credentials, DiskFull, Entry, Listing, NoSuchPath, Store
+from datastores.backends.interface import (
+    Backend,
+    ChangedMeanwhile,
+    Credentials,
+    DiskFull,
+    Entry,
+    Listing,
+    NoSuchPath,
+    Store,
+    Unreachable,
+)
 from datastores.backends.registry import store_class, store_classes
 from datastores.models import Datastore
 from studio.lib.problems import UserError
 
 __all__ = [
     "Backend",
+    "ChangedMeanwhile",
     "Credentials",
     "Database",
     "DiskFull",
@@ -20,6 +31,7 @@ __all__ = [
     "Store",
     "Table",
     "TableListing",
+    "Unreachable",
     "get_backend",
     "get_database",
     "get_store",

@@ -32,6 +32,18 @@ class DiskFull(UserError):  # noqa: N818
     status_code = status.HTTP_507_INSUFFICIENT_STORAGE
 
 
+class Unreachable(UserError):  # noqa: N818
+    """The place could not be reached, or the connection broke: trying again may help. Becomes a 502."""
+
+    status_code = status.HTTP_502_BAD_GATEWAY
+
+
+class ChangedMeanwhile(UserError):  # noqa: N818
+    """The file is another one by now. Becomes a 409."""
+
+    status_code = status.HTTP_409_CONFLICT
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A file, a folder, or something that is shown and never opened: a link out of the datastore, a socket."""
@@ -160,6 +172,20 @@ class Backend(Store):
     @abstractmethod
     def open_read(self, path: str) -> BinaryIO:
         """A file's bytes, from the beginning: seekable, reading only what is asked for. The caller closes it."""
+
+    def read_part(self, entry: Entry, start: int, count: int) -> bytes:
+        """`count` bytes of the file that was seen as `entry`, from `start` on; fewer only at its end.
+
+        May be called by many threads at once. Raises ChangedMeanwhile where the kind notices without asking twice that
+        the file is another one by now (an `If-Match`), and Unreachable where a retry may help.
+        """
+        pieces: list[bytes] = []
+        with self.open_read(entry.path) as stream:
+            stream.seek(start)
+            while count and (piece := stream.read(count)):
+                pieces.append(piece)
+                count -= len(piece)
+        return b"".join(pieces)
 
     @abstractmethod
     def write(self, path: str, stream: BinaryIO) -> Entry:
