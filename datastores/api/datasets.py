@@ -9,9 +9,7 @@ from rest_framework.response import Response
 
 from datastores import queries, services
 from datastores.api.asked import PAGE, whole_number
-from datastores.datasets import page_of_files, summarise
-from datastores.models import Dataset
-from datastores.serializers import (
+from datastores.dataset_serializers import (
     ChangeDataset,
     DatasetPaths,
     NewDataset,
@@ -20,6 +18,8 @@ from datastores.serializers import (
     summary_json,
     version_json,
 )
+from datastores.datasets import page_of_files, summarise
+from datastores.models import Dataset
 from datastores.sources import paths_of
 from studio.lib.pagination import Pages
 from studio.workspaces.access import WorkspaceAPIView
