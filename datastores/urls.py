@@ -2,15 +2,15 @@
 
 from django.urls import include, path
 
-from datastores import dataset_views, datastore_views
+from datastores import dataset_views, datastore_views, file_views
 
 _datastores = [
     path("", datastore_views.datastore_list, name="list"),
     path("new/", datastore_views.datastore_new, name="new"),
     path("<int:datastore_id>/", datastore_views.browse, name="browse"),
-    path("<int:datastore_id>/file/", datastore_views.file, name="file"),
-    path("<int:datastore_id>/download/", datastore_views.download, name="download"),
-    path("<int:datastore_id>/image/", datastore_views.image, name="image"),
+    path("<int:datastore_id>/file/", file_views.file, name="file"),
+    path("<int:datastore_id>/download/", file_views.download, name="download"),
+    path("<int:datastore_id>/image/", file_views.image, name="image"),
     path("<int:datastore_id>/folders/", datastore_views.folder_new, name="folder_new"),
     path("<int:datastore_id>/delete-path/", datastore_views.path_delete, name="path_delete"),
     path("<int:datastore_id>/edit/", datastore_views.datastore_edit, name="edit"),
