@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
     from tests.support.browser import Visitors
+    from tests.support.servers.mariadb import MariaDb
+    from tests.support.servers.sshd import SshServer
     from tests.support.studio import Place, Studio
 
 RESULTS = Path(__file__).resolve().parent.parent / "test-results"
@@ -37,6 +39,33 @@ def postgres_url() -> Iterator[str]:
     """A real PostgreSQL of this session's own, as a DATABASE_URL."""
     with postgres() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator["MariaDb"]:
+    """A real MariaDB of this session's own, with TLS."""
+    from tests.support.servers.mariadb import mariadb
+
+    with mariadb() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def sshd_server() -> Iterator["SshServer"]:
+    """A real OpenSSH server with SFTP, which takes a key."""
+    from tests.support.servers.sshd import sshd
+
+    with sshd() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def sftp_by_password_server() -> Iterator["SshServer"]:
+    """A real SFTP server (asyncssh's), which takes a password."""
+    from tests.support.servers.sshd import sftp_by_password
+
+    with sftp_by_password() as server:
+        yield server
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Real servers that datastores are tried against, each started for the tests that ask for it."""
