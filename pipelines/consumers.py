@@ -226,7 +226,7 @@ class LiveConsumer(WorkspaceConsumer):
             return
         what = message.get("what")
         if message.get("type") != "watch" or not isinstance(what, list) or len(what) > MAX_WATCHED:
-            raise BadMessageError('Say {"type": "watch", "what": ["runs", "pipelines", "compute:ID", …]}, at most 100.')
+            raise BadMessageError('Say {"type": "watch", "what": ["runs", "profile:ID", …]}, at most 100.')
         if await self.is_turned_away():
             return
         wanted = await database_sync_to_async(self._groups)(what)
@@ -265,10 +265,13 @@ class LiveConsumer(WorkspaceConsumer):
             kind, colon, number = each.partition(":")
             if kind == "compute" and number.isascii() and number.isdecimal() and len(number) < 18:
                 targets[each] = int(number)
+            elif kind == "profile" and number.isascii() and number.isdecimal() and len(number) < 18:
+                # Of this workspace: another one's are told to another group.
+                groups[each] = f"workspace.{self.access.workspace.pk}"
             elif not colon and each in {"runs", "pipelines"}:
                 groups[each] = f"workspace.{self.access.workspace.pk}"
             else:
-                raise BadMessageError('There are "runs", "pipelines" and "compute:ID" to watch.')
+                raise BadMessageError('There are "runs", "pipelines", "compute:ID" and "profile:ID" to watch.')
         asked = ComputeTarget.objects.filter(pk__in=targets.values())
         there = set(visible(asked, self.access.workspace).values_list("pk", flat=True)) if targets else set()
         if not set(targets.values()) <= there:

@@ -142,12 +142,15 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(STUDIO_HOME / "scheduler")
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "compute.sweep", "schedule": SWEEP_INTERVAL_S, "options": {"expires": 30}},
     "heartbeat": {"task": "installation.heartbeat", "schedule": 2.0, "options": {"expires": 10}},
+    "sweep-data": {"task": "datastores.sweep", "schedule": 5 * SWEEP_INTERVAL_S, "options": {"expires": 30}},
     "sweep-runs": {"task": "pipelines.sweep", "schedule": 5 * SWEEP_INTERVAL_S, "options": {"expires": 30}},
 }
 
 # How long a node may be silent before its jobs are run again, and how often it says that it lives.
 NODE_LEASE_S = env.float("STUDIO_NODE_LEASE_S", default=15.0)
 NODE_HEARTBEAT_S = env.float("STUDIO_NODE_HEARTBEAT_S", default=3.0)
+# The same for the worker that lists and profiles data.
+DATA_LEASE_S = env.float("STUDIO_DATA_LEASE_S", default=20.0)
 # Between SIGTERM and SIGKILL when a step is cancelled.
 CANCEL_GRACE_S = env.float("STUDIO_CANCEL_GRACE_S", default=5.0)
 # A step whose log grows beyond this is failed with that reason.

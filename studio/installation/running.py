@@ -89,6 +89,7 @@ class Running:
             [
                 services.web(variables, host=self._host, port=self._port),
                 services.control(variables),
+                services.data(variables),
                 services.scheduler(variables),
                 *services.local_nodes(variables),
             ]

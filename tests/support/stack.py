@@ -72,6 +72,9 @@ class Stack:
     def control(self) -> Worker:
         return self._start(services.control(()).command, "control")
 
+    def data(self) -> Worker:
+        return self._start(services.data(()).command, "data")
+
     def scheduler(self) -> Worker:
         schedule = str(self._logs / "schedule")
         return self._start((*services.scheduler(()).command, "--schedule", schedule), "scheduler")

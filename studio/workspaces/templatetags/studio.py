@@ -68,6 +68,8 @@ _VERBS = {
     "role": "changed the role of",
     "submit": "submitted",
     "cancel": "cancelled",
+    "profile": "profiled",
+    "cancel_profile": "cancelled the profile of",
     "upload": "uploaded",
     "save": "saved",
 }
