@@ -16,10 +16,11 @@ COUNT_BUDGET_S = 2.0  # a page must not wait for a disk with millions of files
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """A file, and the datastore that holds it; None for a web address."""
+    """A file, and the datastore that holds it; None for a web address, which is `url`."""
 
     datastore: Datastore | None
     entry: Entry
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +33,65 @@ class Summary:
     is_complete: bool
 
 
+class ContentDigest:
+    """SHA-256 over what paths mean: each path, and path, size and stamp of each of its files, in the order they come.
+
+    One and the same for runs that ask whether their input is as it was, and for versions that remember what it was.
+    """
+
+    def __init__(self) -> None:
+        self._all = hashlib.sha256()
+        self._of_path = hashlib.sha256()
+        self._path: DataPath | None = None
+
+    def add(self, path: DataPath, entry: Entry | None) -> None:
+        """A file of `path`; None where `path` begins, whether or not it has files."""
+        if path != self._path:
+            self._close()
+            self._path = path
+        if entry is not None:
+            name = entry.path.encode("utf-8", "surrogatepass")
+            what = f":{entry.size_bytes or 0}:{stamp_of(entry)}\n"
+            self._of_path.update(f"{len(name)}:".encode() + name + what.encode())
+
+    def hexdigest(self) -> str:
+        self._close()
+        return self._all.hexdigest()
+
+    def _close(self) -> None:
+        if self._path is not None:
+            where, files = f"{self._path.datastore_id}\0{self._path.path}\0", self._of_path.hexdigest()
+            self._all.update(where.encode("utf-8", "surrogatepass") + files.encode() + b"\n")
+        self._path, self._of_path = None, hashlib.sha256()
+
+
+def stamp_of(entry: Entry) -> str:
+    """What differs once the file was written again: its etag, or its time of change where the kind has none."""
+    return entry.etag or str(entry.modified_ns or 0)
+
+
 def content_fingerprint(paths: Iterable[DataPath], *, workspace_id: int) -> str:
     """SHA-256 that changes when a file that `paths` mean is added, removed, renamed or written, in hexadecimal.
 
     A file counts as written when its size, its etag or its time of change differs: nothing is read. Files are looked at
     one by one, however many there are. Raises UserError where a datastore or a path can't be looked into.
     """
-    digest = hashlib.sha256()
-    with Places(workspace_id) as places:
-        for path in sorted(paths, key=lambda path: (path.datastore_id or 0, path.path)):
-            place = places.of(path)
-            digest.update(f"{path.datastore_id}\0{path.path}\0{place.backend.fingerprint(place.path)}\n".encode())
+    digest = ContentDigest()
+    for path, entry in walked(paths, workspace_id=workspace_id):
+        digest.add(path, entry)
     return digest.hexdigest()
+
+
+def walked(paths: Iterable[DataPath], *, workspace_id: int) -> Iterator[tuple[DataPath, Entry | None]]:
+    """Every file that `paths` mean, in an order that does not depend on theirs; None before the files of each."""
+    ordered = sorted(paths, key=lambda path: (path.datastore_id or 0, path.path))
+    with Places(workspace_id) as places:
+        places.load(ordered)
+        for path in ordered:
+            place = places.of(path)
+            yield path, None
+            for entry in place.backend.glob(place.path):
+                yield path, entry
 
 
 def matched_files(paths: Iterable[DataPath], *, workspace_id: int) -> Iterator[Matched]:
@@ -54,7 +102,7 @@ def matched_files(paths: Iterable[DataPath], *, workspace_id: int) -> Iterator[M
         for path in paths:
             place = places.of(path)
             for entry in place.backend.glob(place.path):
-                yield Matched(place.datastore, entry)
+                yield Matched(place.datastore, entry, path.path if path.is_web else "")
 
 
 def summarise(

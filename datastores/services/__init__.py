@@ -6,8 +6,10 @@ from datastores.services.datasets import (
     checked_paths,
     create_dataset,
     delete_dataset,
+    register_output_version,
 )
 from datastores.services.files import Refused, Upload, Uploaded, delete_path, make_folder, upload_files
+from datastores.services.listing import list_version, versions_to_list
 from datastores.services.stores import (
     DEFAULT_NAME,
     change_datastore,
@@ -30,9 +32,12 @@ __all__ = [
     "create_first_datastores",
     "delete_dataset",
     "delete_path",
+    "list_version",
     "make_default",
     "make_folder",
     "register_datastore",
+    "register_output_version",
     "remove_datastore",
     "upload_files",
+    "versions_to_list",
 ]
