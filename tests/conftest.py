@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import redis
 from django.conf import settings as django_settings
+from pytest_django import Settings
 
 from tests.support.postgres import postgres
 from tests.support.redis import redis_on
@@ -20,8 +21,11 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
     from tests.support.browser import Visitors
+    from tests.support.servers.azure import Azurite
     from tests.support.servers.mariadb import MariaDb
+    from tests.support.servers.s3 import MotoServer, S3Server
     from tests.support.servers.sshd import SshServer
+    from tests.support.servers.web import WebServer
     from tests.support.studio import Place, Studio
 
 RESULTS = Path(__file__).resolve().parent.parent / "test-results"
@@ -66,6 +70,48 @@ def sftp_by_password_server() -> Iterator["SshServer"]:
 
     with sftp_by_password() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator["S3Server"]:
+    """A real S3 server (rclone's) with one pair of keys; makes buckets."""
+    from tests.support.servers.s3 import s3
+
+    with s3() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3_with_rights() -> Iterator["MotoServer"]:
+    """A server of S3 and IAM (moto's), which enforces the rights of its users."""
+    from tests.support.servers.s3 import moto
+
+    with moto() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def azurite() -> Iterator["Azurite"]:
+    """A real server of Azure's blobs; makes containers."""
+    from tests.support.servers.azure import azurite
+
+    with azurite() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def web_server() -> Iterator["WebServer"]:
+    """A real web server with Range and an index of each folder; makes folders."""
+    from tests.support.servers.web import web
+
+    with web() as server:
+        yield server
+
+
+@pytest.fixture
+def loopback_admitted(settings: Settings) -> None:
+    """Datastores may reach servers on this machine: by default they may not."""
+    settings.PRIVATE_HOSTS = ["127.0.0.1"]
 
 
 @pytest.fixture
