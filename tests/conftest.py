@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tests.support.browser import Visitors
     from tests.support.servers.azure import Azurite
     from tests.support.servers.mariadb import MariaDb
+    from tests.support.servers.postgresql import PostgreSql
     from tests.support.servers.s3 import MotoServer, S3Server
     from tests.support.servers.sshd import SshServer
     from tests.support.servers.web import WebServer
@@ -43,6 +44,15 @@ def postgres_url() -> Iterator[str]:
     """A real PostgreSQL of this session's own, as a DATABASE_URL."""
     with postgres() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator["PostgreSql"]:
+    """A real PostgreSQL that listens on a port, for datastores: not the studio's own database."""
+    from tests.support.servers.postgresql import postgresql
+
+    with postgresql() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
