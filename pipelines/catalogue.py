@@ -4,11 +4,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Q, QuerySet
+from django.db.models.fields.json import KeyTextTransform
 
 from compute.models import ComputeTarget, Environment
 from datastores import snapshots
-from datastores.models import Dataset, DatasetVersion, Snapshot
+from datastores.backends import store_class
+from datastores.models import Dataset, DatasetVersion, Datastore, Snapshot
 from pipelines.definition import DatasetBinding, PipelineDefinition
+from pipelines.destinations import StoreFacts
 from pipelines.validation import Catalogue, split_environment
 from studio.workspaces.models import Workspace
 
@@ -17,8 +20,13 @@ _NAMES_TO_SUGGEST = 1000
 
 def catalogue_for(workspace: Workspace, definition: PipelineDefinition) -> Catalogue:
     """A number of queries that does not grow with the definition, apart from sources seen for the first time."""
+    datasets, tables = _datasets(workspace, definition)
+    stores = list(Datastore.objects.filter(workspace=workspace).values_list("name", "kind", "is_default"))
     return Catalogue(
-        datasets=_datasets(workspace, definition),
+        datasets=datasets,
+        tables=tables,
+        datastores={name: _facts(kind) for name, kind, _is_default in stores},
+        default_datastore=next((name for name, _kind, is_default in stores if is_default), None),
         environments=_environments(workspace),
         computes=frozenset(visible(ComputeTarget.objects.all(), workspace).values_list("name", flat=True)),
         sources=_sources(workspace, definition),
@@ -37,24 +45,47 @@ class Bound:
     datasets: dict[tuple[str, int | None], DatasetVersion]  # None: the latest
     environments: dict[str, Environment]  # by the reference as it is written
     computes: dict[str, ComputeTarget]
+    datastores: dict[str | None, Datastore]  # by name; None: the default one
 
 
 def bind(workspace: Workspace, definition: PipelineDefinition) -> Bound:
     """For a definition that was found good. What belongs to the workspace goes before what is shared."""
     targets = {target.name: target for target in _shared_first(ComputeTarget.objects.all(), workspace)}
-    return Bound(_bound_datasets(workspace, definition), _bound_environments(workspace, definition), targets)
+    stores: dict[str | None, Datastore] = {}
+    for store in Datastore.objects.filter(workspace=workspace).defer("credentials"):
+        stores[store.name] = store
+        if store.is_default:
+            stores[None] = store
+    return Bound(_bound_datasets(workspace, definition), _bound_environments(workspace, definition), targets, stores)
 
 
-def _datasets(workspace: Workspace, definition: PipelineDefinition) -> dict[str, frozenset[int]]:
-    asked = _dataset_names(definition)
+def kind_of_definition() -> KeyTextTransform:
+    """For `annotate`: a version's kind without the rest of its definition."""
+    return KeyTextTransform("kind", "definition")
+
+
+def _datasets(
+    workspace: Workspace, definition: PipelineDefinition
+) -> tuple[dict[str, frozenset[int]], dict[str, frozenset[int]]]:
+    """The versions of the datasets that are spoken of, and those of them that are tables."""
+    asked = _dataset_names(definition) | _registered_names(definition)
     if not asked:
-        return {}
+        return {}, {}
     names = Dataset.objects.filter(workspace=workspace).values_list("name", flat=True)
     versions: dict[str, set[int]] = {name: set() for name in names[:_NAMES_TO_SUGGEST]}
+    tables: dict[str, set[int]] = {}
     rows = DatasetVersion.objects.filter(dataset__workspace=workspace, dataset__name__in=asked)
-    for name, number in rows.values_list("dataset__name", "number"):
+    for name, number, kind in rows.annotate(kind=kind_of_definition()).values_list("dataset__name", "number", "kind"):
         versions.setdefault(name, set()).add(number)
-    return {name: frozenset(numbers) for name, numbers in versions.items() if numbers or name not in asked}
+        if kind == "tabular":
+            tables.setdefault(name, set()).add(number)
+    there = {name: frozenset(numbers) for name, numbers in versions.items() if numbers or name not in asked}
+    return there, {name: frozenset(numbers) for name, numbers in tables.items()}
+
+
+def _facts(kind: str) -> StoreFacts:
+    store = store_class(kind)
+    return StoreFacts(holds=store.holds, is_writable=store.is_writable)
 
 
 def _environments(workspace: Workspace) -> dict[str, frozenset[int]]:
@@ -82,11 +113,14 @@ def _bound_datasets(
     asked = _dataset_names(definition)
     if not asked:
         return {}
-    rows = DatasetVersion.objects.filter(dataset__workspace=workspace, dataset__name__in=asked)
-    bound: dict[tuple[str, int | None], DatasetVersion] = {}
-    for row in rows.select_related("dataset").order_by("number"):
-        bound[row.dataset.name, row.number] = bound[row.dataset.name, None] = row
-    return bound
+    rows = DatasetVersion.objects.filter(dataset__workspace=workspace, dataset__name__in=asked).order_by("number")
+    ids: dict[tuple[str, int | None], int] = {}
+    for pk, name, number in rows.values_list("pk", "dataset__name", "number"):
+        ids[name, number] = ids[name, None] = pk
+    # Of a dataset that every run adds a version to, only those that are spoken of are read whole.
+    spoken_of = {key: ids[key] for key in _dataset_bindings(definition) if key in ids}
+    versions = DatasetVersion.objects.select_related("dataset").in_bulk(spoken_of.values())
+    return {key: versions[pk] for key, pk in spoken_of.items()}
 
 
 def _bound_environments(workspace: Workspace, definition: PipelineDefinition) -> dict[str, Environment]:
@@ -110,6 +144,15 @@ def _shared_first(rows: "QuerySet[Any]", workspace: Workspace) -> list[Any]:
     return sorted(visible(rows, workspace), key=lambda row: row.workspace_id is not None)
 
 
+def _registered_names(definition: PipelineDefinition) -> set[str]:
+    outputs = (output for step in definition.steps for output in step.outputs)
+    return {output.register_as.dataset for output in outputs if output.register_as}
+
+
 def _dataset_names(definition: PipelineDefinition) -> set[str]:
+    return {name for name, _version in _dataset_bindings(definition)}
+
+
+def _dataset_bindings(definition: PipelineDefinition) -> set[tuple[str, int | None]]:
     bindings = (given.binding for step in definition.steps for given in step.inputs)
-    return {binding.dataset for binding in bindings if isinstance(binding, DatasetBinding)}
+    return {(binding.dataset, binding.version) for binding in bindings if isinstance(binding, DatasetBinding)}

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from pipelines.definition import Output
 from pipelines.models import FrozenStep, Ingredients
 
 # Goes up when the same ingredients would give another result, so that nothing from before is taken again.
@@ -16,9 +17,9 @@ def ingredients_of(frozen: FrozenStep, contents: Mapping[str, str]) -> Ingredien
     step = frozen.step
     digests = {
         "code": _digest([frozen.snapshot, step.entry, step.kind, KIND_VERSIONS[step.kind]]),
-        "arguments": _digest(frozen.command),
+        "arguments": _digest(_arguments(frozen)),
         "environment": frozen.environment.digest,
-        "outputs": _digest(sorted(output.name for output in step.outputs)),
+        "outputs": _digest([_output(frozen, output) for output in sorted(step.outputs, key=lambda each: each.name)]),
     }
     digests |= {f"input {name}": content for name, content in contents.items()}
     return Ingredients(digests=digests)
@@ -38,8 +39,23 @@ def first_difference(mine: Ingredients, theirs: Ingredients) -> str | None:
     kind, _, name = different.partition(" ")
     if not name:
         words = {"code": "the code", "arguments": "the arguments", "environment": "the environment"}
-        return words.get(kind, "the list of outputs")
+        return words.get(kind, "the list of outputs or where they go")
     return f"the data of input “{name}”"
+
+
+def _arguments(frozen: FrozenStep) -> list[Any]:
+    """An address in place of a path is another argument."""
+    direct = sorted(name for name, given in frozen.inputs.items() if given.mode == "direct")
+    return [frozen.command, direct] if direct else frozen.command
+
+
+def _output(frozen: FrozenStep, output: Output) -> Any:
+    """Its name, and where it goes if it says so: as it was written, for a run's number doesn't make another result.
+
+    Whether it is registered makes no other result either: a result that is taken again is registered again.
+    """
+    given = frozen.outputs.get(output.name)
+    return [output.name, given.datastore_id, output.path] if given else output.name
 
 
 def _digest(value: Any) -> str:

@@ -7,7 +7,8 @@ from django.db import models
 from pydantic import BaseModel, ConfigDict, Field
 
 from compute.models import Job
-from compute.spec import EnvironmentSpec, JobInput, OutputRecord
+from compute.spec import EnvironmentSpec, InputMode, JobInput, OutputRecord
+from datastores.models import DatasetVersion, Datastore
 from pipelines.definition import ParameterValue, PipelineDefinition, Step
 from pipelines.states import RunStatus, StepStatus
 from studio.lib.typed_json import Document, DocumentField
@@ -123,10 +124,21 @@ class FrozenInput(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     dataset: str | None = None  # "NAME:VERSION", for people
+    version_id: int | None = None  # of that version, which may be gone
     data: JobInput | None = None
     fingerprint: str = ""  # of a dataset's content at submission; of an output it is known when its step is done
     step: str | None = None
     output: str | None = None
+    mode: InputMode = "download"
+
+
+class FrozenOutput(BaseModel):
+    """Where an output goes that says so itself. Without a path: into the datastore's folder of runs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    datastore_id: int
+    path: str | None = None  # `{run-id}` and `{output-name}` filled in
 
 
 class FrozenStep(Document):
@@ -138,8 +150,9 @@ class FrozenStep(Document):
     environment_name: str  # "NAME:VERSION", for people
     environment: EnvironmentSpec
     compute_id: int
-    datastore_id: int  # where its outputs go
+    datastore_id: int  # where its outputs go that name no datastore
     inputs: dict[str, FrozenInput] = Field(default_factory=dict)
+    outputs: dict[str, FrozenOutput] = Field(default_factory=dict)  # those that name a datastore or a path
 
 
 class Ingredients(Document):
@@ -161,6 +174,7 @@ class StepRun(models.Model):
     status = models.CharField(max_length=20, choices=StepStatus, default=StepStatus.WAITING)
     frozen = DocumentField(FrozenStep)
     waiting_for = models.PositiveIntegerField(default=0)  # upstream steps that are not done yet
+    registers = models.BooleanField(default=False)  # an output of it becomes a version of a dataset
     job = models.OneToOneField(Job, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     queued_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)  # first claimed
@@ -183,6 +197,10 @@ class StepRun(models.Model):
             models.Index(
                 fields=["fingerprint", "-id"], condition=models.Q(status="completed"), name="step_by_fingerprint"
             ),
+            # Ready, but somebody has to look first whether what an earlier run wrote is still there.
+            models.Index(
+                fields=["run"], condition=models.Q(status="waiting", waiting_for=0), name="step_to_look_after"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -203,6 +221,65 @@ class StepEdge(models.Model):
 
     def __str__(self) -> str:
         return f"{self.upstream_id} → {self.downstream_id}"
+
+
+class StepInput(models.Model):
+    """What a step reads: a version of a dataset, or an output of another step of its run."""
+
+    step_run = models.ForeignKey(StepRun, on_delete=models.CASCADE, related_name="reads", db_index=False)
+    name = models.CharField(max_length=100)
+    dataset_version = models.ForeignKey(
+        DatasetVersion, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False
+    )
+    dataset = models.CharField(max_length=120, blank=True)  # "NAME:VERSION", which stays when the version goes
+    upstream = models.ForeignKey(StepRun, on_delete=models.CASCADE, null=True, related_name="+", db_index=False)
+    upstream_output = models.CharField(max_length=100, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["step_run", "name"], name="one_input_of_a_name"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["dataset_version", "-id"], name="inputs_by_version"),
+            models.Index(fields=["upstream", "-id"], name="inputs_by_upstream"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.step_run_id}"
+
+
+class StepOutput(models.Model):
+    """What a step that ran itself left in one of its outputs; of a reused step, only what it registered anew."""
+
+    step_run = models.ForeignKey(StepRun, on_delete=models.CASCADE, related_name="wrote", db_index=False)
+    name = models.CharField(max_length=100)
+    datastore = models.ForeignKey(Datastore, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False)
+    path = models.CharField(max_length=700)  # the folder
+    fingerprint = models.CharField(max_length=64)
+    dataset_version = models.ForeignKey(  # that it was registered as
+        DatasetVersion, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False
+    )
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["step_run", "name"], name="one_output_of_a_name"),
+        ]
+        indexes: ClassVar = [
+            # The operator classes are PostgreSQL's, for what lies below a folder whatever the language of the database.
+            models.Index(
+                fields=["datastore", "path", "id"],
+                name="outputs_by_path",
+                opclasses=["int8_ops", "varchar_pattern_ops", "int8_ops"],
+            ),
+            models.Index(
+                fields=["dataset_version"],
+                condition=models.Q(dataset_version__isnull=False),
+                name="outputs_by_version",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.step_run_id}"
 
 
 class RunEvent(models.Model):

@@ -12,11 +12,16 @@ logger = logging.getLogger(__name__)
 @shared_task(name="pipelines.sweep")
 def sweep() -> None:
     """Make good what a lost message or a process that died left half done. One failure never stops the others."""
-    for mend in (services.finish_cancelling, sample.submit_samples_due):
+    for mend in (services.finish_cancelling, services.look_after_all, sample.submit_samples_due):
         try:
             mend()
         except Exception:
             logger.exception("%s failed; the next sweep tries again", mend.__name__)
+
+
+@shared_task(name=services.LOOK_TASK)
+def look_for_earlier_results(run_id: int) -> None:
+    services.look_after(run_id)
 
 
 @shared_task(name="pipelines.submit_sample")

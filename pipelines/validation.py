@@ -16,12 +16,14 @@ from pipelines.arguments import Arguments, holds_placeholder, parse, unknown_pla
 from pipelines.definition import (
     DatasetBinding,
     Input,
+    Output,
     Parameter,
     ParameterType,
     ParameterValue,
     PipelineDefinition,
     Step,
 )
+from pipelines.destinations import StoreFacts, clashes, destination_problem, registration_problems, store_problem
 from pipelines.graph import circle_through, edges_of, places_of, steps_on_circles, successors_of
 from studio.lib.problems import Problem, UserError
 
@@ -53,6 +55,9 @@ class Catalogue:
     environments: Mapping[str, frozenset[int]] = field(default_factory=dict)  # name → its versions
     computes: frozenset[str] = frozenset()
     sources: Mapping[str, frozenset[str]] = field(default_factory=dict)  # digest → paths of its files
+    tables: Mapping[str, frozenset[int]] = field(default_factory=dict)  # dataset → its versions that are tables
+    datastores: Mapping[str, StoreFacts] = field(default_factory=dict)  # by name
+    default_datastore: str | None = None
 
 
 def parse_definition(data: Any) -> PipelineDefinition:
@@ -83,6 +88,7 @@ def problems_of(definition: PipelineDefinition, catalogue: Catalogue) -> list[Pr
     check = _Check(definition, catalogue)
     for index in range(len(definition.steps)):
         problems += check.step(index)
+    problems += clashes(definition, catalogue.default_datastore)
     problems += _circles(definition)
     return problems
 
@@ -127,6 +133,9 @@ class _Check:
         self.places = places_of(definition)
         self.parameters = {parameter.name for parameter in definition.parameters}
         self.outputs = {step.name: {output.name for output in step.outputs} for step in definition.steps}
+        versions = catalogue.datasets
+        # Whether the newest version of each dataset is a table.
+        self.tabular = {name: max(versions.get(name, {0})) in tables for name, tables in catalogue.tables.items()}
 
     def step(self, index: int) -> Iterator[Problem]:
         step, loc = self.definition.steps[index], ("steps", index)
@@ -137,7 +146,10 @@ class _Check:
         yield from _names(step.inputs, "images", (*loc, "inputs"))
         for input_index, given in enumerate(step.inputs):
             yield from self._binding(step, given, (*loc, "inputs", input_index, "binding"))
+            yield from self._mode(given, (*loc, "inputs", input_index, "mode"))
         yield from _names(step.outputs, "model", (*loc, "outputs"))
+        for output_index, output in enumerate(step.outputs):
+            yield from self._output(output, (*loc, "outputs", output_index))
         yield from self._environment(step, loc)
         if step.compute not in self.catalogue.computes:
             yield Problem(
@@ -200,6 +212,31 @@ class _Check:
         elif binding.output not in self.outputs[binding.step]:
             near = _near(binding.output, self.outputs[binding.step])
             yield Problem(loc, f"Step “{binding.step}” has no output “{binding.output}”.{near}")
+
+    def _mode(self, given: Input, loc: tuple[str | int, ...]) -> Iterator[Problem]:
+        if given.mode == "direct" and isinstance(given.binding, DatasetBinding) and self._is_table(given.binding):
+            yield Problem(
+                loc,
+                f"“{given.binding.dataset}” is a table, and a table has no address. Choose Download: the step finds "
+                "its rows as Parquet files.",
+            )
+
+    def _is_table(self, binding: DatasetBinding) -> bool:
+        version = binding.version or max(self.catalogue.datasets.get(binding.dataset, {0}))
+        return version in self.catalogue.tables.get(binding.dataset, ())
+
+    def _output(self, output: Output, loc: tuple[str | int, ...]) -> Iterator[Problem]:
+        store = output.datastore
+        if store is not None:
+            problem = store_problem(store, self.catalogue.datastores, _near(store, self.catalogue.datastores))
+            if problem:
+                yield Problem((*loc, "datastore"), problem)
+        if output.path is not None:
+            problem = destination_problem(output.path)
+            if problem:
+                yield Problem((*loc, "path"), problem)
+        if output.register_as is not None:
+            yield from registration_problems(output.register_as, self.tabular, (*loc, "register_as"))
 
     def _environment(self, step: Step, loc: tuple[str | int, ...]) -> Iterator[Problem]:
         name, version = split_environment(step.environment)

@@ -1,25 +1,42 @@
 """A run moves on: its steps follow their jobs, and what a finished step leads to is reused, queued or skipped."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from django.db import connection, transaction
 from django.db.models.expressions import RawSQL
+from django.utils import timezone
 
 from compute.listener import JobChange
 from compute.models import ComputeTarget
 from compute.services import NewJob, create_jobs
-from compute.spec import JobInput, JobOutput, JobSpec, OutputRecord
+from compute.spec import JobInput, JobOutput, JobSpec
 from compute.states import JobStatus
-from datastores.models import DataPath
-from pipelines.models import StepOutputs, StepRun
-from pipelines.services.journal import STEP_FIELDS, Journal, held_steps
-from pipelines.services.reusing import Candidate, candidate, earlier_results, note_on_reuse, notes_on_running
-from pipelines.states import StepStatus
+from datastores.models import DatasetVersion
+from pipelines.definition import Output
+from pipelines.destinations import RUNS_FOLDER
+from pipelines.models import Run, StepOutputs, StepRun
+from pipelines.services.journal import STEP_FIELDS, Journal, LostRaceError, held_run, held_steps
+from pipelines.services.reading import Inputs
+from pipelines.services.registering import note_outputs, register_outputs, register_reused
+from pipelines.services.reusing import (
+    Candidate,
+    candidate,
+    earlier_results,
+    look_at_earlier_results,
+    note_on_reuse,
+    notes_on_running,
+)
+from pipelines.states import RUN_TERMINAL, STEP_TERMINAL, StepStatus
+from studio.lib.on_commit import enqueue_on_commit
+from studio.lib.problems import UserError
 from studio.lib.statements import read_rows
 
 OWNER = "step:"
+LOOK_TASK = "pipelines.look_for_earlier_results"
+_READY_FIELDS = (*STEP_FIELDS, "frozen")
 
 # Every step after one, near and far, in one statement: a chain of a thousand steps is not walked in Python.
 _LATER_STEPS = """
@@ -68,14 +85,22 @@ def follow_jobs(changes: list[JobChange]) -> None:
             journal.write()
 
 
-def release(journal: Journal, ready: list[StepRun], *, done: StepRun | None = None) -> None:
+def release(
+    journal: Journal,
+    ready: list[StepRun],
+    *,
+    done: StepRun | None = None,
+    looked: Mapping[int, bool] = MappingProxyType({}),
+) -> None:
     """Reuse or queue steps that wait for nothing any more, and whatever reuse makes ready in turn.
 
-    `done` is the step that made them ready: what it wrote need not be read again.
+    `done` is the step that made them ready: what it wrote need not be read again. `looked` says of earlier steps
+    whether their results are still there. Where one must be looked for beyond this machine's disks, the step stays as
+    it is until somebody has, outside of any transaction: nobody should wait for a network while holding the database.
     """
     to_queue: list[tuple[Candidate, dict[str, JobInput]]] = []
     while ready:
-        known = _Inputs.of(ready, done)
+        known = Inputs.of(ready, done)
         candidates: list[Candidate] = []
         for step in ready:
             missing = known.missing(step)
@@ -83,12 +108,44 @@ def release(journal: Journal, ready: list[StepRun], *, done: StepRun | None = No
                 _fail(journal, step, missing)
             else:
                 candidates.append(candidate(step, known.contents(step)))
-        earlier = earlier_results(journal.run.workspace_id, candidates)
-        to_queue += [(each, known.data(each.step)) for each in candidates if each.step.pk not in earlier]
+        earlier, to_look_for = earlier_results(journal.run.workspace_id, candidates, looked)
+        if to_look_for:
+            enqueue_on_commit(LOOK_TASK, journal.run.pk)
+        to_queue += [
+            (each, known.data(each.step)) for each in candidates if each.step.pk not in {*earlier, *to_look_for}
+        ]
         reused = [(each, earlier[each.step.pk]) for each in candidates if each.step.pk in earlier]
-        _complete_by_reuse(journal, reused)
-        ready = _made_ready_by(journal, [each.step.pk for each, _earlier in reused])
+        ready = _made_ready_by(journal, _complete_by_reuse(journal, reused))
     _queue(journal, to_queue)
+
+
+def look_after(run_id: int) -> bool:
+    """Look for the earlier results that steps of a run wait for, and let these steps go on. False: none waits."""
+    waiting = StepRun.objects.filter(run_id=run_id, status=StepStatus.WAITING, waiting_for=0)
+    steps = list(waiting.only(*_READY_FIELDS).order_by("position"))
+    if not steps:
+        return False
+    workspace_id = Run.objects.values_list("workspace_id", flat=True).get(pk=run_id)
+    known = Inputs.of(steps)
+    looked = look_at_earlier_results(
+        workspace_id, [candidate(step, known.contents(step)) for step in steps if not known.missing(step)]
+    )
+    with transaction.atomic():
+        run = held_run(run_id)
+        if run.status in RUN_TERMINAL or run.cancel_requested_at:
+            return False
+        journal = Journal(run, timezone.now())
+        # Read again: somebody may have been quicker.
+        condition = "run_id = %s AND status = %s AND waiting_for = 0 ORDER BY position"
+        release(journal, read_rows(StepRun, _READY_FIELDS, condition, [run_id, StepStatus.WAITING]), looked=looked)
+        journal.write()
+    return True
+
+
+def look_after_all() -> int:
+    """For the sweep: the message that asked for a look may have been lost. Returns how many runs were looked after."""
+    waiting = StepRun.objects.filter(status=StepStatus.WAITING, waiting_for=0, run__cancel_requested_at=None)
+    return sum(look_after(run_id) for run_id in sorted(set(waiting.values_list("run_id", flat=True)[:1000])))
 
 
 def skip_later_steps(journal: Journal, step: StepRun, why: str) -> None:
@@ -121,8 +178,21 @@ def _follow(journal: Journal, step: StepRun, change: JobChange) -> None:
 
 def _complete(journal: Journal, step: StepRun, change: JobChange) -> None:
     outputs = StepOutputs(outputs=change.result.outputs if change.result else {})
+    versions: dict[str, DatasetVersion] = {}
+    if step.registers and step.status not in STEP_TERMINAL:
+        try:
+            versions = register_outputs(journal.run, step, outputs.outputs)
+        except UserError as error:
+            # What it wrote stays; a step whose data nobody finds under its name has not done what it was asked for.
+            if _end(journal, step, StepStatus.FAILED, replace(change, reason=str(error)), outputs=outputs):
+                note_outputs(step, outputs.outputs, {})
+                skip_later_steps(journal, step, "failed")
+            return
     if _end(journal, step, StepStatus.COMPLETED, change, outputs=outputs):
+        note_outputs(step, outputs.outputs, versions)
         release(journal, _made_ready_by(journal, [step.pk]), done=step)
+    elif versions:
+        raise LostRaceError(f"step {step.pk}")
 
 
 def _end(journal: Journal, step: StepRun, to: StepStatus, change: JobChange, **more: Any) -> bool:
@@ -153,10 +223,19 @@ def _made_ready_by(journal: Journal, done: list[int]) -> list[StepRun]:
     if not ready:
         return []
     marks = ", ".join(["%s"] * len(ready))
-    return read_rows(StepRun, (*STEP_FIELDS, "frozen"), f"id IN ({marks}) ORDER BY position", ready)
+    return read_rows(StepRun, _READY_FIELDS, f"id IN ({marks}) ORDER BY position", ready)
 
 
-def _complete_by_reuse(journal: Journal, reused: list[tuple[Candidate, StepRun]]) -> None:
+def _complete_by_reuse(journal: Journal, reused: list[tuple[Candidate, StepRun]]) -> list[int]:
+    """Returns the steps that are done now: not those of which an output could not be registered."""
+    registered: dict[int, dict[str, DatasetVersion]] = {}
+    for each, earlier in reused:
+        if each.step.registers:
+            try:
+                registered[each.step.pk] = register_reused(journal.run, each.step, earlier)
+            except UserError as error:
+                _fail(journal, each.step, str(error))
+    reused = [(each, earlier) for each, earlier in reused if not each.step.registers or each.step.pk in registered]
     journal.move_each(
         [
             (
@@ -167,7 +246,7 @@ def _complete_by_reuse(journal: Journal, reused: list[tuple[Candidate, StepRun]]
                     "ingredients": each.ingredients,
                     "fingerprint": each.fingerprint,
                     "reused_from_id": earlier.pk,
-                    "reuse_note": note_on_reuse(earlier),
+                    "reuse_note": note_on_reuse(earlier, registered.get(each.step.pk, {})),
                 },
             )
             for each, earlier in reused
@@ -175,6 +254,12 @@ def _complete_by_reuse(journal: Journal, reused: list[tuple[Candidate, StepRun]]
         StepStatus.COMPLETED,
         reused_from_run={each.step.pk: earlier.run_id for each, earlier in reused},
     )
+    for each, earlier in reused:
+        if each.step.pk in registered and earlier.outputs:
+            versions = registered[each.step.pk]
+            records = {name: record for name, record in earlier.outputs.outputs.items() if name in versions}
+            note_outputs(each.step, records, versions)
+    return [each.step.pk for each, _earlier in reused]
 
 
 def _queue(journal: Journal, to_queue: list[tuple[Candidate, dict[str, JobInput]]]) -> None:
@@ -210,7 +295,6 @@ def _queue(journal: Journal, to_queue: list[tuple[Candidate, dict[str, JobInput]
 
 def _new_job(journal: Journal, step: StepRun, data: dict[str, JobInput]) -> NewJob:
     frozen = step.frozen
-    folder = f"runs/{step.run_id}/{step.name}/{{attempt}}"
     return NewJob(
         workspace_id=journal.run.workspace_id,
         target_id=frozen.compute_id,
@@ -221,53 +305,19 @@ def _new_job(journal: Journal, step: StepRun, data: dict[str, JobInput]) -> NewJ
             snapshot=frozen.snapshot,
             environment=frozen.environment,
             inputs=data,
-            outputs={
-                output.name: JobOutput(datastore_id=frozen.datastore_id, path=f"{folder}/{output.name}")
-                for output in frozen.step.outputs
-            },
+            outputs={output.name: _place(step, output) for output in frozen.step.outputs},
             timeout_s=frozen.step.timeout_s,
         ),
         max_attempts=frozen.step.retries + 1,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Inputs:
-    """What the steps of one run read, as far as a set of them asks for it."""
-
-    outputs: Mapping[str, Mapping[str, OutputRecord]] = field(default_factory=dict)  # by step, by output
-
-    @classmethod
-    def of(cls, steps: Sequence[StepRun], done: StepRun | None) -> "_Inputs":
-        names = {given.step for step in steps for given in step.frozen.inputs.values() if given.step}
-        known = {done.name: done.outputs.outputs} if done is not None and done.outputs is not None else {}
-        if names - known.keys():
-            rows = StepRun.objects.filter(run_id=steps[0].run_id, name__in=names, status=StepStatus.COMPLETED)
-            known |= {name: outputs.outputs for name, outputs in rows.values_list("name", "outputs") if outputs}
-        return cls(known)
-
-    def missing(self, step: StepRun) -> str | None:
-        """A sentence where a step reads an output that its writer did not leave."""
-        for name, given in step.frozen.inputs.items():
-            if given.step and given.output not in self.outputs.get(given.step, {}):
-                return f"Its input “{name}” is missing: “{given.step}” left no output “{given.output}”."
-        return None
-
-    def contents(self, step: StepRun) -> dict[str, str]:
-        return {
-            name: self._record(given.step, given.output).fingerprint if given.step else given.fingerprint
-            for name, given in step.frozen.inputs.items()
-        }
-
-    def data(self, step: StepRun) -> dict[str, JobInput]:
-        data: dict[str, JobInput] = {}
-        for name, given in step.frozen.inputs.items():
-            if given.data is not None:
-                data[name] = given.data
-            else:
-                record = self._record(given.step, given.output)
-                data[name] = JobInput(paths=[DataPath(datastore_id=record.datastore_id, path=record.path)])
-        return data
-
-    def _record(self, step: str | None, output: str | None) -> OutputRecord:
-        return self.outputs[step or ""][output or ""]
+def _place(step: StepRun, output: Output) -> JobOutput:
+    """Each attempt has a folder of its own, but a destination is one folder, whoever comes to write it."""
+    given = step.frozen.outputs.get(output.name)
+    path = given and given.path
+    return JobOutput(
+        datastore_id=given.datastore_id if given else step.frozen.datastore_id,
+        path=path or f"{RUNS_FOLDER}/{step.run_id}/{step.name}/{{attempt}}/{output.name}",
+        mode=output.mode,
+    )

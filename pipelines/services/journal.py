@@ -46,6 +46,7 @@ STEP_FIELDS = (
     "reason",
     "reused_from_id",
     "reuse_note",
+    "registers",
 )
 
 

@@ -6,25 +6,35 @@ from typing import Any
 
 from django.db import transaction
 
-from compute.spec import JobInput
+from compute.spec import InputMode, JobInput
 from datastores import snapshots
-from datastores.datasets import content_fingerprint
-from datastores.models import DatasetVersion, Datastore
-from datastores.sources import paths_of
+from datastores.models import DatasetVersion
+from datastores.sources import FileDefinition, TabularDefinition
 from pipelines.arguments import command_arguments, parse
 from pipelines.catalogue import Bound, bind, catalogue_for
-from pipelines.definition import DatasetBinding, Input, OutputBinding, ParameterValue, PipelineDefinition, Step
+from pipelines.contents import content_of
+from pipelines.definition import (
+    DatasetBinding,
+    Input,
+    OutputBinding,
+    ParameterValue,
+    PipelineDefinition,
+    Step,
+)
+from pipelines.destinations import filled
 from pipelines.events import RunChanged
 from pipelines.graph import edges_of
 from pipelines.models import (
     Experiment,
     FrozenInput,
+    FrozenOutput,
     FrozenStep,
     Pipeline,
     PipelineVersion,
     Run,
     RunParameters,
     StepEdge,
+    StepInput,
     StepRun,
 )
 from pipelines.services.advancing import release
@@ -107,15 +117,54 @@ def _insert_steps(run: Run, definition: PipelineDefinition, frozen: list[FrozenS
     waiting_for = [0] * len(frozen)
     for _upstream, downstream in edges:
         waiting_for[downstream] += 1
+    frozen = [_of_this_run(each, run.pk) for each in frozen]
     steps = StepRun.objects.bulk_create(
-        StepRun(run=run, name=each.step.name, position=position, frozen=each, waiting_for=waiting_for[position])
+        StepRun(
+            run=run,
+            name=each.step.name,
+            position=position,
+            frozen=each,
+            waiting_for=waiting_for[position],
+            registers=any(output.register_as for output in each.step.outputs),
+        )
         for position, each in enumerate(frozen)
     )
+    _note_inputs(steps)
     StepEdge.objects.bulk_create(
         StepEdge(run=run, upstream=steps[upstream], downstream=steps[downstream])
         for upstream, downstream in sorted(edges)
     )
     return [step for step in steps if not step.waiting_for]
+
+
+def _of_this_run(frozen: FrozenStep, run_id: int) -> FrozenStep:
+    """With the run's number in its destinations, which is known only now."""
+    if not any(output.path for output in frozen.outputs.values()):
+        return frozen
+    outputs = {
+        name: FrozenOutput(
+            datastore_id=each.datastore_id, path=each.path and filled(each.path, run_id=run_id, output=name)
+        )
+        for name, each in frozen.outputs.items()
+    }
+    return frozen.model_copy(update={"outputs": outputs})
+
+
+def _note_inputs(steps: list[StepRun]) -> None:
+    """For the lineage: what each step reads, in one INSERT for all of them."""
+    by_name = {step.name: step for step in steps}
+    StepInput.objects.bulk_create(
+        StepInput(
+            step_run=step,
+            name=name,
+            dataset_version_id=given.version_id,
+            dataset=given.dataset or "",
+            upstream=by_name[given.step] if given.step else None,
+            upstream_output=given.output or "",
+        )
+        for step in steps
+        for name, given in step.frozen.inputs.items()
+    )
 
 
 class _Freezer:
@@ -132,7 +181,7 @@ class _Freezer:
         self.contents: dict[int, str] = {}  # fingerprint by dataset version
 
     def steps(self) -> list[FrozenStep]:
-        datastore = Datastore.objects.filter(workspace=self.workspace, is_default=True).first()
+        datastore = self.bound.datastores.get(None)
         if datastore is None:
             raise UserError("The workspace has no default datastore to keep outputs in. Make one the default.")
         return [self._step(index, step, datastore.pk) for index, step in enumerate(self.definition.steps)]
@@ -148,6 +197,11 @@ class _Freezer:
             compute_id=self.bound.computes[step.compute].pk,
             datastore_id=datastore_id,
             inputs={given.name: self._input(step, given) for given in step.inputs},
+            outputs={
+                output.name: FrozenOutput(datastore_id=self.bound.datastores[output.datastore].pk, path=output.path)
+                for output in step.outputs
+                if output.datastore is not None or output.path is not None
+            },
         )
 
     def _snapshot(self, index: int, step: Step) -> str:
@@ -164,21 +218,25 @@ class _Freezer:
 
     def _input(self, step: Step, given: Input) -> FrozenInput:
         if isinstance(given.binding, OutputBinding):
-            return FrozenInput(step=given.binding.step, output=given.binding.output)
+            return FrozenInput(step=given.binding.step, output=given.binding.output, mode=given.mode)
         assert isinstance(given.binding, DatasetBinding), "an unbound input is a problem"
         version = self.bound.datasets[given.binding.dataset, given.binding.version]
         return FrozenInput(
             dataset=str(version),
-            data=JobInput(paths=paths_of(version.definition)),
+            version_id=version.pk,
+            data=_data(version.definition, given.mode),
             fingerprint=self._content(version) if step.allow_reuse else "",
+            mode=given.mode,
         )
 
     def _content(self, version: DatasetVersion) -> str:
-        """What the dataset's files are now. Empty, which forbids reuse, where its datastore can't say."""
+        """What the dataset's data is now. Empty, which forbids reuse, where nobody can say."""
         if version.pk not in self.contents:
-            try:
-                content = content_fingerprint(paths_of(version.definition), workspace_id=self.workspace.pk)
-            except (UserError, OSError):
-                content = ""
-            self.contents[version.pk] = content
+            self.contents[version.pk] = content_of(version, workspace_id=self.workspace.pk)
         return self.contents[version.pk]
+
+
+def _data(definition: FileDefinition | TabularDefinition, mode: InputMode) -> JobInput:
+    if isinstance(definition, TabularDefinition):
+        return JobInput(table=definition, mode=mode)
+    return JobInput(paths=definition.paths, mode=mode)

@@ -167,4 +167,4 @@ def test_following_a_job_takes_a_handful_of_statements(world: World, monkeypatch
     world.complete(world.claim())
     assert taken["preparing"] <= 6  # the run becomes running with its first step
     assert taken["running"] <= 5
-    assert taken["completed"] <= 12
+    assert taken["completed"] <= 13  # one of them notes for the lineage what the step wrote
