@@ -2,14 +2,17 @@
 
 from typing import Any
 
+from django.db.models import Window
+from django.db.models.functions import RowNumber
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from compute.models import ComputeTarget, Environment
-from datastores.models import DatasetVersion
-from pipelines.catalogue import visible
+from datastores.backends import store_class
+from datastores.models import DatasetVersion, Datastore
+from pipelines.catalogue import kind_of_definition, visible
 from pipelines.definition import PipelineDefinition
 from pipelines.list_queries import whole_number
 from pipelines.models import Pipeline, PipelineVersion
@@ -92,14 +95,20 @@ def _shown_version(pipeline: Pipeline, asked: str) -> PipelineVersion | None:
 
 
 def _catalogue(workspace: Workspace) -> dict[str, Any]:
-    """What a step can be told to use. Three queries, whatever there is."""
+    """What a step can be told to use. Four queries, whatever there is."""
     datasets: dict[str, dict[str, Any]] = {}
-    versions = DatasetVersion.objects.filter(dataset__workspace=workspace)
-    for pk, name, number in versions.order_by("dataset__name", "-number").values_list(
-        "dataset_id", "dataset__name", "number"
+    # A dataset that every run adds a version to has thousands.
+    age = Window(RowNumber(), partition_by="dataset_id", order_by="-number")
+    versions = DatasetVersion.objects.filter(dataset__workspace=workspace).annotate(kind=kind_of_definition(), age=age)
+    versions = versions.filter(age__lte=VERSIONS_TO_CHOOSE)
+    for pk, name, number, kind in versions.order_by("dataset__name", "-number").values_list(
+        "dataset_id", "dataset__name", "number", "kind"
     ):
         url = reverse("datasets:detail", args=[workspace.slug, pk])
-        _add_version(datasets.setdefault(name, {"name": name, "url": url, "versions": []}), number)
+        entry = datasets.setdefault(name, {"name": name, "url": url, "versions": [], "tables": []})
+        _add_version(entry, number)
+        if kind == "tabular":
+            entry["tables"].append(number)
     environments: dict[str, dict[str, Any]] = {}
     rows = list(visible(Environment.objects.all(), workspace).order_by("name", "-version"))
     own = {row.name for row in rows if row.workspace_id}
@@ -111,8 +120,19 @@ def _catalogue(workspace: Workspace) -> dict[str, Any]:
     return {
         "datasets": list(datasets.values()),
         "environments": list(environments.values()),
+        "datastores": _datastores(workspace),
         "computes": [{"name": name} for name in dict.fromkeys(targets)],
     }
+
+
+def _datastores(workspace: Workspace) -> list[dict[str, Any]]:
+    """Those that outputs can be written to."""
+    rows = Datastore.objects.filter(workspace=workspace).values_list("name", "kind", "is_default")
+    return [
+        {"name": name, "is_default": is_default}
+        for name, kind, is_default in rows
+        if (store := store_class(kind)).holds == "files" and store.is_writable
+    ]
 
 
 def _add_version(entry: dict[str, Any], number: int) -> None:

@@ -27,10 +27,13 @@ export function inputGroups(draft, stepKey, binding, datasets) {
     disabled: choice.disabled,
   }));
   const data = datasets.flatMap((dataset) => [
-    { value: bindingValue({ kind: "dataset", dataset: dataset.name, version: null }), label: `${dataset.name} (latest)` },
+    {
+      value: bindingValue({ kind: "dataset", dataset: dataset.name, version: null }),
+      label: `${dataset.name} (latest${isTable({ dataset: dataset.name, version: null }, datasets) ? ", table" : ""})`,
+    },
     ...dataset.versions.map((version) => ({
       value: bindingValue({ kind: "dataset", dataset: dataset.name, version }),
-      label: `${dataset.name}, version ${version}`,
+      label: `${dataset.name}, version ${version}${dataset.tables?.includes(version) ? " (table)" : ""}`,
     })),
   ]);
   const groups = [
@@ -44,6 +47,22 @@ export function inputGroups(draft, stepKey, binding, datasets) {
     groups.push({ label: "Not there any more", choices: [{ value, label: name }] });
   }
   return groups.filter(({ choices }) => choices.length);
+}
+
+/** Whether a binding means a version of a dataset that is a table. Versions stand newest first. */
+export function isTable(binding, datasets) {
+  const dataset = datasets.find(({ name }) => name === binding?.dataset);
+  return Boolean(dataset?.tables?.includes(binding.version ?? dataset.versions[0]));
+}
+
+/** Where outputs can go: `""` is the default datastore, whichever that will be. */
+export function datastoreGroups(datastores, current) {
+  const usual = datastores.find((datastore) => datastore.is_default);
+  const choices = [
+    { value: "", label: usual ? `Default (${usual.name})` : "Default" },
+    ...datastores.map(({ name }) => ({ value: name, label: name })),
+  ];
+  return withCurrent([{ label: "", choices }], current);
 }
 
 /** Environments: the latest of each, and its versions. */

@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { bindingOf, bindingValue, computeGroups, environmentGroups, inputGroups } from "./catalogue.js";
+import {
+  bindingOf,
+  bindingValue,
+  computeGroups,
+  datastoreGroups,
+  environmentGroups,
+  inputGroups,
+  isTable,
+} from "./catalogue.js";
 import { addStep, fromDefinition } from "./document.js";
 
 test("a binding survives its way through a select", () => {
@@ -29,4 +37,21 @@ test("environments come as the latest and by version; a missing choice is shown"
   assert.deepEqual(groups[0].choices.map(({ value }) => value), ["sklearn", "sklearn:2", "sklearn:1"]);
   assert.equal(environmentGroups([], "gone")[0].choices[0].value, "gone");
   assert.equal(computeGroups([{ name: "local" }], "local").length, 1);
+});
+
+test("a table is told from files, by the version that is meant", () => {
+  const datasets = [{ name: "sales", versions: [3, 2, 1], tables: [3, 1] }];
+  const bound = (version) => isTable({ kind: "dataset", dataset: "sales", version }, datasets);
+  assert.deepEqual([bound(null), bound(3), bound(2), bound(1)], [true, true, false, true]);
+  assert.equal(isTable({ kind: "dataset", dataset: "gone", version: null }, datasets), false);
+  assert.equal(isTable(null, datasets), false);
+});
+
+test("a datastore that an output goes to stays a choice when it is gone", () => {
+  const stores = [{ name: "lake", is_default: true }, { name: "shelf", is_default: false }];
+  assert.deepEqual(datastoreGroups(stores, "")[0].choices[0], { value: "", label: "Default (lake)" });
+  assert.deepEqual(datastoreGroups(stores, "old")[0], {
+    label: "Not there any more",
+    choices: [{ value: "old", label: "old" }],
+  });
 });

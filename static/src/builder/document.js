@@ -9,8 +9,11 @@
 import { namesIn, renamePlaceholder } from "./placeholders.js";
 
 /**
- * @typedef {{key: string, name: string, binding: any}} Input
- * @typedef {{key: string, name: string}} Output
+ * @typedef {"download"|"mount"|"direct"} InputMode
+ * @typedef {{key: string, name: string, binding: any, mode: InputMode}} Input
+ * @typedef {{dataset: string, description: string, tags: Record<string, string>}} Registration
+ * @typedef {{key: string, name: string, datastore: string|null, path: string|null, mode: "upload"|"mount",
+ *   register_as: Registration|null}} Output
  * @typedef {{key: string, name: string, type: string, default: any, description: string}} Parameter
  * @typedef {{key: string, name: string, description: string, source: string|null, entry: string, arguments: string,
  *   inputs: Input[], outputs: Output[], environment: string, compute: string, allow_reuse: boolean, retries: number,
@@ -80,8 +83,8 @@ export function toDefinition(draft) {
     parameters: draft.parameters.map(({ key: _key, ...parameter }) => parameter),
     steps: draft.steps.map(({ key: _key, edits: _edits, ...step }) => ({
       ...step,
-      inputs: step.inputs.map(({ name, binding }) => ({ name, binding: plainBinding(draft, binding) })),
-      outputs: step.outputs.map(({ name }) => ({ name })),
+      inputs: step.inputs.map(({ key: _port, ...input }) => ({ ...input, binding: plainBinding(draft, input.binding) })),
+      outputs: step.outputs.map(({ key: _port, ...output }) => output),
     })),
   };
 }
@@ -119,11 +122,7 @@ export function addStep(draft, { after = null, environment = "python", compute =
   const key = newKey();
   const upstream = after && stepOf(draft, after);
   const from = upstream?.outputs[0];
-  const input = from && {
-    key: newKey(),
-    name: "input",
-    binding: { kind: "output", stepKey: upstream.key, outputKey: from.key },
-  };
+  const input = from && newInput("input", { kind: "output", stepKey: upstream.key, outputKey: from.key });
   const step = {
     kind: "python_script",
     key,
@@ -133,7 +132,7 @@ export function addStep(draft, { after = null, environment = "python", compute =
     entry: FIRST_SCRIPT,
     arguments: `${input ? "--input ${{inputs.input}} " : ""}--output \${{outputs.output}}`,
     inputs: input ? [input] : [],
-    outputs: [{ key: newKey(), name: "output" }],
+    outputs: [newOutput("output")],
     environment: upstream?.environment ?? environment,
     compute: upstream?.compute ?? compute,
     allow_reuse: true,
@@ -144,7 +143,7 @@ export function addStep(draft, { after = null, environment = "python", compute =
   return { draft: { ...draft, steps: [...draft.steps, step] }, key };
 }
 
-/** A copy right after the step, reading what it reads; nothing reads from the copy yet. */
+/** A copy right after the step, reading what it reads; nothing reads from the copy yet, and it writes elsewhere. */
 export function duplicateStep(draft, stepKey) {
   const index = draft.steps.findIndex((step) => step.key === stepKey);
   const original = draft.steps[index];
@@ -154,7 +153,7 @@ export function duplicateStep(draft, stepKey) {
     key,
     name: freshName(original.name, draft.steps.map((step) => step.name)),
     inputs: original.inputs.map((input) => ({ ...input, key: newKey() })),
-    outputs: original.outputs.map((output) => ({ ...output, key: newKey() })),
+    outputs: original.outputs.map((output) => ({ ...output, key: newKey(), path: null, register_as: null })),
   };
   const steps = [...draft.steps];
   steps.splice(index + 1, 0, copy);
@@ -193,12 +192,18 @@ function unbind(steps, isGone) {
 
 const PLURAL = { input: "inputs", output: "outputs" };
 
+/** @returns {Input} */
+const newInput = (name, binding = null) => ({ key: newKey(), name, binding, mode: "download" });
+
+/** @returns {Output} */
+const newOutput = (name) => ({ key: newKey(), name, datastore: null, path: null, mode: "upload", register_as: null });
+
 export function addInput(draft, stepKey) {
-  return addPort(draft, stepKey, "inputs", (name) => ({ key: newKey(), name, binding: null }), "input");
+  return addPort(draft, stepKey, "inputs", newInput, "input");
 }
 
 export function addOutput(draft, stepKey) {
-  return addPort(draft, stepKey, "outputs", (name) => ({ key: newKey(), name }), "output");
+  return addPort(draft, stepKey, "outputs", newOutput, "output");
 }
 
 function addPort(draft, stepKey, list, make, prefix) {
@@ -207,9 +212,20 @@ function addPort(draft, stepKey, list, make, prefix) {
   return { draft: updateStep(draft, stepKey, { [list]: [...step[list], port] }), key: port.key };
 }
 
-export function bindInput(draft, stepKey, inputKey, binding) {
-  const step = stepOf(draft, stepKey);
-  return updateStep(draft, stepKey, { inputs: replaceAt(step.inputs, inputKey, (input) => ({ ...input, binding })) });
+export const bindInput = (draft, stepKey, inputKey, binding) => updatePort(draft, "input", stepKey, inputKey, { binding });
+
+/** Change fields of an input or output ("input" | "output") other than its name. */
+export function updatePort(draft, kind, stepKey, portKey, patch) {
+  const list = PLURAL[kind];
+  const ports = replaceAt(stepOf(draft, stepKey)[list], portKey, (port) => ({ ...port, ...patch }));
+  return updateStep(draft, stepKey, { [list]: ports });
+}
+
+/** Change fields of what an output is registered as; null takes the registration away. */
+export function updateRegistration(draft, stepKey, outputKey, patch) {
+  const output = stepOf(draft, stepKey).outputs.find(({ key }) => key === outputKey);
+  const before = output.register_as ?? { dataset: "", description: "", tags: {} };
+  return updatePort(draft, "output", stepKey, outputKey, { register_as: patch && { ...before, ...patch } });
 }
 
 export function removeInput(draft, stepKey, inputKey) {

@@ -23,6 +23,8 @@ import {
   setEdit,
   stepOf,
   toDefinition,
+  updatePort,
+  updateRegistration,
   updateStep,
 } from "./document.js";
 
@@ -192,4 +194,35 @@ test("datasets stand in the graph as nodes of their own", () => {
   const { nodes, edges } = graphOf(fromDefinition(digits()));
   assert.deepEqual(nodes.map(({ kind }) => kind), ["dataset", "step", "step", "step"]);
   assert.equal(edges.length, 3);
+});
+
+test("how data arrives and where it goes is kept, to the letter", () => {
+  const definition = digits();
+  definition.steps[0].inputs[0].mode = "mount";
+  const registered = { dataset: "features", description: "", tags: { stage: "trial" } };
+  definition.steps[0].outputs[0] = {
+    name: "features", datastore: "lake", path: "features/{run-id}", mode: "upload", register_as: registered,
+  };
+  assert.deepEqual(toDefinition(fromDefinition(definition)), definition);
+});
+
+test("an output's registration is made, changed and taken away", () => {
+  let draft = fromDefinition(digits());
+  const { key, outputs } = draft.steps[0];
+  const said = () => toDefinition(draft).steps[0].outputs[0].register_as;
+  draft = updateRegistration(draft, key, outputs[0].key, {});
+  assert.deepEqual(said(), { dataset: "", description: "", tags: {} });
+  draft = updateRegistration(draft, key, outputs[0].key, { dataset: "features" });
+  assert.deepEqual(said(), { dataset: "features", description: "", tags: {} });
+  draft = updateRegistration(draft, key, outputs[0].key, null);
+  assert.equal(said(), null);
+});
+
+test("a copy of a step does not write where the step writes", () => {
+  let draft = fromDefinition(digits());
+  const { key, outputs } = draft.steps[0];
+  draft = updatePort(draft, "output", key, outputs[0].key, { datastore: "lake", path: "features" });
+  draft = updateRegistration(draft, key, outputs[0].key, { dataset: "features" });
+  const copy = toDefinition(duplicateStep(draft, key).draft).steps[1].outputs[0];
+  assert.deepEqual(copy, { name: "features", datastore: "lake", path: null, register_as: null });
 });

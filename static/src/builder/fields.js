@@ -173,6 +173,8 @@ export class Fields {
       const messages = problems.get(path) ?? [];
       const text = messages.join(" ");
       if (error.textContent !== text) error.textContent = text;
+      // What is wrong is never folded away.
+      if (messages.length && !control.hasAttribute("aria-invalid")) unfold(control);
       if (messages.length) control.setAttribute("aria-invalid", "true");
       else control.removeAttribute("aria-invalid");
       const ids = [messages.length && error.id, ...described].filter(Boolean);
@@ -187,6 +189,7 @@ export class Fields {
     while (parts.length) {
       const found = this.controls.get(parts.join("."));
       if (found?.control.isConnected) {
+        unfold(found.control);
         found.control.scrollIntoView({ block: "center" });
         found.control.focus({ preventScroll: true });
         return true;
@@ -195,6 +198,11 @@ export class Fields {
     }
     return false;
   }
+}
+
+function unfold(control) {
+  const folded = control.closest("details");
+  if (folded) folded.open = true;
 }
 
 function group({ label, choices }) {

@@ -18,6 +18,7 @@ import {
 import { Fields } from "./fields.js";
 import { filesField, filesOf } from "./files_field.js";
 import { listField } from "./list_field.js";
+import { inputMore, outputMore } from "./port_more.js";
 
 /**
  * @param {import("./store.js").Store} store
@@ -60,6 +61,7 @@ export function stepForm(store, stepKey, page) {
     });
     return key;
   };
+  const portOf = (scope, key) => () => step()?.[scope].find((port) => port.key === key);
   const nameOf = (scope, key) => step()?.[scope].find((port) => port.key === key)?.name ?? "";
 
   const inputs = listField(fields, {
@@ -84,6 +86,7 @@ export function stepForm(store, stepKey, page) {
         read: () => bindingValue(step()?.inputs.find((candidate) => candidate.key === key)?.binding),
         write: (value) => store.apply((draft) => bindInput(draft, stepKey, key, bindingOf(value))),
       }),
+      ...inputMore(part, { store, stepKey, key, port: portOf("inputs", key), catalogue }),
     ],
   });
   const outputs = listField(fields, {
@@ -95,7 +98,10 @@ export function stepForm(store, stepKey, page) {
     add: added(addOutput),
     remove: (key) => store.apply((draft) => removeOutput(draft, stepKey, key)),
     removeLabel: (key) => `Remove output ${nameOf("outputs", key)}`,
-    row: (part, key) => [portName(part, "output", key)],
+    row: (part, key) => [
+      portName(part, "output", key),
+      ...outputMore(part, { store, stepKey, key, port: portOf("outputs", key), catalogue }),
+    ],
   });
 
   const entries = h("datalist", { id: `entries-${stepKey}` });
