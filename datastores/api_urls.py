@@ -2,11 +2,23 @@
 
 from django.urls import include, path
 
-from datastores.api import datasets, files, stores
+from datastores.api import datasets, files, stores, uploads
 
 _datastores = [
     path("", stores.DatastoresView.as_view(), name="api-datastores"),
+    path("kinds/", stores.DatastoreKindsView.as_view(), name="api-datastore-kinds"),
+    path("test/", stores.ConnectionTestView.as_view(), name="api-datastore-test-new"),
     path("<int:datastore_id>/", stores.DatastoreDetailView.as_view(), name="api-datastore"),
+    path("<int:datastore_id>/test/", stores.DatastoreTestView.as_view(), name="api-datastore-test"),
+    path("<int:datastore_id>/tables/", stores.TablesView.as_view(), name="api-datastore-tables"),
+    path("<int:datastore_id>/count/", files.CountView.as_view(), name="api-datastore-count"),
+    path("<int:datastore_id>/zip/", files.FolderZipView.as_view(), name="api-datastore-zip"),
+    path("<int:datastore_id>/uploads/", uploads.UploadsView.as_view(), name="api-datastore-uploads"),
+    path(
+        "<int:datastore_id>/uploads/<uuid:upload_id>/",
+        uploads.ResumableUploadView.as_view(),
+        name="api-datastore-resumable",
+    ),
     path("<int:datastore_id>/files/", files.FilesView.as_view(), name="api-datastore-files"),
     path("<int:datastore_id>/folders/", files.FoldersView.as_view(), name="api-datastore-folders"),
     path("<int:datastore_id>/download/", files.DownloadView.as_view(), name="api-datastore-download"),

@@ -1,11 +1,14 @@
 """What the pages and the API read."""
 
-from django.db.models import Count, Max, OuterRef, QuerySet, Subquery
+from typing import Any
+
+from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery, TextField
+from django.db.models.functions import Cast
 from django.http import Http404
 
 from datastores.models import Dataset, DatasetVersion, Datastore
 from datastores.paths import Glob, is_glob
-from datastores.sources import Definition, datastores_of, paths_of
+from datastores.sources import Definition, paths_of
 from studio.workspaces.models import Workspace
 
 
@@ -64,15 +67,23 @@ def version_of(dataset: Dataset, number: int | None) -> DatasetVersion:
     return version
 
 
-def datasets_using(datastore: Datastore) -> list[Dataset]:
-    """The datasets of which some version points into `datastore`."""
-    versions = DatasetVersion.objects.filter(dataset__workspace=datastore.workspace_id).select_related("dataset")
-    users = {
-        version.dataset_id: version.dataset
-        for version in versions.iterator(chunk_size=500)
-        if datastore.pk in datastores_of(version.definition)
-    }
-    return sorted(users.values(), key=lambda dataset: dataset.name)
+def datasets_using(datastore: Datastore) -> QuerySet[Dataset]:
+    """The datasets of which some version points into `datastore`, by name."""
+    versions = naming(DatasetVersion.objects.filter(dataset__workspace=datastore.workspace_id), "definition", datastore)
+    return Dataset.objects.filter(pk__in=versions.values("dataset_id")).order_by("name")
+
+
+def naming(rows: "QuerySet[Any]", column: str, datastore: Datastore) -> "QuerySet[Any]":
+    """Those of `rows` whose JSON in `column` names `datastore`, found by the database alone.
+
+    In JSON a quote inside of a text is escaped, so that no path can look like the key.
+    """
+    key = f'"datastore_id": {datastore.pk}'
+    said: QuerySet[Any] = rows.annotate(**{f"{column}_said": Cast(column, TextField())})
+    named: QuerySet[Any] = said.filter(
+        Q(**{f"{column}_said__contains": f"{key},"}) | Q(**{f"{column}_said__contains": key + "}"})
+    )
+    return named
 
 
 def named_paths(workspace: Workspace, definition: Definition) -> list[tuple[Datastore | None, str, str]]:

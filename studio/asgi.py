@@ -6,12 +6,13 @@ from typing import Any
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
-from django.core.asgi import get_asgi_application
 from django.urls import re_path
+
+from studio.lib.streamed_requests import get_streaming_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
 
-http = get_asgi_application()  # sets Django up: the routes import models
+http = get_streaming_application()  # sets Django up: the routes import models
 
 from pipelines.routing import websocket_urlpatterns  # noqa: E402
 

@@ -5,8 +5,11 @@ from rest_framework.request import Request
 
 from studio.lib.problems import UserError
 
+MAX_LISTED = 1000
+
 PATH = OpenApiParameter("path", str, description="Below the datastore's root, with “/” between names.")
 AFTER = OpenApiParameter("after", str, description="What the last page gave as `after`.")
+PREFIX = OpenApiParameter("prefix", str, description="Only names that begin so.")
 PAGE = OpenApiParameter("page", int)
 
 

@@ -8,26 +8,41 @@ from datastores.services.datasets import (
     delete_dataset,
     register_output_version,
 )
-from datastores.services.files import Refused, Upload, Uploaded, delete_path, make_folder, upload_files
+from datastores.services.files import (
+    Counted,
+    Refused,
+    Upload,
+    Uploaded,
+    count_files,
+    delete_path,
+    make_folder,
+    upload_files,
+)
 from datastores.services.listing import list_version, versions_to_list
 from datastores.services.stores import (
     DEFAULT_NAME,
+    can_be_default,
     change_datastore,
     create_first_datastores,
     make_default,
     register_datastore,
     remove_datastore,
 )
+from datastores.services.trying import Tried, try_connection, try_datastore
 
 __all__ = [
     "DEFAULT_NAME",
+    "Counted",
     "Refused",
+    "Tried",
     "Upload",
     "Uploaded",
     "add_dataset_version",
+    "can_be_default",
     "change_dataset",
     "change_datastore",
     "checked_paths",
+    "count_files",
     "create_dataset",
     "create_first_datastores",
     "delete_dataset",
@@ -38,6 +53,8 @@ __all__ = [
     "register_datastore",
     "register_output_version",
     "remove_datastore",
+    "try_connection",
+    "try_datastore",
     "upload_files",
     "versions_to_list",
 ]

@@ -1,17 +1,23 @@
 """Bring files into a datastore, and take them away."""
 
+import time
 from collections.abc import Iterable
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from datastores.backends import DiskFull, Entry, get_backend
+from datastores.backends import DiskFull, Entry, NoSuchPath, get_backend
+from datastores.folder_zip import files_below
 from datastores.models import Datastore
 from datastores.paths import clean_name, clean_path, join
 from datastores.source_paths import shown
 from studio.lib.problems import UserError
 from studio.workspaces.audit import record
 from studio.workspaces.models import User
+
+COUNTED = 100_000
+COUNT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,30 @@ def delete_path(datastore: Datastore, *, path: str, actor: User | None) -> None:
     """Remove a file, or a folder with all that is in it, for good. Raises UserError at `path`."""
     get_backend(datastore).delete(path)
     record(datastore.workspace, actor, "data.delete", f"{shown(clean_path(path))} in {datastore.name}")
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many files there are, and their size; more where that took too long to find out."""
+
+    files: int
+    size_bytes: int
+    is_complete: bool
+
+
+def count_files(datastore: Datastore, paths: Iterable[str]) -> Counted:
+    """The files at and below `paths`. What is not there counts for nothing. Raises UserError for what is no path."""
+    files = size_bytes = 0
+    until = time.monotonic() + COUNT_S
+    with closing(get_backend(datastore)) as backend:
+        for path in paths:
+            with suppress(NoSuchPath):
+                for entry in files_below(backend, clean_path(path)):
+                    files += 1
+                    size_bytes += entry.size_bytes or 0
+                    if files >= COUNTED or time.monotonic() > until:
+                        return Counted(files, size_bytes, is_complete=False)
+    return Counted(files, size_bytes, is_complete=True)
 
 
 def _described(kept: list[Entry], datastore: Datastore, folder: str) -> str:

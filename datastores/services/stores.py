@@ -6,12 +6,14 @@ from typing import Any
 from django.core.exceptions import ValidationError as FieldsError
 from django.core.validators import ProhibitNullCharactersValidator
 from django.db import IntegrityError, models, transaction
-from pydantic import ValidationError
+from django.utils import timezone
 
-from datastores import queries
-from datastores.backends import store_class
+from datastores.backends import open_store, store_class
 from datastores.models import Dataset, Datastore
+from datastores.services.settling import Settled, changed, settled
+from datastores.uses import Uses, uses_of
 from studio.lib.problems import ConflictError, Problem, UserError
+from studio.lib.secrets import Sealed
 from studio.workspaces.audit import record
 from studio.workspaces.models import User, Workspace
 
@@ -25,29 +27,29 @@ def register_datastore(
     kind: str,
     name: str,
     config: Mapping[str, Any],
+    credentials: Mapping[str, Any] | None = None,
     description: str = "",
     actor: User | None,
 ) -> Datastore:
-    """A new datastore; the workspace's first one is its default.
+    """A new datastore; the workspace's first one that can be written to is its default.
 
-    Raises UserError with problems at `kind`, `name`, `description` and `("config", FIELD)`.
+    Raises UserError with problems at `kind`, `name`, `description`, `("config", FIELD)` and `("credentials", FIELD)`.
     """
-    backend = store_class(kind)
+    store = store_class(kind)
     datastore = Datastore(
         workspace=workspace, name=name, kind=kind, description=description, config={}, created_by=actor
     )
-    problems = problems_of(datastore)
-    try:
-        given = backend.Config.model_validate(dict(config))
-    except ValidationError as error:
-        problems += [Problem(("config", *found["loc"]), _sentence(found["msg"])) for found in error.errors()]
-    if problems:
+    if problems := problems_of(datastore):
+        try:
+            settled(store, config, credentials or {}, workspace_id=None, name=name)
+        except UserError as error:
+            problems += error.problems
         raise UserError(problems)
-    credentials = backend.Secrets()
-    datastore.config = backend.settle(given, credentials, workspace_id=workspace.pk, name=name).model_dump(mode="json")
+    _keep(datastore, settled(store, config, credentials or {}, workspace_id=workspace.pk, name=name))
     with transaction.atomic():
         Workspace.objects.select_for_update().get(pk=workspace.pk)  # of two first datastores one is the default
-        datastore.is_default = not Datastore.objects.filter(workspace=workspace, is_default=True).exists()
+        is_first = not Datastore.objects.filter(workspace=workspace, is_default=True).exists()
+        datastore.is_default = is_first and can_be_default(kind)
         save_new(datastore)
         record(workspace, actor, "datastore.register", datastore.name)
     return datastore
@@ -65,18 +67,53 @@ def create_first_datastores(workspace: Workspace, actor: User | None = None) -> 
     return Datastore.objects.get(workspace=workspace, name=DEFAULT_NAME)
 
 
-def change_datastore(datastore: Datastore, *, description: str, actor: User | None) -> None:
-    """Its name and place stay: scripts and datasets rely on them. Raises UserError at `description`."""
-    datastore.description = description
-    if problems := problems_of(datastore):
+def change_datastore(
+    datastore: Datastore,
+    *,
+    description: str | None = None,
+    config: Mapping[str, Any] | None = None,
+    credentials: Mapping[str, Any] | None = None,
+    same_data: bool = False,
+    actor: User | None,
+) -> None:
+    """Change what is given: fields of the config, and credentials (None takes one away, an empty one stays).
+
+    Its name stays: scripts and datasets rely on it. So does its place, unless the caller says that it is the
+    `same_data` that moved. Raises UserError as `register_datastore` does, and at `same_data`.
+    """
+    words: list[str] = []
+    if description is not None and description != datastore.description:
+        datastore.description = description
+        words.append("description")
+    problems = problems_of(datastore)
+    try:
+        change = changed(datastore, config or {}, credentials or {})
+    except UserError as error:
+        raise UserError([*problems, *error.problems]) from error
+    if problems:
         raise UserError(problems)
+    if change.fields:
+        _require_same_data(datastore, change.settled, same_data=same_data)
+        _keep(datastore, change.settled)
+        words += change.fields
+    if not words:
+        return
     with transaction.atomic():
-        datastore.save(update_fields=["description"])
-        record(datastore.workspace, actor, "datastore.change", datastore.name)
+        rows = Datastore.objects.filter(pk=datastore.pk)
+        kept = {name: getattr(datastore, name) for name in ("description", "config", "credentials")}
+        if not rows.update(**kept):
+            raise ConflictError("This datastore has just been removed.")
+        record(datastore.workspace, actor, "datastore.change", f"{datastore.name}: {', '.join(words)}")
 
 
 def make_default(datastore: Datastore, *, actor: User | None) -> None:
-    """Step outputs of new runs go there from now on."""
+    """Step outputs of new runs go there from now on. Raises UserError where nothing can be written to it."""
+    if not can_be_default(datastore.kind):
+        raise UserError(
+            f"Outputs of steps go to the default datastore, and nothing can be written to {datastore.name}. "
+            "Choose a datastore of files that can be written to.",
+            loc=("is_default",),
+        )
     with transaction.atomic():
         Workspace.objects.select_for_update().get(pk=datastore.workspace_id)
         Datastore.objects.filter(workspace=datastore.workspace_id, is_default=True).update(is_default=False)
@@ -86,30 +123,41 @@ def make_default(datastore: Datastore, *, actor: User | None) -> None:
     datastore.is_default = True
 
 
-def remove_datastore(datastore: Datastore, *, actor: User | None) -> None:
-    """Take it off the list. Its files stay on their disk.
+def can_be_default(kind: str) -> bool:
+    store = store_class(kind)
+    return store.holds == "files" and store.is_writable
 
-    Raises ConflictError where it is the default, or where datasets point into it.
+
+def remove_datastore(datastore: Datastore, *, dangling: bool = False, actor: User | None) -> Uses:
+    """Take it off the list and forget its credentials. Its files stay where they are. Returns what is left dangling.
+
+    Raises ConflictError where it is the default, and where datasets or runs use it, unless they may be left `dangling`.
     """
     with transaction.atomic():
         Workspace.objects.select_for_update().get(pk=datastore.workspace_id)
         if Datastore.objects.filter(pk=datastore.pk, is_default=True).exists():
             raise ConflictError("This is the default datastore. Make another one the default first.")
-        if users := queries.datasets_using(datastore):
-            named = ", ".join(f"“{dataset.name}”" for dataset in users[:5])
-            more = f" and {len(users) - 5} more" if len(users) > 5 else ""
+        uses = uses_of(datastore)
+        if uses and not dangling:
+            named = ", ".join(f"{use.kind} “{use.name}”" for use in uses.named[:5])
             raise ConflictError(
-                f"Datasets still point into it: {named}{more}. Delete them first.",
-                datasets=[dataset.name for dataset in users],
+                f"It is used by {uses.words}: {named}{', …' if len(uses.named) > 5 else ''}. "
+                "Delete them first, or say that they may be left without their data.",
+                uses=[{"kind": use.kind, "name": use.name, "url": use.url} for use in uses.named],
+                counts={found.kind: found.count for found in uses.found},
             )
-        record(datastore.workspace, actor, "datastore.remove", datastore.name)
-        datastore.delete()
+        wiped: dict[str, Any] = {"config": {}, "credentials": None, "removed_at": timezone.now()}
+        if not Datastore.objects.filter(pk=datastore.pk).update(**wiped):
+            raise ConflictError("This datastore has just been removed.")
+        left = f", used by {uses.words}" if uses else ""
+        record(datastore.workspace, actor, "datastore.remove", f"{datastore.name}{left}")
+    return uses
 
 
 def problems_of(row: Datastore | Dataset) -> list[Problem]:
     """What is wrong with the words that a person gave, at their fields."""
     try:
-        row.clean_fields(exclude={"workspace", "kind", "config", "created_by"})
+        row.clean_fields(exclude={"workspace", "kind", "config", "credentials", "created_by", "removed_at"})
         ProhibitNullCharactersValidator()(row.description)
     except FieldsError as error:
         said = error.message_dict if hasattr(error, "error_dict") else {"description": error.messages}
@@ -126,5 +174,22 @@ def save_new(row: models.Model) -> None:
         raise UserError("This name is taken in this workspace. Choose another one.", loc=("name",)) from error
 
 
-def _sentence(message: str) -> str:
-    return f"{message.rstrip('.')}."
+def _keep(datastore: Datastore, given: Settled) -> None:
+    datastore.config = given.config.model_dump(mode="json")
+    secrets = given.credentials.plain()
+    datastore.credentials = Sealed.seal(secrets) if secrets else None
+
+
+def _require_same_data(datastore: Datastore, given: Settled, *, same_data: bool) -> None:
+    """Datasets and runs go on finding what they name: a datastore does not lead elsewhere without a word."""
+    if same_data:
+        return
+    secrets = given.credentials.plain()
+    before = open_store(datastore.kind, datastore.config, secrets).location
+    after = open_store(datastore.kind, given.config.model_dump(mode="json"), secrets).location
+    if before != after:
+        raise UserError(
+            f"“{datastore.name}” would lead to {after} instead of {before}, and datasets and runs would find other "
+            "data under its name. Register another datastore for other data; where the same data has moved, say so.",
+            loc=("same_data",),
+        )
