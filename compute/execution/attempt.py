@@ -4,16 +4,16 @@ import logging
 import re
 import shlex
 from dataclasses import dataclass
-from pathlib import Path
 
 from django.conf import settings
 from django.utils import timezone
 
+from compute.data.attempt import AttemptData
+from compute.data.desk import Desk
 from compute.database import patiently
 from compute.environments import BuiltEnvironment, make_ready
 from compute.execution.folders import AttemptFolders
 from compute.execution.handle import Handle, InterruptedByWish, Wish
-from compute.execution.outputs import record_outputs
 from compute.execution.processes import MARKER
 from compute.execution.reasons import (
     StepFailure,
@@ -46,11 +46,13 @@ class Attempt:
 
     def __post_init__(self) -> None:
         self.folders = AttemptFolders(self.lease)
+        self.data = AttemptData(self.lease, self.folders.root, Desk(self.handle, self.log))
 
     def run(self) -> Outcome:
         """Never raises but LeaseLostError: whatever goes wrong is the attempt's outcome."""
         try:
-            return self._run()
+            with self.data:
+                return self._run()
         except InterruptedByWish as interruption:
             return self._interrupted(interruption.wish)
         except StepFailure as failure:
@@ -69,6 +71,7 @@ class Attempt:
         self.handle.check()
         environment = make_ready(self.lease.spec.environment, handle=self.handle, say=self._feed)
         self.folders.make(environment.home)
+        self.data.bring()
         self.handle.check()
         ended = self._execute(environment)
         if ended.cause is not None:
@@ -76,7 +79,7 @@ class Attempt:
         if ended.exit_code != 0:
             reason = of_exit(ended.exit_code, folder_gone=not self.folders.code.exists())
             return self._failed(reason, exit_code=ended.exit_code, may_retry=True)
-        result = record_outputs(self.folders.outputs, self.log.say, self.handle.check)
+        result = self.data.take_away()
         return Outcome(JobStatus.COMPLETED, exit_code=0, result=result)
 
     def _execute(self, environment: BuiltEnvironment) -> Ended:
@@ -100,15 +103,15 @@ class Attempt:
 
     def _command(self, environment: BuiltEnvironment) -> list[str]:
         places = {
-            **{("inputs", name): path for name, path in self.folders.inputs.items()},
-            **{("outputs", name): output.folder for name, output in self.folders.outputs.items()},
+            **{("inputs", name): place for name, place in self.data.inputs.items()},
+            **{("outputs", name): str(output.folder) for name, output in self.data.outputs.items()},
         }
 
         def place(match: re.Match[str]) -> str:
-            found: Path | None = places.get((match[1], match[2]))
+            found = places.get((match[1], match[2]))
             if found is None:
                 raise StepFailure(f"The arguments name {match[0]}, and the step has no such {match[1][:-1]}.")
-            return str(found)
+            return found
 
         command = [_PLACEHOLDER.sub(place, part) for part in self.lease.spec.command]
         if not command or any("\0" in part for part in command):

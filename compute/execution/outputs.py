@@ -5,20 +5,23 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from compute.execution.folders import Output
 from compute.spec import JobResult, OutputRecord
+
+if TYPE_CHECKING:
+    from compute.data.outputs import Output
 
 _READ_BYTES = 1024 * 1024
 _SHOWN = 20
 
 
-def record_outputs(outputs: Mapping[str, Output], say: Callable[[str], None], check: Callable[[], None]) -> JobResult:
+def record_outputs(outputs: "Mapping[str, Output]", say: Callable[[str], None], check: Callable[[], None]) -> JobResult:
     """Walk every output. What is no part of it is named to `say`; `check` is called now and then and may raise."""
     return JobResult(outputs={name: _record(name, output, say, check) for name, output in outputs.items()})
 
 
-def _record(name: str, output: Output, say: Callable[[str], None], check: Callable[[], None]) -> OutputRecord:
+def _record(name: str, output: "Output", say: Callable[[str], None], check: Callable[[], None]) -> OutputRecord:
     digest = hashlib.sha256()
     file_count = size_bytes = left_out = 0
     for relative, path in _files(output.folder):
@@ -44,6 +47,11 @@ def _record(name: str, output: Output, say: Callable[[str], None], check: Callab
     )
 
 
+def files_of(root: Path) -> Iterator[tuple[str, Path]]:
+    """The files of an output, by relative path: without what is no part of it."""
+    return ((relative, path) for relative, path in _files(root) if _is_part(path, root))
+
+
 def _files(root: Path) -> Iterator[tuple[str, Path]]:
     """Everything below `root` that is not a folder, by relative path, in the order of its bytes folder by folder."""
     pending = [""]
@@ -67,7 +75,7 @@ def _files(root: Path) -> Iterator[tuple[str, Path]]:
 def _hash(path: Path, root: Path, check: Callable[[], None]) -> tuple[bytes, int] | None:
     """Digest and size of a file, or of the file in the same output that a link leads to; None for anything else."""
     try:
-        if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
+        if not _is_within(path, root):
             return None
         # Not blocking: opening a named pipe would wait for its writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -82,3 +90,14 @@ def _hash(path: Path, root: Path, check: Callable[[], None]) -> tuple[bytes, int
             digest.update(data)
             size_bytes += len(data)
     return digest.hexdigest().encode(), size_bytes
+
+
+def _is_part(path: Path, root: Path) -> bool:
+    try:
+        return _is_within(path, root) and path.is_file()
+    except (OSError, RuntimeError):
+        return False
+
+
+def _is_within(path: Path, root: Path) -> bool:
+    return not path.is_symlink() or path.resolve().is_relative_to(root.resolve())

@@ -5,7 +5,8 @@ it was started with. The node adopts orphans (`PR_SET_CHILD_SUBREAPER`), so what
 
 Run as a program (`python processes.py MARKER SECONDS`), it is a node's guardian. The node writes a byte to it whenever
 its leases were renewed. When its standard input ends, because the node did, however that came, or when no byte came for
-so many seconds, because the node hangs or is cut off, it ends every process whose marker begins with MARKER.
+so many seconds, because the node hangs or is cut off, it ends every process whose marker begins with MARKER, and
+unmounts what they had mounted.
 """
 
 import contextlib
@@ -23,6 +24,7 @@ MARKER = "STUDIO_JOB"
 _PR_SET_CHILD_SUBREAPER = 36
 _PROC = Path("/proc")
 _GIVE_UP_S = 30.0
+_MNT_DETACH = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,47 @@ def kill_until_gone(find: Callable[[], set[int]], *, give_up_s: float = _GIVE_UP
     return set()
 
 
+def unmount(point: str) -> None:
+    """At once for everybody, however busy it is: who still holds it keeps an error. Nothing mounted is fine."""
+    with contextlib.suppress(OSError):
+        if ctypes.CDLL(None, use_errno=True).umount2(os.fsencode(point), _MNT_DETACH) == 0:
+            return
+        import subprocess  # late: a guardian is small
+
+        subprocess.run(
+            ["fusermount", "-u", "-z", "--", point],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
+
+
+def mounts() -> list[tuple[str, str]]:
+    """Device and place of everything that is mounted, the last one first."""
+    lines = Path("/proc/self/mounts").read_bytes().splitlines()
+    return [(_plain(fields[0]), _plain(fields[1])) for line in reversed(lines) if len(fields := line.split(b" ")) > 1]
+
+
+def unmount_marked(marker: str) -> None:
+    """What processes whose marker begins so had mounted: they put it where the device's name stands."""
+    for device, point in mounts():
+        if device.startswith(marker):
+            unmount(point)
+
+
+def unmount_below(folder: Path) -> None:
+    for _, point in mounts():
+        if Path(point).is_relative_to(folder):
+            unmount(point)
+
+
+def _plain(field: bytes) -> str:
+    """The kernel writes spaces and the like as three octal digits."""
+    first, *rest = field.split(b"\\")
+    return os.fsdecode(first + b"".join(bytes([int(part[:3], 8)]) + part[3:] for part in rest))
+
+
 def now_s() -> float:
     """Seconds that go on while the machine sleeps: a lease does not wait for a laptop's lid to open."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
@@ -147,8 +190,13 @@ def guard(marker: str, fence_after_s: float) -> None:
                 break
             renewed_s = now_s()
         elif now_s() - renewed_s > fence_after_s:
-            kill_until_gone(lambda: members(marker=marker))
+            _end_all(marker)
+    _end_all(marker)
+
+
+def _end_all(marker: str) -> None:
     kill_until_gone(lambda: members(marker=marker))
+    unmount_marked(marker)
 
 
 def _read_renewals() -> bool:

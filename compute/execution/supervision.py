@@ -68,6 +68,14 @@ def spawn(
     return process
 
 
+def taken_in(start: Callable[[], None]) -> None:
+    """Let `start` begin processes that stay, and end by themselves with this one: they are nobody's orphans."""
+    with _starting:
+        before = children()
+        start()
+        awaited.update(children() - before)
+
+
 class Supervisor:
     """Watches one spawned process until it and its whole tree are gone."""
 

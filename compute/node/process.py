@@ -88,6 +88,7 @@ def _take_over(node: Node) -> None:
     left = processes.kill_until_gone(lambda: _leftovers(node))
     if left:
         logger.error("processes %s of an earlier node can't be ended: they hang in the kernel", sorted(left))
+    processes.unmount_marked(NodeContext.marker_of_node(node))
     handed_back = patiently(lambda: hand_back_inherited(earlier))
     if handed_back:
         logger.warning("%d jobs of this node's last incarnation were handed back", handed_back)
@@ -106,6 +107,8 @@ def _remove_old_folders() -> None:
     held = {token.hex for token in tokens if token is not None}
     for folder in folders:
         if folder.name not in held:
+            if (folder / "mounts").exists():
+                processes.unmount_below(folder)
             shutil.rmtree(folder, ignore_errors=True)
 
 

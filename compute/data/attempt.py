@@ -1,0 +1,57 @@
+"""All data of one attempt: brought before its command, taken away after it, let go of in any case."""
+
+from pathlib import Path
+from typing import Self
+
+from compute.data.desk import Desk
+from compute.data.inputs import Inputs
+from compute.data.mounting import Mounts
+from compute.data.outputs import Output, lay_out, upload_outputs
+from compute.execution.outputs import record_outputs
+from compute.services.leases import Lease
+from compute.spec import JobResult
+from datastores.places import Places
+from datastores.sources import DataPath
+
+
+class AttemptData:
+    """Lies below `root`. A context, for what is mounted has to go whatever happens."""
+
+    def __init__(self, lease: Lease, root: Path, desk: Desk) -> None:
+        self.lease, self.root, self.desk = lease, root, desk
+        self.inputs: dict[str, str] = {}
+        self.outputs: dict[str, Output] = {}
+        self._mounts = Mounts(root / "mounts", desk)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._mounts.close()
+
+    def bring(self) -> None:
+        """Raises StepFailure, InterruptedByWish, OSError."""
+        spec = self.lease.spec
+        if not (spec.inputs or spec.outputs):
+            return
+        with Places(self.lease.workspace_id) as places:
+            places.load(
+                [
+                    *(path for data in spec.inputs.values() for path in data.paths),
+                    *(DataPath(datastore_id=output.datastore_id, path="") for output in spec.outputs.values()),
+                ]
+            )
+            self.outputs = lay_out(
+                spec.outputs,
+                attempt=self.lease.attempt,
+                aside=self.root / "outputs",
+                places=places,
+                desk=self.desk,
+            )
+            self.inputs = Inputs(self.root, places=places, desk=self.desk, mounts=self._mounts).bring(spec.inputs)
+
+    def take_away(self) -> JobResult:
+        """What the command left in its outputs. Raises StepFailure, InterruptedByWish, OSError."""
+        result = record_outputs(self.outputs, self.desk.say, self.desk.check)
+        upload_outputs(self.outputs, workspace_id=self.lease.workspace_id, desk=self.desk)
+        return result

@@ -1,0 +1,70 @@
+"""Where an attempt's thread sits while data comes or goes: it hears wishes, keeps the log, and waits for others."""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import TypeVar
+
+from compute.execution.handle import Handle
+from compute.logs.writer import LogWriter
+
+T = TypeVar("T")
+
+SAY_EVERY_S = 3.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.002, 0.1
+
+
+@dataclass
+class Desk:
+    """Only the attempt's own thread uses it: the log is written by one."""
+
+    handle: Handle
+    log: LogWriter
+
+    def say(self, text: str) -> None:
+        self.log.say(text)
+        self.log.store_if_due()
+
+    def check(self) -> None:
+        """Raises InterruptedByWish."""
+        self.handle.check()
+
+    def wait_until(self, is_over: Callable[[], bool], meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Raises InterruptedByWish within a moment, whatever others are stuck in."""
+        pause_s = _FIRST_PAUSE_S
+        while not is_over():
+            self.handle.wait(pause_s)
+            pause_s = min(1.5 * pause_s, _LONGEST_PAUSE_S)
+            meanwhile()
+            self.log.store_if_due()
+
+    def call(self, work: Callable[[], T]) -> T:
+        """`work` on a thread of its own: a server that does not answer must not hold up a wish."""
+        answer: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                answer.set_result(work())
+            except BaseException as error:  # noqa: BLE001 (raised again by `result`)
+                answer.set_exception(error)
+
+        threading.Thread(target=run, name="data", daemon=True).start()
+        self.wait_until(answer.done)
+        return answer.result()
+
+
+class Rhythm:
+    """Says yes every few seconds, and not at once."""
+
+    def __init__(self, every_s: float = SAY_EVERY_S) -> None:
+        self.every_s = every_s
+        self._at = time.monotonic()
+
+    def is_due(self) -> bool:
+        now = time.monotonic()
+        if now - self._at < self.every_s:
+            return False
+        self._at = now
+        return True

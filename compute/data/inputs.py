@@ -1,0 +1,242 @@
+"""What each input of an attempt becomes on this machine.
+
+What lies in a folder of this machine is read in place. The rest is downloaded through the node's cache, mounted, or
+named by its address, as the input's mode says; a table is read once and kept as Parquet.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
+from pathlib import Path
+from urllib.parse import unquote
+
+from compute.data.cache import DataCache, Remote, store_digest
+from compute.data.desk import Desk
+from compute.data.downloading import Download, Wanted
+from compute.data.mounting import Mounts, NoFuseError, View
+from compute.data.retrying import BROKEN, as_failure
+from compute.execution.reasons import StepFailure
+from compute.spec import JobInput
+from datastores.backends import Entry, NoSuchPath
+from datastores.paths import Glob, is_glob, name_of, parent_of
+from datastores.places import Place, Places
+from studio.lib.problems import UserError
+
+_NAME_BYTES = 200
+
+
+class Inputs:
+    """Lays the inputs of an attempt out below `root`. What `places` opens is open as long as they are needed."""
+
+    def __init__(self, root: Path, *, places: Places, desk: Desk, mounts: Mounts) -> None:
+        self.root, self.places, self.desk, self.mounts = root, places, desk, mounts
+
+    def bring(self, inputs: Mapping[str, JobInput]) -> dict[str, str]:
+        """What stands for each input in the command. Raises StepFailure, InterruptedByWish, OSError."""
+        return {name: self._bring(name, data) for name, data in inputs.items()}
+
+    def _bring(self, name: str, data: JobInput) -> str:
+        label = f"Input “{name}”"
+        try:
+            if data.table is not None:
+                from compute.data.tables import bring_table
+
+                return str(bring_table(name, data, self.root / "inputs" / name, places=self.places, desk=self.desk))
+            places = [self.places.of(path) for path in data.paths]
+            if len(places) == 1 and not _is_pattern(places[0]):
+                return self._plain(name, label, places[0], data)
+            return self._several(name, label, places, data)
+        except (UserError, *BROKEN) as error:
+            raise as_failure(error, label) or error from error
+
+    def _plain(self, name: str, label: str, place: Place, data: JobInput) -> str:
+        """One file, or one folder."""
+        here = place.backend.local_path(place.path)
+        if here is not None:
+            if not here.exists():
+                raise _nothing_there(label, place)
+            return str(here)
+        if data.mode == "direct":
+            return place.backend.address(place.path)
+        if data.mode == "mount":
+            try:
+                return str(self._mounted_plain(name, label, place))
+            except NoFuseError as error:
+                self._say_no_fuse(name, error)
+        folder = self._folder(name)
+        target = folder / _file_name(place) if place.path else folder
+        above = parent_of(place.path)
+        if not self._download(name, folder, [place], above=f"{above}/" if above else ""):
+            self._look(label, place)  # an empty folder is as good as any
+            target.mkdir(exist_ok=True)
+        return str(target)
+
+    def _several(self, name: str, label: str, places: Sequence[Place], data: JobInput) -> str:
+        """A folder with all that globs and several paths mean; for `direct`, a file with an address a line."""
+        away = [place for place in places if not _is_here(place)]
+        if away and data.mode == "direct":
+            return str(self._addresses(name, label, places))
+        folder = self._folder(name)
+        # What a single glob finds lies as below its own folder; what several paths find, as below the datastore.
+        above = _folder_of(places[0].path) if len(places) == 1 else ""
+        count = sum(_link_in_place(folder, place, above) for place in places if _is_here(place))
+        if away and data.mode == "mount":
+            try:
+                count += sum(self._link_mounted(name, folder, place, above) for place in away)
+                away = []
+            except NoFuseError as error:
+                self._say_no_fuse(name, error)
+        if away:
+            count += self._download(name, folder, away, above=above)
+        if not count:
+            raise _no_match(label, places)
+        return str(folder)
+
+    def _folder(self, name: str) -> Path:
+        folder = self.root / "inputs" / name
+        folder.mkdir(parents=True)
+        return folder
+
+    def _download(self, name: str, folder: Path, places: Sequence[Place], *, above: str) -> int:
+        download = Download(name, cache=DataCache.of_this_node(), desk=self.desk)
+
+        def wanted() -> Iterator[Wanted]:
+            for place in places:
+                store = _store_of(place)
+                if place.datastore is None:
+                    entry = download.patience.call(lambda place=place: place.backend.stat(place.path))  # type: ignore[misc]
+                    yield Wanted(place.backend, Remote(store, entry), folder / _file_name(place))
+                    continue
+                for entry in download.patience.listed(place.backend, place.path):
+                    target = folder / _relative(entry, above, download.label)
+                    yield Wanted(place.backend, Remote(store, entry), target)
+
+        return download.run(wanted())
+
+    def _mounted_plain(self, name: str, label: str, place: Place) -> Path:
+        entry = self._look(label, place)
+        shown = _file_name(place)
+        if entry.kind == "folder":
+            return self.mounts.mount(name, place, View(root=place.path), shown or name)
+        return self.mounts.mount(name, place, View(files={shown: place.path}), "files") / shown
+
+    def _link_mounted(self, name: str, folder: Path, place: Place, above: str) -> int:
+        """Links for what a path finds, into a mounted file system. Returns how many."""
+        if place.datastore is None:
+            entry, shown = self._look(name, place), _file_name(place)
+            mounted = self.mounts.mount(name, place, View(files={shown: entry.path}), "files")
+            return _link(folder / shown, mounted / shown)
+        top = Glob(place.path).folder
+        entries = self.desk.call(lambda: list(place.backend.glob(place.path)))
+        if not entries:
+            return 0
+        if not _is_pattern(place):
+            top = parent_of(place.path)
+        mounted = self.mounts.mount(name, place, View(root=top), "files")
+        below = f"{top}/" if top else ""
+        label = f"Input “{name}”"
+        return sum(
+            _link(folder / _relative(entry, above, label), mounted / _relative(entry, below, label))
+            for entry in entries
+        )
+
+    def _say_no_fuse(self, name: str, error: NoFuseError) -> None:
+        self.desk.say(f"This node can't mount {name} ({error}), so it is downloaded instead.")
+
+    def _addresses(self, name: str, label: str, places: Sequence[Place]) -> Path:
+        def addresses() -> list[str]:
+            return [
+                place.backend.address(path)
+                for place in places
+                for path in (_matches(place) if _is_pattern(place) else [place.path])
+            ]
+
+        found = self.desk.call(addresses)
+        if not found:
+            raise _no_match(label, places)
+        file = self._folder(name) / "addresses.txt"
+        file.write_text("".join(f"{address}\n" for address in found), errors="surrogateescape")
+        return file
+
+    def _look(self, label: str, place: Place) -> Entry:
+        try:
+            return self.desk.call(lambda: place.backend.stat(place.path))
+        except NoSuchPath as error:
+            raise _nothing_there(label, place) from error
+
+
+def _is_pattern(place: Place) -> bool:
+    """A web address may well hold a question mark."""
+    return place.datastore is not None and is_glob(place.path)
+
+
+def _matches(place: Place) -> Iterator[str]:
+    return (entry.path for entry in place.backend.glob(place.path))
+
+
+def _is_here(place: Place) -> bool:
+    return place.backend.local_path("") is not None
+
+
+def _store_of(place: Place) -> str:
+    if place.datastore is None:
+        return store_digest("http", {"url": place.backend.location})
+    return store_digest(place.datastore.kind, place.datastore.config)
+
+
+def _link_in_place(folder: Path, place: Place, above: str) -> int:
+    """A link for every file that a path means, at the file's path without `above`. Returns how many."""
+    made: set[Path] = set()
+    count = 0
+    for entry in place.backend.glob(place.path):
+        here = place.backend.local_path(entry.path)
+        assert here is not None, "a store is reached as a folder as a whole, or not at all"
+        link = folder / entry.path.removeprefix(above)
+        if link.parent not in made:
+            link.parent.mkdir(parents=True, exist_ok=True)
+            made.add(link.parent)
+        count += _link(link, here)
+    return count
+
+
+def _link(link: Path, to: Path) -> int:
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if not link.is_symlink():
+        link.symlink_to(to)
+    return 1
+
+
+def _folder_of(glob: str) -> str:
+    """The folders that a glob names before its first pattern, with a closing `/`."""
+    parts = glob.split("/")[:-1]
+    fixed = list(takewhile(lambda part: not is_glob(part), parts))
+    return "".join(f"{part}/" for part in fixed)
+
+
+def _relative(entry: Entry, above: str, label: str) -> str:
+    """Where a file of a store lies below the input's folder. An object may have any name; a file may not."""
+    relative = entry.path.removeprefix(above)
+    if any(part in {"", ".", ".."} for part in relative.split("/")) or "\0" in relative:
+        raise StepFailure(
+            f"{label}: “{relative[:200]}” is no path that a disk can hold. Rename it, or use the mode direct."
+        )
+    return relative
+
+
+def _file_name(place: Place) -> str:
+    """What the last part of a path is called here. The query of a web address says nothing about its content."""
+    if place.datastore is not None:
+        return name_of(place.path)
+    name = unquote(name_of(place.path.partition("?")[0])).replace("/", "_").replace("\0", "_")
+    while len(name.encode(errors="replace")) > _NAME_BYTES:
+        name = name[1:]
+    return name if name not in {"", ".", ".."} else "data"
+
+
+def _nothing_there(label: str, place: Place) -> StepFailure:
+    where = f"at “{place.path}” in its datastore" if place.datastore else f"at {place.label}"
+    return StepFailure(f"{label}: there is nothing {where}.")
+
+
+def _no_match(label: str, places: Sequence[Place]) -> StepFailure:
+    paths = ", ".join(f"“{place.path}”" for place in places)
+    return StepFailure(f"{label}: no file matches {paths} in its datastore.")

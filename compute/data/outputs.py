@@ -1,0 +1,72 @@
+"""Where an attempt writes its outputs: in their datastore, where that is a folder of this machine, else aside."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from compute.data.desk import Desk
+from compute.data.retrying import BROKEN, as_failure
+from compute.data.uploading import Upload, look_at_destination
+from compute.execution.outputs import files_of
+from compute.execution.reasons import StepFailure
+from compute.spec import JobOutput
+from datastores.backends import Backend
+from datastores.places import Places
+from datastores.sources import DataPath
+from studio.lib.problems import UserError
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A folder that the step writes: where it is here, and what it is called in its datastore."""
+
+    folder: Path
+    datastore_id: int
+    path: str
+    is_uploaded: bool = False  # when the command has ended well
+
+
+def lay_out(
+    outputs: Mapping[str, JobOutput], *, attempt: int, aside: Path, places: Places, desk: Desk
+) -> dict[str, Output]:
+    """The folders, made. Raises StepFailure, InterruptedByWish, OSError."""
+    laid: dict[str, Output] = {}
+    for name, output in outputs.items():
+        path = output.path.replace("{attempt}", str(attempt))
+        backend, here = _opened(name, DataPath(datastore_id=output.datastore_id, path=path), places)
+        if here is None:
+            look_at_destination(name, backend, desk=desk)
+            if output.mode == "mount":
+                desk.say(f"{name} is uploaded when the step has ended: files written through a mount can get lost.")
+        folder = here or aside / name
+        folder.mkdir(parents=True, exist_ok=True)
+        laid[name] = Output(folder, output.datastore_id, path, is_uploaded=here is None)
+    return laid
+
+
+def _opened(name: str, path: DataPath, places: Places) -> tuple[Backend, Path | None]:
+    """The store, and the place on this machine where it has one."""
+    label = f"Output “{name}”"
+    try:
+        place = places.of(path)
+        here = place.backend.local_path(path.path)
+    except (UserError, *BROKEN) as error:
+        raise as_failure(error, label) or error from error
+    if here is None and not place.backend.is_writable:
+        assert place.datastore is not None
+        raise StepFailure(f"{label}: the datastore {place.datastore.name} can only be read. Choose another one.")
+    return place.backend, here
+
+
+def upload_outputs(outputs: Mapping[str, Output], *, workspace_id: int, desk: Desk) -> None:
+    """Bring away what was written aside. Credentials are opened anew: the step may have taken days.
+
+    Raises StepFailure, InterruptedByWish, OSError.
+    """
+    wanted = {name: output for name, output in outputs.items() if output.is_uploaded}
+    if not wanted:
+        return
+    with Places(workspace_id) as places:
+        for name, output in wanted.items():
+            backend, _ = _opened(name, DataPath(datastore_id=output.datastore_id, path=output.path), places)
+            Upload(name, backend, output.path, desk=desk).run(files_of(output.folder))
