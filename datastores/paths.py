@@ -89,6 +89,18 @@ class Glob:
     def accepts(self, state: frozenset[int]) -> bool:
         return len(self._parts) in state
 
+    def is_deep(self, state: frozenset[int]) -> bool:
+        """Whether folders of any depth may match from here on."""
+        return any(part == ANY_DEPTH for part in self._next(state))
+
+    def name_prefix(self, state: frozenset[int]) -> str:
+        """What every name that can come next begins with."""
+        following = self._next(state)
+        return re.split(r"[*?]", following[0], maxsplit=1)[0] if len(following) == 1 else ""
+
+    def _next(self, state: frozenset[int]) -> list[str]:
+        return [self._parts[number] for number in state if number < len(self._parts)]
+
     def _closure(self, state: set[int]) -> frozenset[int]:
         last = len(self._parts) - 1
         skipped = {number + 1 for number in state if number < last and self._parts[number] == ANY_DEPTH}

@@ -9,6 +9,7 @@ from studio.lib.problems import UserError
 
 STORES: Mapping[str, str] = {
     "local": "datastores.backends.local.LocalFolder",
+    "s3": "datastores.backends.s3.S3Store",
 }
 
 
