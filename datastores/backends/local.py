@@ -49,6 +49,7 @@ class LocalFolderConfig(BackendConfig):
             "/mnt/data, works where its administrator has allowed it with the setting STUDIO_LOCAL_DATASTORE_ROOTS."
         ),
         max_length=1000,
+        json_schema_extra={"fixed": True},
     )
 
 
@@ -78,7 +79,7 @@ class LocalFolder(Backend):
         root = Path(os.path.realpath(home / path))
         own = home / str(workspace_id)
         if not root.is_relative_to(own):
-            _require_allowed(root)
+            require_allowed(root)
         try:
             if root.is_relative_to(own):
                 root.mkdir(parents=True, exist_ok=True)
@@ -95,7 +96,7 @@ class LocalFolder(Backend):
     def open(cls, config: BackendConfig, _credentials: Credentials) -> Self:
         root = workspaces_home() / cast("LocalFolderConfig", config).path
         if not root.is_relative_to(workspaces_home()):
-            _require_allowed(Path(os.path.realpath(root)))
+            require_allowed(Path(os.path.realpath(root)))
         return cls(root)
 
     @property
@@ -318,7 +319,7 @@ def workspaces_home() -> Path:
     return Path(os.path.realpath(settings.STUDIO_HOME / "workspaces"))
 
 
-def _require_allowed(root: Path) -> None:
+def require_allowed(root: Path) -> None:
     """Raise UserError unless an administrator allowed `root` and nothing private of the studio is in reach from it."""
     private = [Path(os.path.realpath(place)) for place in _private_places()]
     if any(root.is_relative_to(place) or place.is_relative_to(root) for place in private):
