@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from pipelines.api import pipelines, runs, sources
+from pipelines.api import lineage, pipelines, runs, sources
 
 _PIPELINES = [
     path("", pipelines.PipelinesView.as_view(), name="api-pipelines"),
@@ -39,4 +39,5 @@ urlpatterns = [
     path("workspaces/<slug:slug>/pipelines/", include(_PIPELINES)),
     path("workspaces/<slug:slug>/sources/", include(_SOURCES)),
     path("workspaces/<slug:slug>/runs/", include(_RUNS)),
+    path("workspaces/<slug:slug>/lineage/", lineage.LineageView.as_view(), name="api-lineage"),
 ]

@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from pipelines import builder_views, run_views, views
+from pipelines import builder_views, lineage_views, run_views, views
 
 pipelines = [
     path("", views.pipeline_list, name="list"),
@@ -17,8 +17,14 @@ runs = [
     path("<int:run_id>/timeline/", run_views.timeline_figure, name="timeline"),
 ]
 
+lineage = [
+    path("", lineage_views.page, name="page"),
+    path("versions/<int:version_id>/", lineage_views.of_version, name="of_version"),
+]
+
 urlpatterns = [
     path("w/<slug:slug>/pipelines/", include((pipelines, "pipelines"))),
     path("w/<slug:slug>/runs/", include((runs, "runs"))),
+    path("w/<slug:slug>/lineage/", include((lineage, "lineage"))),
     path("help/", views.help_page, name="help"),
 ]

@@ -58,7 +58,7 @@ class EventsView(WorkspaceAPIView):
     def get(self, request: Request, slug: str, run_id: int) -> Response:
         """What happened after event number `after`; ask again from the last one until nothing comes."""
         run = queries.run_of(self.access.workspace, run_id)
-        events = queries.events_after(run, _number(request, "after", default=0))
+        events = queries.events_after(run, whole_number(request, "after", default=0))
         return Response({"events": events, "last_event": run.last_event})
 
 
@@ -102,8 +102,8 @@ class LogView(StepAPIView):
         page = queries.log_page(
             self.step(run_id, name),
             attempt=_attempt(request),
-            start=_number(request, "start", default=0),
-            count=_number(request, "count", default=reading.MAX_LINES),
+            start=whole_number(request, "start", default=0),
+            count=whole_number(request, "count", default=reading.MAX_LINES),
         )
         return Response(page)
 
@@ -125,7 +125,7 @@ class LogSearchView(StepAPIView):
         if attempt is None or not needle:
             return Response(reading.LogSearch(None, [], more=False, next_line=None).as_json())
         backward = request.query_params.get("direction") == "backward"
-        start = _number(request, "from", default=reading.total_lines(attempt) if backward else 0)
+        start = whole_number(request, "from", default=reading.total_lines(attempt) if backward else 0)
         found = reading.search(attempt, needle, start_line=start, direction="backward" if backward else "forward")
         return Response(found.as_json())
 
@@ -177,11 +177,11 @@ class CodeView(StepAPIView):
 
 
 def _attempt(request: Request) -> int | None:
-    number = _number(request, "attempt", default=0)
+    number = whole_number(request, "attempt", default=0)
     return number or None
 
 
-def _number(request: Request, name: str, *, default: int) -> int:
+def whole_number(request: Request, name: str, *, default: int) -> int:
     given = request.query_params.get(name, "").strip()
     if not given:
         return default

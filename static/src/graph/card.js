@@ -4,7 +4,7 @@ import { duration, plural, secondsBetween } from "../lib/format.js";
 import { icon, isTerminal, statusOf } from "../lib/status.js";
 import { h } from "./dom.js";
 
-const KIND_ICONS = { step: "brand-python", dataset: "database" };
+const KIND_ICONS = { step: "brand-python", dataset: "database", file: "folder", more: "dots" };
 
 /** Seconds that a node has taken so far, or null before it started. */
 export function secondsTaken(node, now = Date.now()) {
@@ -16,6 +16,7 @@ export function secondsTaken(node, now = Date.now()) {
 /** What a screen reader says of a node. */
 export function spokenName(node) {
   const parts = [node.kind === "dataset" ? `Dataset ${node.title}` : node.title];
+  if (node.kind === "file" || node.kind === "more") parts.push(node.subtitle);
   if (node.status) parts.push(statusOf(node.status).word);
   const taken = secondsTaken(node);
   if (taken !== null) parts.push(duration(taken));
@@ -40,11 +41,14 @@ export function paint(card, node) {
   painted.set(card, look);
   const status = node.status ? statusOf(node.status) : null;
   const state = ["is-selected", "is-on-path"].filter((name) => card.classList.contains(name));
-  card.className = ["graph-node", `graph-node--${node.kind}`, status?.className.replace(/^status /, "") ?? "", ...state]
+  // All but steps are as low as datasets.
+  const kinds = node.kind === "step" ? ["step"] : [...new Set(["dataset", node.kind])];
+  card.className = ["graph-node", ...kinds.map((kind) => `graph-node--${kind}`), status?.className.replace(/^status /, "") ?? "", ...state]
     .filter(Boolean)
     .join(" ");
   card.classList.toggle("has-status", Boolean(status));
   card.classList.toggle("has-problems", node.problems > 0);
+  card.classList.toggle("is-marked", Boolean(node.marked));
   card.setAttribute("aria-label", spokenName(node));
   card.title = node.title;
   card.replaceChildren(
@@ -52,7 +56,7 @@ export function paint(card, node) {
     h(
       "div",
       { class: "graph-node__body" },
-      h("span", { class: "graph-node__kind" }, icon(KIND_ICONS[node.kind] ?? "box")),
+      h("span", { class: "graph-node__kind" }, icon(node.icon ?? KIND_ICONS[node.kind] ?? "box")),
       h(
         "span",
         { class: "graph-node__text" },

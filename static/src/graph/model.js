@@ -1,7 +1,8 @@
 /**
  * A graph as data: nodes with named ports, edges between ports, and what follows from them. Never touches the DOM.
  *
- * A node: {id, title, subtitle, kind: "step" | "dataset", status, started_at, finished_at, detail, badge, problems,
+ * A node: {id, title, subtitle, kind: "step" | "dataset" | "file" | "more", icon, marked, status, started_at,
+ * finished_at, detail, badge, problems,
  * inputs: [name | {name, label, bound}], outputs: [name | {name, label}]}; only `id` must be there, and `label` is what
  * is shown of a port where that differs from the name that edges use. `status` is one of the words of
  * `lib/status.js`; times are ISO strings; `problems` is a count. An edge: {from, output, to, input}, by id and name.
@@ -53,7 +54,7 @@ export const edgeId = ({ from, output, to, input }) => JSON.stringify([from, out
 
 /** Width and height of a node's card in pixels at zoom 1; the same sum places ports and lays out the graph. */
 export function nodeSize(node) {
-  if (node.kind === "dataset") return { width: NODE_WIDTH, height: DATASET_HEIGHT };
+  if (node.kind !== "step") return { width: NODE_WIDTH, height: DATASET_HEIGHT };
   const ports = Math.max(node.inputs.length, node.outputs.length);
   const strips = (node.inputs.length ? 1 : 0) + (node.outputs.length ? 1 : 0);
   return {

@@ -326,7 +326,7 @@ export class GraphView {
     if (!path) return;
     const upstream = this.graph.nodes.get(edge.from);
     const names = ["graph-edge"];
-    if (upstream.kind === "dataset") names.push("is-data");
+    if (upstream.kind !== "step") names.push("is-data");
     if (upstream.status === "running") names.push("is-flowing");
     if (upstream.status && statusOf(upstream.status).tone === "good") names.push("is-done");
     if (this.path?.edges.has(edge.id)) names.push("is-on-path");
