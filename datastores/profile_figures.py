@@ -62,9 +62,12 @@ def spark(column: ColumnProfile) -> str:
     return bars([top.count for top in column.top], most=10)
 
 
-def bars(counts: Sequence[float], *, most: int = 0) -> str:
-    """A path of upright bars, the highest as high as the picture. `most`: room for so many, though there be fewer."""
-    highest = max(counts, default=0)
+def bars(counts: Sequence[float], *, most: int = 0, highest: float = 0.0) -> str:
+    """A path of upright bars; one of `highest` (else the highest of them) is as high as the picture.
+
+    `most`: room for so many, though there be fewer.
+    """
+    highest = highest or max(counts, default=0)
     if highest <= 0:
         return ""
     width = SPARK_WIDTH / max(len(counts), most)

@@ -6,7 +6,8 @@ import { statusOf } from "./status.js";
 const listening = new WeakMap();
 
 /**
- * Draw a figure made by the server, and again whenever the theme changes. A trace with `meta.status` gets its colour.
+ * Draw a figure made by the server, and again whenever the theme changes. A trace with `meta.status` gets its
+ * colour, one with `meta.tone` that of the token.
  * @param {any} element Plotly gives it an `on`.
  * @param {{data: any[], layout: any}} figure
  * @param {{onClick?: (customdata: any) => void}} [options]
@@ -37,7 +38,8 @@ const token = (name) => getComputedStyle(document.documentElement).getPropertyVa
 function painted(traces) {
   return traces.map((trace) => {
     const status = trace.meta?.status;
-    if (!status) return trace;
+    if (!status && !trace.meta?.tone) return trace;
+    if (!status) return { ...trace, marker: { ...trace.marker, color: token(`--${trace.meta.tone}`) } };
     const pattern = { ...trace.marker?.pattern, fillmode: "overlay", fgcolor: token("--surface"), fgopacity: 0.7 };
     return { ...trace, marker: { ...trace.marker, pattern, color: token(`--${statusOf(status).tone}`), opacity: 0.85 } };
   });
