@@ -11,6 +11,7 @@ _datastores = [
     path("<int:datastore_id>/file/", file_views.file, name="file"),
     path("<int:datastore_id>/download/", file_views.download, name="download"),
     path("<int:datastore_id>/image/", file_views.image, name="image"),
+    path("<int:datastore_id>/zip/", datastore_views.folder_zip, name="zip"),
     path("<int:datastore_id>/folders/", datastore_views.folder_new, name="folder_new"),
     path("<int:datastore_id>/delete-path/", datastore_views.path_delete, name="path_delete"),
     path("<int:datastore_id>/edit/", datastore_views.datastore_edit, name="edit"),

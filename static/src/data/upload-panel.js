@@ -7,16 +7,16 @@ const REFUSED_SHOWN = 200;
 export class UploadPanel {
   /**
    * @param {HTMLElement} element
-   * @param {{url: string, folder: string, onChange: () => void}} options
+   * @param {{url: string, largeUrl: string, folder: string, onChange: () => void}} options
    */
-  constructor(element, { url, folder, onChange }) {
+  constructor(element, { url, largeUrl, folder, onChange }) {
     this.element = element;
     this.folder = folder;
     this.onChange = onChange;
     this.waiting = /** @type {import("./uploader.js").Item[]} */ ([]);
     this.busy = false;
     this.refusedShown = 0;
-    this.uploader = new Uploader(url, { onProgress: (progress) => this.#show(progress) });
+    this.uploader = new Uploader(url, largeUrl, { onProgress: (progress) => this.#show(progress) });
     this.part = (name) => /** @type {HTMLElement} */ (element.querySelector(`[data-upload-${name}]`));
     this.part("cancel").addEventListener("click", () => this.#cancel());
     this.part("retry").addEventListener("click", () => this.#run(() => this.uploader.resume()));

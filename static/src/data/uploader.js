@@ -1,6 +1,7 @@
-/** Sends files batch by batch, one request at a time, and tells how far it is. Knows no page. */
+/** Sends small files batch by batch and large ones part by part, and tells how far it is. Knows no page. */
 import { csrfToken, errorFrom } from "../lib/api.js";
 import { batchesOf, sizeOf } from "./batches.js";
+import { LARGE_BYTES, ResumableFile } from "./resumable.js";
 
 const TRIES = 4;
 const FIRST_WAIT_MS = 500;
@@ -18,14 +19,18 @@ const FIRST_WAIT_MS = 500;
 
 export class Uploader {
   /**
-   * @param {string} url
+   * @param {string} url For batches.
+   * @param {string} largeUrl For large files, where they begin.
    * @param {{onProgress: (progress: Progress) => void}} options
    */
-  constructor(url, { onProgress }) {
+  constructor(url, largeUrl, { onProgress }) {
     this.url = url;
+    this.largeUrl = largeUrl;
     this.onProgress = onProgress;
     /** @type {XMLHttpRequest|null} */
     this.request = null;
+    /** @type {ResumableFile|null} */
+    this.large = null;
     this.cancelled = false;
     this.left = /** @type {Item[][]} */ ([]);
     this.folder = "";
@@ -39,7 +44,8 @@ export class Uploader {
    */
   async send(items, folder) {
     this.folder = folder;
-    this.left = batchesOf(items);
+    const isLarge = (item) => item.file.size > LARGE_BYTES;
+    this.left = [...batchesOf(items.filter((item) => !isLarge(item))), ...items.filter(isLarge).map((item) => [item])];
     this.progress = { files: 0, filesTotal: items.length, bytes: 0, bytesTotal: sizeOf(items), refused: [] };
     return this.resume();
   }
@@ -49,7 +55,7 @@ export class Uploader {
     this.onProgress(this.progress);
     while (this.left.length && !this.cancelled) {
       const batch = this.left[0];
-      const answer = await this.#sendBatch(batch);
+      const answer = batch[0].file.size > LARGE_BYTES ? await this.#sendLarge(batch[0]) : await this.#sendBatch(batch);
       if (this.cancelled) return;
       this.left.shift();
       this.progress.files += batch.length;
@@ -62,6 +68,25 @@ export class Uploader {
   cancel() {
     this.cancelled = true;
     this.request?.abort();
+    this.large?.giveUp();
+  }
+
+  /** What the studio says about this file does not stop the others. */
+  async #sendLarge({ path, file }) {
+    this.large = new ResumableFile(this.largeUrl, file, this.folder ? `${this.folder}/${path}` : path);
+    try {
+      await Promise.race([
+        this.large.send((sent) => this.onProgress({ ...this.progress, bytes: this.progress.bytes + sent })),
+        this.large.stopped,
+      ]);
+    } catch (/** @type {any} */ error) {
+      if (this.cancelled) return { refused: [] };
+      if (![400, 404, 409, 413].includes(error.status)) throw error;
+      return { refused: [{ path, message: error.detail }] };
+    } finally {
+      this.large = null;
+    }
+    return { refused: [] };
   }
 
   /** A batch that gets no answer, or a server's failure, is sent again: what was kept is just replaced. */

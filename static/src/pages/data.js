@@ -1,27 +1,32 @@
 // The pages of datastores and datasets: uploads, the selection, and the form of a dataset.
 import { wireDatasetForm } from "../data/dataset-form.js";
+import { wireCountedDeletes } from "../data/deleting.js";
 import { chosenFiles, droppedFiles } from "../data/dropped.js";
+import { wireKindForm } from "../data/kind-form.js";
+import { wireNodeTest } from "../data/node-test.js";
 import { wireSelection } from "../data/selection.js";
 import { UploadPanel } from "../data/upload-panel.js";
 import { toast } from "../lib/toast.js";
 
 const browser = document.querySelector("[data-browser]");
 if (browser instanceof HTMLElement) {
-  wireUploads(browser);
+  if (browser.dataset.uploadUrl) wireUploads(browser);
   wireSelection(browser);
+  wireCountedDeletes(browser);
 }
 
 const form = document.querySelector("[data-dataset-form]");
 if (form instanceof HTMLFormElement) wireDatasetForm(form);
 
-const kind = document.querySelector("[data-kind]");
-kind?.addEventListener("change", () => {
-  if (kind instanceof HTMLSelectElement) window.location.search = new URLSearchParams({ kind: kind.value }).toString();
-});
+const kindForm = document.querySelector("[data-kind-form]");
+if (kindForm instanceof HTMLFormElement) wireKindForm(kindForm);
+const nodeTest = document.querySelector("[data-node-test]");
+if (nodeTest instanceof HTMLElement) wireNodeTest(nodeTest);
 
 function wireUploads(/** @type {HTMLElement} */ page) {
   const panel = new UploadPanel(page.querySelector("[data-upload]"), {
     url: page.dataset.uploadUrl,
+    largeUrl: page.dataset.uploadsUrl,
     folder: page.dataset.folder,
     onChange: () => document.querySelector("#listing")?.dispatchEvent(new CustomEvent("studio:refresh")),
   });
