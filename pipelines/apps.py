@@ -8,9 +8,12 @@ class PipelinesConfig(AppConfig):
         # Tasks are registered by their import, in web processes too: services enqueue by name.
         import pipelines.tasks
         from compute.listener import listen
+        from datastores import uses
         from pipelines.sample import follow_preparation
         from pipelines.services import follow_jobs
+        from pipelines.store_uses import runs_on
 
         assert pipelines.tasks
         listen(follow_jobs)
         listen(follow_preparation)
+        uses.register(runs_on)
