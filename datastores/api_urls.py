@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from datastores.api import datasets, files, stores, uploads
+from datastores.api import datasets, files, profiles, stores, uploads
 
 _datastores = [
     path("", stores.DatastoresView.as_view(), name="api-datastores"),
@@ -34,6 +34,13 @@ _datasets = [
         datasets.DatasetVersionFilesView.as_view(),
         name="api-dataset-version-files",
     ),
+    path("<int:dataset_id>/versions/<int:number>/profile/", profiles.ProfileView.as_view(), name="api-dataset-profile"),
+    path(
+        "<int:dataset_id>/versions/<int:number>/profile/cancel/",
+        profiles.ProfileCancelView.as_view(),
+        name="api-dataset-profile-cancel",
+    ),
+    path("compare/", profiles.CompareView.as_view(), name="api-dataset-compare"),
 ]
 
 urlpatterns = [

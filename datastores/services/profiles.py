@@ -7,6 +7,7 @@ answers no, and nothing of its attempt counts any more.
 import uuid
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, connection, models, transaction
@@ -186,7 +187,7 @@ def _lose(profile: Profile) -> None:
     rows = Profile.objects.filter(pk=profile.pk, token=profile.token, heartbeat_at=profile.heartbeat_at)
     now = timezone.now()
     with transaction.atomic():
-        over = {"token": None, "heartbeat_at": None, "stage": "", "finished_at": now}
+        over: dict[str, Any] = {"token": None, "heartbeat_at": None, "stage": "", "finished_at": now}
         moved = transition(
             rows.filter(cancel_requested_at__isnull=False),
             TRANSITIONS,
@@ -224,7 +225,7 @@ def _mine(held: Held) -> models.QuerySet[Profile]:
     return Profile.objects.filter(pk=held.profile_id, token=held.token, status=WorkStatus.RUNNING)
 
 
-def _end(held: Held, status: WorkStatus, **changes: object) -> bool:
+def _end(held: Held, status: WorkStatus, **changes: Any) -> bool:
     with transaction.atomic():
         moved = transition(
             _mine(held), TRANSITIONS, to=status, token=None, heartbeat_at=None, finished_at=timezone.now(), **changes
