@@ -2,7 +2,8 @@
 
 A kind says how it lists a page of keys, looks at one, reads, writes and removes them: the methods of `ObjectStore` that
 are abstract. What folders are is made of that here: a folder is there as long as a key begins with its path and a
-slash; an empty one is kept by an empty object of that name, as all tools for such stores do it.
+slash; an empty one is kept by an empty object of that name, as all tools for such stores do it, or by one that is
+never shown, where a server (rclone's) makes a file of such a name.
 """
 
 import asyncio
@@ -28,6 +29,7 @@ PART_BYTES = 8 * 1024 * 1024
 UNKNOWN_PART_BYTES = 16 * 1024 * 1024  # of a stream that nobody knows the length of: enough for 156 GiB
 PARTS_AT_ONCE = 4
 KNOWN_FOLDERS = 1000
+KEEPER = ".studio-folder"
 ROOT_STAYS = "The datastore's own folder can't be deleted. Remove the datastore instead."
 
 # A folder that a walk is in: its key with a slash, and the state of the glob.
@@ -124,6 +126,8 @@ class ObjectStore(RemoteFiles):
         path = clean_path(path)
         if not path:
             raise UserError("Give the file a name.", loc=("path",))
+        if name_of(path) == KEEPER:
+            raise UserError(f"The name {KEEPER} is the studio's own. Choose another one.", loc=("path",))
         key = self._key(path)
         self._wait(self._clear_way(path), path)
         # The stream is read here and not in the loop of connections: it may be slow, and its errors are its own.
@@ -186,7 +190,7 @@ class ObjectStore(RemoteFiles):
         files = []
         for found in page.objects:
             entry = self._entry(found)
-            if found.key != top and not found.key.endswith("/") and not (found.is_folder and entry.path in known):
+            if _is_shown(found.key) and not (found.is_folder and entry.path in known):
                 files.append(entry)
         entries = sorted(folders + files, key=lambda entry: (entry.kind != "folder", entry.name.casefold(), entry.name))
         return Listing(entries, _pack(page.after) if page.after else None)
@@ -215,7 +219,11 @@ class ObjectStore(RemoteFiles):
         if any(head is not None and not head.is_folder for head in heads):
             raise _in_the_way(path)
         if not (await self._page(self._below(path), deep=True, limit=1)).objects:
-            await self._put(self._below(path), b"")
+            marker = self._below(path)
+            await self._put(marker, b"")
+            if not (await self._page(marker, deep=True, limit=1)).objects:
+                await self._remove([marker.removesuffix("/")])
+                await self._put(marker + KEEPER, b"")
 
     async def _deleted(self, path: str) -> None:
         found = await self._head(self._key(path))
@@ -288,7 +296,7 @@ class ObjectStore(RemoteFiles):
         for page in self._pages_ahead(folder + glob.name_prefix(state), deep=True):
             for found in page.objects:
                 path = found.key[len(folder) :]
-                if found.is_folder or not path or not _is_plain(path):
+                if found.is_folder or not _is_shown(path) or not _is_plain(path):
                     continue
                 above = parent_of(path)
                 if above not in states:
@@ -305,7 +313,7 @@ class ObjectStore(RemoteFiles):
                 following = glob.step(state, name) if name and _is_plain(name) else frozenset[int]()
                 if found is None and following:
                     yield key, following
-                elif found is not None and not key.endswith("/") and glob.accepts(following):
+                elif found is not None and _is_shown(key) and glob.accepts(following):
                     yield found
 
     def _pages_ahead(self, prefix: str, *, deep: bool) -> Iterator[Page]:
@@ -354,6 +362,11 @@ def _kind(kind: EntryKind, name: str) -> EntryKind:
 
 def _folder_name(key: str) -> str:
     return name_of(key.removesuffix("/"))
+
+
+def _is_shown(key: str) -> bool:
+    """Whether it is more than what keeps an empty folder."""
+    return not key.endswith("/") and name_of(key) not in {"", KEEPER}
 
 
 def _is_plain(path: str) -> bool:

@@ -61,6 +61,9 @@ class RemoteFiles(Backend):
         end = start + count if size is None else min(start + count, size)
         return self._fetch(entry, start, end).result() if start < end else b""
 
+    def local_path(self, path: str) -> None:
+        clean_path(path)
+
     def _fetch(self, entry: Entry, start: int, end: int) -> "Future[bytes]":
         return self._begin(self._read_range(entry, start, end), entry.path)
 

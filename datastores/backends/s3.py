@@ -254,11 +254,17 @@ class S3Store(ObjectStore):
         found = await client.get_object(
             Bucket=self._config.bucket, Key=key, Range=f"bytes={start}-{end - 1}", **options
         )
+        # Told by the header, for some servers say 200 to a part as well.
+        is_part = bool(found.get("ContentRange"))
+        if not is_part and found["ContentLength"] > end:
+            found["Body"].close()
+            raise UserError(
+                f"{shown(self.endpoint)} can't give a part of a file, as every S3 server can. Check the address.",
+                loc=ENDPOINT_LOC,
+            )
         async with found["Body"] as body:
             content: bytes = await body.read()
-        if found["ResponseMetadata"]["HTTPStatusCode"] != 206:  # a server without Range gives all of it
-            content = content[start:end]
-        return content
+        return content if is_part else content[start:end]
 
     async def _put(self, key: str, content: bytes) -> None:
         client = await self._client()
