@@ -13,6 +13,7 @@ from datastores.comparing import Overlaid
 from datastores.models import DatasetVersion, Profile
 from datastores.profile_queries import ColumnRow, ComparedColumn
 from datastores.services import profiles
+from datastores.sources import Column
 from studio.lib.problems import UserError
 from studio.workspaces.access import WorkspaceAPIView
 from studio.workspaces.permissions import Permission
@@ -110,16 +111,16 @@ def _compared_json(column: ComparedColumn) -> dict[str, Any]:
     return {
         "name": pair.name,
         "change": pair.change,
-        "a": _side(pair.before and pair.before.type, column.before),
-        "b": _side(pair.after and pair.after.type, column.after),
+        "a": _side(pair.before, column.before),
+        "b": _side(pair.after, column.after),
         "distribution": _laid_json(column.laid),
     }
 
 
-def _side(column_type: str | None, row: ColumnRow | None) -> dict[str, Any] | None:
-    if column_type is None:
+def _side(column: Column | None, row: ColumnRow | None) -> dict[str, Any] | None:
+    if column is None:
         return None
-    return {"type": column_type, "profile": row.column.model_dump(mode="json") if row else None}
+    return {"type": column.type, "profile": row.column.model_dump(mode="json") if row else None}
 
 
 def _laid_json(laid: Overlaid | None) -> dict[str, Any] | None:
