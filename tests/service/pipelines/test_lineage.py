@@ -1,10 +1,12 @@
 """Where data came from and what was made of it: from any version, output or file, in both directions."""
 
 import io
+from importlib import import_module
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.migrations.loader import MigrationLoader
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -17,6 +19,9 @@ from pipelines.lineage import Place, Step, Version, key_from, more_of, walk
 from pipelines.lineage.graph import FAN
 from pipelines.models import Run, StepInput, StepOutput, StepRun
 from tests.service.pipelines.world import World
+
+INPUT = ("step_run_id", "name", "dataset_version_id", "dataset", "upstream_id", "upstream_output")
+OUTPUT = ("step_run_id", "name", "datastore_id", "path", "fingerprint", "dataset_version_id")
 
 
 def dataset(world: World, name: str, path: str) -> DatasetVersion:
@@ -72,10 +77,7 @@ def test_from_a_registered_version_back_to_the_step_and_its_data(world: World, r
     assert told(further) == {"prepare": 0, "raw:1": -1}
     assert ("raw:1", "", "prepare", "data") in edges(further)
     facts = {
-        fact["label"]: fact["text"]
-        for node in graph["nodes"]
-        if node["title"] == "train"
-        for fact in node["facts"]
+        fact["label"]: fact["text"] for node in graph["nodes"] if node["title"] == "train" for fact in node["facts"]
     }
     assert facts["Run"] == f"{run.pk} of digits, version 1"
     assert facts["Code"] == f"main.py of {world.source[:12]}"
@@ -264,3 +266,27 @@ def test_what_a_step_reads_and_writes_is_noted_once(world: World, run: Run) -> N
     assert (given.upstream.name if given.upstream else None, given.upstream_output) == ("prepare", "out")
     left = StepOutput.objects.get(step_run=train)
     assert (left.path, str(left.dataset_version)) == (f"runs/{run.pk}/train/1/out", "model:1")
+
+
+def test_earlier_runs_are_filled_in_from_what_was_frozen_with_them(
+    world: World, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the migration does it, in batches, and twice."""
+    migration = import_module("pipelines.migrations.0003_lineage_of_earlier_runs")
+    monkeypatch.setattr(migration, "BATCH", 2)
+    world.submit(run.pipeline)  # reused: it wrote nothing by itself
+    world.submit(world.pipeline(world.step("a", inputs=reads_dataset("data", "raw")), name="other"))
+    # Registration is newer than what is filled in.
+    StepOutput.objects.filter(step_run__reused_from__isnull=False).delete()
+    StepOutput.objects.update(dataset_version=None)
+    inputs = list(StepInput.objects.order_by("step_run", "name").values(*INPUT))
+    outputs = list(StepOutput.objects.order_by("step_run", "name").values(*OUTPUT))
+    assert len(inputs) == 5
+    assert len(outputs) == 2
+    StepInput.objects.all().delete()
+    StepOutput.objects.all().delete()
+    then = MigrationLoader(connection).project_state([("pipelines", "0003_lineage_of_earlier_runs")]).apps
+    for _time in range(2):
+        migration.fill(then, None)
+    assert list(StepInput.objects.order_by("step_run", "name").values(*INPUT)) == inputs
+    assert list(StepOutput.objects.order_by("step_run", "name").values(*OUTPUT)) == outputs

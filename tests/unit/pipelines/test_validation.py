@@ -7,15 +7,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.definition import Parameter
+from pipelines.destinations import StoreFacts, destination_problem, filled
 from pipelines.graph import edges_of, steps_on_circles, topological_order
 from pipelines.validation import Catalogue, parameter_values, parse_definition, problems_of
 from studio.lib.problems import UserError
 
 CATALOGUE = Catalogue(
-    datasets={"digits": frozenset({1, 2})},
+    datasets={"digits": frozenset({1, 2}), "sales": frozenset({1, 2}), "mixed": frozenset({1, 2})},
     environments={"python": frozenset({1}), "sklearn": frozenset({1, 3})},
     computes=frozenset({"local"}),
     sources={"d" * 64: frozenset({"train.py", "src/prepare.py"})},
+    tables={"sales": frozenset({2}), "mixed": frozenset({1})},
+    datastores={
+        "lake": StoreFacts(holds="files"),
+        "web": StoreFacts(holds="files", is_writable=False),
+        "orders-db": StoreFacts(holds="tables", is_writable=False),
+    },
+    default_datastore="lake",
 )
 
 
@@ -249,3 +257,96 @@ def test_an_order_or_a_circle(reads_from: list[list[int]]) -> None:
     circles = [problem for problem in problems_of(definition, CATALOGUE) if "circle" in problem.message]
     assert bool(circles) == (len(order) < len(steps))
     assert bool(circles) == bool(steps_on_circles(len(steps), edges))
+
+
+# Where outputs go, and how inputs arrive
+
+
+def out(name: str = "out", **more: Any) -> dict[str, Any]:
+    return {"name": name, **more}
+
+
+def as_dataset(name: str, **more: Any) -> dict[str, Any]:
+    return {"register_as": {"dataset": name, **more}}
+
+
+def bound(dataset: str, mode: str, version: int | None = None) -> dict[str, Any]:
+    return {"name": "x", "mode": mode, "binding": {"kind": "dataset", "dataset": dataset, "version": version}}
+
+
+def test_destinations_and_registrations_that_are_good() -> None:
+    assert not found(
+        step("a", outputs=[out(datastore="lake", path="models/{run-id}/{output-name}", **as_dataset("new"))]),
+        step("b", outputs=[out(path="models/{run-id}/other"), out("log", **as_dataset("digits", tags={"a": "b"}))]),
+        step("c", inputs=[bound("digits", "direct")]),
+        step("d", inputs=[bound("sales", "mount")], outputs=[out(**as_dataset("mixed"))]),
+        step("e", inputs=[bound("sales", "direct", version=1)]),
+    )
+
+
+OUTPUT_PROBLEMS: list[tuple[dict[str, Any], tuple[Any, ...], str]] = [
+    (out(datastore="lak"), ("datastore",), "There is no datastore “lak”. Did you mean “lake”?"),
+    (out(datastore="orders-db"), ("datastore",), "“orders-db” is a database: it is only ever read."),
+    (out(datastore="web"), ("datastore",), "“web” can only be read."),
+    (out(path=""), ("path",), "Name a folder"),
+    (out(path="./"), ("path",), "Name a folder"),
+    (out(path="../x"), ("path",), "must stay below the datastore's root"),
+    (out(path="/x"), ("path",), "without a leading slash"),
+    (out(path="models/{run_id}"), ("path",), "“{run_id}” stands for nothing. Write {run-id} or {output-name}."),
+    (out(path="models/{attempt}"), ("path",), "“{attempt}” stands for nothing."),
+    (out(path="models/{run-id"), ("path",), "A brace is opened and never closed"),
+    (out(path="models/*.csv"), ("path",), "A destination is one folder"),
+    (out(path="runs/mine"), ("path",), "Below “runs” the studio keeps what steps leave."),
+    (out(path="x" * 600), ("path",), "A destination can have 500 characters."),
+    (out(**as_dataset("")), ("register_as", "dataset"), "Name the dataset"),
+    (out(**as_dataset("a b")), ("register_as", "dataset"), "Use"),
+    (out(**as_dataset("sales")), ("register_as", "dataset"), "“sales” is a tabular dataset, and an output is files."),
+    (out(**as_dataset("new", description="x" * 600)), ("register_as", "description"), "500 characters"),
+    (out(**as_dataset("new", tags={"": "x"})), ("register_as", "tags"), "A tag needs a name"),
+    (out(**as_dataset("new", tags={"a": "x" * 300})), ("register_as", "tags"), "characters each"),
+]
+
+
+@pytest.mark.parametrize(("output", "loc", "message"), OUTPUT_PROBLEMS)
+def test_each_problem_of_an_output_at_its_field(output: dict[str, Any], loc: tuple[Any, ...], message: str) -> None:
+    problems = found(step(outputs=[output]))
+    assert list(problems) == [("steps", 0, "outputs", 0, *loc)]
+    assert message in problems["steps", 0, "outputs", 0, *loc]
+
+
+def test_two_outputs_of_a_run_never_write_into_one_folder() -> None:
+    problems = found(
+        step("a", outputs=[out(path="x/{output-name}")]),
+        step("b", outputs=[out("below", path="x/out/deeper"), out("out", datastore="lake", path="x//out/")]),
+        step("c", outputs=[out(path="x")]),
+    )
+    assert problems == {
+        ("steps", 0, "outputs", 0, "path"): "Output “out” of “c” writes there too. Give each a folder of its own, as "
+        "with {output-name}.",
+        ("steps", 1, "outputs", 0, "path"): "Output “out” of “c” writes there too. Give each a folder of its own, as "
+        "with {output-name}.",
+        ("steps", 1, "outputs", 1, "path"): "Output “out” of “c” writes there too. Give each a folder of its own, as "
+        "with {output-name}.",
+    }
+    assert list(found(step("a", outputs=[out(path="x"), out("b", path="x")]))) == [("steps", 0, "outputs", 1, "path")]
+
+
+def test_a_run_registers_a_dataset_once() -> None:
+    problems = found(step("a", outputs=[out(**as_dataset("new")), out("b", **as_dataset("new"))]))
+    assert list(problems) == [("steps", 0, "outputs", 1, "register_as", "dataset")]
+
+
+@pytest.mark.parametrize("version", [None, 2])
+def test_a_table_has_no_address(version: int | None) -> None:
+    problems = found(step(inputs=[bound("sales", "direct", version)]))
+    assert list(problems) == [("steps", 0, "inputs", 0, "mode")]
+    assert "Choose Download" in problems["steps", 0, "inputs", 0, "mode"]
+
+
+@given(st.text(alphabet="ab/{}.*-runidoutpe", max_size=40))
+def test_what_is_found_good_stays_below_its_root_and_holds_no_placeholder(template: str) -> None:
+    if destination_problem(template) is None:
+        path = filled(template, run_id=7, output="model")
+        assert path
+        assert not set(path) & set("{}*?")
+        assert ".." not in path.split("/")
