@@ -127,8 +127,7 @@ class Download:
                     self._left += 1
                     self.progress.found(item.file.entry.size_bytes or 0)
                     self._files.append(item)
-                    if len(self._threads) <= WORKERS:
-                        self._start(self._work)
+                    self._need_workers(1)
                     self._news.notify()
         except StoppedError:
             return
@@ -138,6 +137,10 @@ class Download:
             self._is_listed = True
             self.progress.is_listed = True
             self._news.notify_all()
+
+    def _need_workers(self, count: int) -> None:
+        for _ in range(min(count, 1 + WORKERS - len(self._threads))):  # one of them lists
+            self._start(self._work)
 
     def _work(self) -> None:
         while (task := self._next()) is not None:
@@ -208,6 +211,7 @@ class Download:
         elif len(part.missing) > 1:
             with self._news:
                 self._blocks.extend((fetch, block) for block in part.missing)
+                self._need_workers(len(part.missing))
                 self._news.notify_all()
         else:
             self._block(fetch, part.missing[0])
