@@ -17,8 +17,9 @@ from datastores.models import Datastore, Snapshot
 from datastores.paths import clean_path, join
 from pipelines.events import as_json
 from pipelines.graph import edges_of
-from pipelines.models import FrozenInput, Pipeline, PipelineVersion, Run, RunEvent, StepRun
+from pipelines.models import Pipeline, PipelineVersion, Run, RunEvent, StepRun
 from pipelines.states import RunStatus, StepStatus
+from pipelines.step_data import data_of
 from studio.workspaces.models import Workspace
 
 MAX_EVENTS = 2000  # of one answer: a watcher asks again from the last one
@@ -156,9 +157,10 @@ def step_of(run: Run, name: str) -> StepRun:
     return step
 
 
-def step_detail(step: StepRun) -> dict[str, Any]:
+def step_detail(workspace: Workspace, step: StepRun) -> dict[str, Any]:
     """A step with everything that its panel shows."""
     frozen = step.frozen
+    data = data_of(workspace, step)
     # A removed target too.
     target = ComputeTarget._base_manager.filter(pk=frozen.compute_id).only("name").first()  # noqa: SLF001
     return {
@@ -173,8 +175,8 @@ def step_detail(step: StepRun) -> dict[str, Any]:
         "allow_reuse": frozen.step.allow_reuse,
         "retries": frozen.step.retries,
         "timeout_s": frozen.step.timeout_s,
-        "inputs": [{"name": name, **_input(given)} for name, given in frozen.inputs.items()],
-        "outputs": [_output(output.name, step) for output in frozen.step.outputs],
+        "inputs": data.inputs,
+        "outputs": data.outputs,
         "snapshot": frozen.snapshot,
         "attempts": [_attempt(attempt) for attempt in attempts_of(step)],
         "log_tail": [],
@@ -321,26 +323,6 @@ def _tails(failed: Iterable[StepRun]) -> dict[int, list[str]]:
         return {}
     latest = {attempt.job_id: attempt for attempt in Attempt.objects.filter(job_id__in=list(jobs)).order_by("number")}
     return {jobs[job_id]: reading.tail_text(attempt, TAIL_LINES) for job_id, attempt in latest.items()}
-
-
-def _input(given: FrozenInput) -> dict[str, Any]:
-    if given.step:
-        return {"source": f"{given.step}.{given.output}", "kind": "output", "step": given.step, "output": given.output}
-    paths = [path.model_dump() for path in given.data.paths] if given.data else []
-    return {"source": f"dataset {given.dataset}", "kind": "dataset", "dataset": given.dataset, "paths": paths}
-
-
-def _output(name: str, step: StepRun) -> dict[str, Any]:
-    record = step.outputs.outputs.get(name) if step.outputs else None
-    if record is None:
-        return {"name": name, "path": None, "datastore_id": None, "file_count": None, "size_bytes": None}
-    return {
-        "name": name,
-        "path": record.path,
-        "datastore_id": record.datastore_id,
-        "file_count": record.file_count,
-        "size_bytes": record.size_bytes,
-    }
 
 
 def _attempt(attempt: Attempt) -> dict[str, Any]:

@@ -89,7 +89,7 @@ class StepView(StepAPIView):
     @extend_schema(responses=OpenApiTypes.OBJECT)
     def get(self, request: Request, slug: str, run_id: int, name: str) -> Response:
         """A step with everything that made it."""
-        return Response(queries.step_detail(self.step(run_id, name)))
+        return Response(queries.step_detail(self.access.workspace, self.step(run_id, name)))
 
 
 class LogView(StepAPIView):

@@ -10,6 +10,7 @@ const TEXT = /\.(txt|md|csv|tsv|json|jsonl|ya?ml|toml|ini|cfg|log|py|r|sql|html?
 const IMAGE = /\.(png|jpe?g|gif|webp|bmp)$/i;
 const TEXT_LIMIT = 200_000;
 const IMAGE_LIMIT = 20_000_000;
+const MODES = { mount: "mounted", direct: "as its address" };
 
 export class FilesTab {
   constructor(root, context) {
@@ -38,25 +39,56 @@ export class FilesTab {
     const [step, output] = input.step ? [input.step, input.output] : [null, null];
     const source = step && this.context.store.step(step)
       ? h("button", { class: "link-button", type: "button", text: `${step} · ${output}`, on: { click: () => this.context.select(step, "files") } })
-      : h("span", { text: input.source ?? "not bound" });
-    return h("li", {}, h("strong", { text: input.name }), h("span", { class: "muted", text: "from" }), source);
+      : input.version
+        ? h("a", { href: input.version.url, text: input.version.name })
+        : h("span", { text: input.source ?? "not bound" });
+    const said = [
+      input.columns !== null && input.columns !== undefined && `table of ${plural(input.columns, "column")}`,
+      MODES[input.mode],
+    ].filter(Boolean);
+    return h(
+      "li",
+      {},
+      h("strong", { text: input.name }),
+      h("span", { class: "muted", text: "from" }),
+      source,
+      said.length > 0 && h("span", { class: "muted run-data-said", text: said.join(" · ") }),
+      input.version && h("a", { class: "run-lineage", href: input.version.lineage_url, text: "Lineage" }),
+    );
   }
 
   #output(output, step) {
     const size = output.file_count === null || output.file_count === undefined ? "" : `${plural(output.file_count, "file")} · ${fileSize(output.size_bytes)}`;
+    const place = this.#place(output);
     const body = h("div", { class: "run-folder" });
     const known = output.file_count !== null && output.file_count !== undefined;
     const details = h(
       "details",
       { class: "run-output", on: { toggle: () => details.open && !body.firstChild && this.#list(body, output.name, "") } },
       h("summary", {}, icon("folder"), h("strong", { text: output.name }), h("span", { class: "muted num", text: known ? size : "" })),
+      place,
       body,
     );
-    if (known && step.status === "completed") {
-      details.open = output.file_count > 0 && output.file_count <= 50;
+    if (known) {
+      details.open = step.status === "completed" && output.file_count > 0 && output.file_count <= 50;
       return details;
     }
-    return h("div", { class: "run-output-pending" }, icon("folder"), h("strong", { text: output.name }), h("span", { class: "muted", text: STEP_TERMINAL.has(step.status) ? "nothing was kept" : "not there yet" }));
+    return h("div", {}, h("div", { class: "run-output-pending" }, icon("folder"), h("strong", { text: output.name }), h("span", { class: "muted", text: STEP_TERMINAL.has(step.status) ? "nothing was kept" : "not there yet" })), place);
+  }
+
+  /** Where an output went, and what it became. */
+  #place(output) {
+    const said = [];
+    if (output.browse_url) said.push(h("a", { href: output.browse_url, text: `${output.datastore}: ${output.path}` }));
+    else if (output.destination) said.push(h("span", { text: `to ${output.datastore}: ${output.destination}` }));
+    else if (output.path && output.datastore) said.push(h("span", { text: `${output.datastore} (removed): ${output.path}` }));
+    if (output.version) {
+      said.push(h("span", { class: "run-became" }, icon("stack-2"), h("a", { href: output.version.url, text: output.version.name })));
+    } else if (output.register_as) {
+      said.push(h("span", { class: "muted", text: output.path ? `was to become ${output.register_as}` : `becomes ${output.register_as}` }));
+    }
+    if (output.lineage_url) said.push(h("a", { class: "run-lineage", href: output.lineage_url, text: "Lineage" }));
+    return said.length > 0 && h("p", { class: "run-place" }, ...said);
   }
 
   #url(output, path, download = false) {

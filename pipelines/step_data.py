@@ -1,0 +1,112 @@
+"""What the panel of a step says of its data: where inputs come from and how they arrive, where outputs went."""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django.urls import reverse
+
+from datastores.models import DatasetVersion, Datastore
+from pipelines.definition import Output
+from pipelines.models import FrozenInput, StepOutput, StepRun
+from studio.workspaces.models import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class StepData:
+    inputs: list[dict[str, Any]]
+    outputs: list[dict[str, Any]]
+
+
+def data_of(workspace: Workspace, step: StepRun) -> StepData:
+    """Three queries, whatever there is."""
+    inputs = step.frozen.inputs
+    read = [given.version_id for given in inputs.values() if given.version_id]
+    rows = StepOutput.objects.filter(step_run=step, dataset_version__isnull=False) if step.registers else ()
+    registered = {row.name: row.dataset_version_id for row in rows}
+    wanted = {*read, *(pk for pk in registered.values() if pk)}
+    versions = _versions(workspace, wanted)
+    stores = _stores(workspace, step)
+    return StepData(
+        inputs=[{"name": name, **_input(given, versions)} for name, given in inputs.items()],
+        outputs=[
+            _output(workspace, step, output, stores, versions.get(registered.get(output.name) or 0))
+            for output in step.frozen.step.outputs
+        ],
+    )
+
+
+def _versions(workspace: Workspace, wanted: set[int]) -> dict[int, dict[str, str]]:
+    if not wanted:
+        return {}
+    rows = DatasetVersion.objects.filter(pk__in=wanted, dataset__workspace=workspace)
+    return {
+        pk: {
+            "name": f"{name}:{number}",
+            "url": f"{reverse('datasets:detail', args=[workspace.slug, dataset])}?version={number}",
+            "lineage_url": f"{reverse('lineage:page', args=[workspace.slug])}?version={pk}",
+        }
+        for pk, dataset, name, number in rows.values_list("pk", "dataset_id", "dataset__name", "number")
+    }
+
+
+def _stores(workspace: Workspace, step: StepRun) -> dict[int, Datastore]:
+    """Removed ones too: they still have a name."""
+    frozen = step.frozen
+    ids = {frozen.datastore_id, *(given.datastore_id for given in frozen.outputs.values())}
+    if step.outputs:
+        ids |= {record.datastore_id for record in step.outputs.outputs.values()}
+    return Datastore.everything.filter(workspace=workspace).defer("credentials").in_bulk(ids)
+
+
+def _input(given: FrozenInput, versions: dict[int, dict[str, str]]) -> dict[str, Any]:
+    if given.step:
+        return {
+            "source": f"{given.step}.{given.output}",
+            "kind": "output",
+            "step": given.step,
+            "output": given.output,
+            "mode": given.mode,
+        }
+    data = given.data
+    return {
+        "source": f"dataset {given.dataset}",
+        "kind": "dataset",
+        "dataset": given.dataset,
+        "version": versions.get(given.version_id or 0),
+        "paths": [path.model_dump() for path in data.paths] if data else [],
+        "columns": len(data.table.columns) if data and data.table else None,
+        "mode": given.mode,
+    }
+
+
+def _output(
+    workspace: Workspace,
+    step: StepRun,
+    output: Output,
+    stores: dict[int, Datastore],
+    version: dict[str, str] | None,
+) -> dict[str, Any]:
+    record = step.outputs.outputs.get(output.name) if step.outputs else None
+    frozen = step.frozen.outputs.get(output.name)
+    store = stores.get(record.datastore_id if record else frozen.datastore_id if frozen else step.frozen.datastore_id)
+    path = record.path if record else frozen.path if frozen else None
+    there = {
+        "name": output.name,
+        "datastore_id": record.datastore_id if record else None,
+        "datastore": store.name if store else None,
+        "path": record.path if record else None,
+        "destination": path if frozen and frozen.path else None,
+        "mode": output.mode,
+        "file_count": record.file_count if record else None,
+        "size_bytes": record.size_bytes if record else None,
+        "register_as": output.register_as.dataset if output.register_as else None,
+        "version": version,
+    }
+    if record:
+        lineage = reverse("lineage:page", args=[workspace.slug])
+        there["lineage_url"] = f"{lineage}?{urlencode({'output': f'{step.pk}:{output.name}'})}"
+    if record and store and store.removed_at is None:
+        browse = reverse("datastores:browse", args=[workspace.slug, store.pk])
+        there["browse_url"] = f"{browse}?{urlencode({'path': record.path})}"
+    return there
