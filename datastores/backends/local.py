@@ -1,5 +1,6 @@
 """Files in a folder of the machine (or of a disk that all machines mount at the same place)."""
 
+import builtins
 import contextlib
 import errno
 import heapq
@@ -38,6 +39,11 @@ PATH_LOC = ("config", "path")
 
 # The folders that a walk is in: path, state of the glob, names still to come.
 Pending = list[tuple[str, frozenset[int], Iterator[str]]]
+
+# Where a name stands in a folder: group, name without case, name.
+Key = tuple[int, str, str]
+FOLDERS, OTHERS, BY_NAME = 0, 1, 2
+SORTED_NAMES = 10_000  # of a larger folder only names are read: folders come first within a page
 
 
 class LocalFolderConfig(BackendConfig):
@@ -105,8 +111,9 @@ class LocalFolder(Backend):
 
     def test(self, *, write: bool = True) -> None:
         with _said(""):
-            if not self._real_root.is_dir():
-                raise UserError(f"There is no folder {shown(self.location)} on this machine.", loc=PATH_LOC)
+            if self._is_to_come:
+                self._real_root.mkdir(parents=True, exist_ok=True)
+            self._require_root()
             with os.scandir(self._real_root):
                 pass
             if write:
@@ -120,20 +127,52 @@ class LocalFolder(Backend):
     def list(self, path: str = "", *, after: str | None = None, limit: int = 200, prefix: str = "") -> Listing:
         path = clean_path(path)
         start = _unpack(after) if after else None
+        if not path and self._is_to_come:
+            return Listing([], None)
         with _said(path):
             real = self._real(path)
-            with os.scandir(real) as found:
-                keyed = (
-                    self._sort_key(entry)
-                    for entry in found
-                    if entry.name.startswith(prefix) and not (path == "" and entry.name == ASIDE)
-                )
-                page = heapq.nsmallest(limit + 1, (key for key in keyed if start is None or key > start))
+            page = None
+            if start is None or start[0] != BY_NAME:
+                page = self._folders_first(real, path, start, limit, prefix)
+            if page is None:
+                page = self._by_name(real, path, start, limit, prefix)
             entries = [entry for *_, name in page[:limit] if (entry := self._entry(join(path, name)))]
+        if page and page[0][0] == BY_NAME:
+            entries.sort(key=lambda entry: (entry.kind != "folder", entry.name.casefold(), entry.name))
         return Listing(entries, _pack(page[limit - 1]) if len(page) > limit else None)
+
+    def _folders_first(
+        self, real: Path, path: str, start: Key | None, limit: int, prefix: str
+    ) -> builtins.list[Key] | None:
+        """The next names in the order that people like; None where the folder is too large for it."""
+        seen = 0
+
+        def keys(found: "Iterator[os.DirEntry[str]]") -> Iterator[Key]:
+            nonlocal seen
+            for entry in found:
+                seen += 1
+                if start is None and seen > SORTED_NAMES:
+                    return
+                if entry.name.startswith(prefix) and not (path == "" and entry.name == ASIDE):
+                    key = self._sort_key(entry)
+                    if start is None or key > start:
+                        yield key
+
+        with os.scandir(real) as found:
+            page = heapq.nsmallest(limit + 1, keys(found))
+        return None if start is None and seen > SORTED_NAMES else page
+
+    def _by_name(self, real: Path, path: str, start: Key | None, limit: int, prefix: str) -> builtins.list[Key]:
+        """The next names of a folder so large that a question for each would take seconds: nothing but names."""
+        last = start[2] if start else ""
+        names = [name for name in os.listdir(real) if name > last and name.startswith(prefix)]  # noqa: PTH208 (names)
+        page = heapq.nsmallest(limit + 2, names)
+        return [(BY_NAME, "", name) for name in page if path or name != ASIDE][: limit + 1]
 
     def stat(self, path: str) -> Entry:
         path = clean_path(path)
+        if not path and self._is_to_come:
+            return Entry("", "folder")
         with _said(path):
             self._real(path)
             entry = self._entry(path)
@@ -178,6 +217,7 @@ class LocalFolder(Backend):
     def make_folder(self, path: str) -> Entry:
         path = clean_path(path)
         with _said(path):
+            self._require_root()
             self._real(path).mkdir(parents=True, exist_ok=True)
         return self.stat(path)
 
@@ -267,12 +307,12 @@ class LocalFolder(Backend):
         )
         return Entry(path, kind, found.st_size if kind == "file" else None, found.st_mtime_ns)
 
-    def _sort_key(self, entry: "os.DirEntry[str]") -> tuple[bool, str, str]:
+    def _sort_key(self, entry: "os.DirEntry[str]") -> Key:
         is_folder = entry.is_dir(follow_symlinks=False)
         if entry.is_symlink():
             target = self._target(Path(entry.path))
             is_folder = target is not None and stat.S_ISDIR(target.st_mode)
-        return not is_folder, entry.name.casefold(), entry.name
+        return FOLDERS if is_folder else OTHERS, entry.name.casefold(), entry.name
 
     def _real(self, path: str) -> Path:
         """Where `path` really is. Raises UserError where a link on the way leads out of the root."""
@@ -301,11 +341,26 @@ class LocalFolder(Backend):
         """Where the file `path` is to be put; its folder is there afterwards."""
         if not path:
             raise UserError("Give the file a name.", loc=("path",))
+        self._require_root()
         real = self._real(path)
         real.parent.mkdir(parents=True, exist_ok=True)
         if real.is_dir():
             raise UserError(f"“{shown(path)}” is a folder: a file can't replace it.", loc=("path",))
         return real
+
+    @property
+    def _is_to_come(self) -> bool:
+        """Whether this is a workspace's own folder that nothing was put into yet: it is made with its first file."""
+        return self._is_own and not self._real_root.exists()
+
+    @property
+    def _is_own(self) -> bool:
+        return self._real_root.is_relative_to(workspaces_home())
+
+    def _require_root(self) -> None:
+        """Raise UserError where somebody else's folder is gone: a disk that is not mounted is not made up for."""
+        if not self._is_own and not self._real_root.is_dir():
+            raise UserError(f"There is no folder {shown(self.location)} on this machine (any more).", loc=PATH_LOC)
 
     def _aside(self) -> Path:
         folder = self._real_root / ASIDE
@@ -354,17 +409,22 @@ def _sweep(aside: Path) -> None:
                     Path(entry.path).unlink()
 
 
-def _pack(key: tuple[bool, str, str]) -> str:
-    return urlsafe_b64encode(b"%d" % key[0] + os.fsencode(key[2])).decode()
+def _pack(key: Key) -> str:
+    return urlsafe_b64encode(b"%d/" % key[0] + os.fsencode(key[2])).decode()
 
 
-def _unpack(after: str) -> tuple[bool, str, str]:
+def _unpack(after: str) -> Key:
     try:
-        packed = urlsafe_b64decode(after.encode("ascii"))
-        name = os.fsdecode(packed[1:])
-        return packed[:1] == b"1", name.casefold(), name
+        group, slash, name = os.fsdecode(urlsafe_b64decode(after.encode("ascii"))).partition("/")
     except ValueError as error:
-        raise UserError("`after` must be what the last page gave.", loc=("after",)) from error
+        raise _no_cursor() from error
+    if group not in {"0", "1", "2"} or not slash or not name:
+        raise _no_cursor()
+    return int(group), "" if group == "2" else name.casefold(), name
+
+
+def _no_cursor() -> UserError:
+    return UserError("`after` must be what the last page gave.", loc=("after",))
 
 
 def _nothing_at(path: str) -> NoSuchPath:

@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from datastores.backends import Backend, DiskFull
+from datastores.backends import Backend, DiskFull, local
+from datastores.backends.interface import NoCredentials
 from datastores.backends.local import ASIDE, LocalFolder, LocalFolderConfig
 from studio.lib.problems import UserError
 
-from .contract import BackendContract, names
+from .contract import BackendContract, names, pages
+
+NOTHING = NoCredentials()
 
 
 @pytest.fixture
@@ -150,11 +153,35 @@ def test_a_large_folder_is_listed_in_bounded_memory(backend: Backend, root: Path
     assert peak < 2_000_000
 
 
+class TestVeryLargeFolder(BackendContract):
+    """The contract again, with every folder too large to be sorted as people like it."""
+
+    @pytest.fixture(autouse=True)
+    def small_limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(local, "SORTED_NAMES", 0)
+
+    @pytest.fixture
+    def backend(self, root: Path) -> Backend:
+        return LocalFolder(root)
+
+    def test_a_folder_that_grows_between_two_pages(self, backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(local, "SORTED_NAMES", 30)
+        self.put(backend, *(f"{number:02}" for number in range(30)))
+        first = backend.list(limit=20)
+        self.put(backend, *(f"{number:02}" for number in range(30, 60)))
+        rest = backend.list(after=first.after, limit=100)
+        assert [entry.name for entry in first.entries + rest.entries] == [f"{number:02}" for number in range(60)]
+
+    def test_folders_come_first_within_a_page(self, backend: Backend) -> None:
+        self.put(backend, "a", "b/x", "c", "d/x")
+        assert [[entry.name for entry in page] for page in pages(backend, limit=2)] == [["b", "a"], ["d", "c"]]
+
+
 class TestPlace:
     """Which folders a datastore may be."""
 
     def settle(self, path: str, workspace_id: int = 1) -> LocalFolderConfig:
-        return LocalFolder.settle(LocalFolderConfig(path=path), workspace_id=workspace_id, name="data")
+        return LocalFolder.settle(LocalFolderConfig(path=path), NOTHING, workspace_id=workspace_id, name="data")
 
     @pytest.fixture(autouse=True)
     def home(self, settings: Settings, tmp_path: Path) -> Path:
@@ -166,8 +193,34 @@ class TestPlace:
     def test_by_default_a_folder_of_its_own(self, home: Path) -> None:
         config = self.settle("")
         assert config.path == "1/data"
-        assert LocalFolder.open(config).root == home / "workspaces/1/data"
+        assert LocalFolder.open(config, NOTHING).root == home / "workspaces/1/data"
         assert (home / "workspaces/1/data").is_dir()
+
+    def test_a_folder_of_its_own_that_nothing_was_put_into_yet(self, home: Path) -> None:
+        config = self.settle("")
+        (home / "workspaces/1/data").rmdir()
+        backend = LocalFolder.open(config, NOTHING)
+        assert backend.list().entries == []
+        assert backend.stat("").kind == "folder"
+        assert list(backend.glob("**")) == []
+        backend.write("a/b", BytesIO(b"x"))
+        assert names(backend) == ["a"]
+        backend.test()
+
+    def test_a_disk_that_is_no_longer_mounted(self, settings: Settings, tmp_path: Path) -> None:
+        (tmp_path / "mnt/data").mkdir(parents=True)
+        settings.LOCAL_DATASTORE_ROOTS = [tmp_path / "mnt"]
+        backend = LocalFolder.open(self.settle(str(tmp_path / "mnt/data")), NOTHING)
+        (tmp_path / "mnt/data").rmdir()
+        for attempt in (
+            backend.test,
+            backend.list,
+            lambda: backend.write("a", BytesIO(b"x")),
+            lambda: backend.make_folder("a"),
+        ):
+            with pytest.raises(UserError, match="any more"):
+                attempt()
+        assert not (tmp_path / "mnt/data").exists()
 
     def test_below_the_workspaces_own_folder(self, home: Path) -> None:
         assert self.settle(str(home / "workspaces/1/shared/images")).path == "1/shared/images"
@@ -178,10 +231,10 @@ class TestPlace:
             self.settle(str(tmp_path / "mnt/data"))
         settings.LOCAL_DATASTORE_ROOTS = [tmp_path / "mnt"]
         config = self.settle(str(tmp_path / "mnt/data"))
-        assert LocalFolder.open(config).root == tmp_path / "mnt/data"
+        assert LocalFolder.open(config, NOTHING).root == tmp_path / "mnt/data"
         settings.LOCAL_DATASTORE_ROOTS = []
         with pytest.raises(UserError, match="STUDIO_LOCAL_DATASTORE_ROOTS"):
-            LocalFolder.open(config)
+            LocalFolder.open(config, NOTHING)
 
     def test_a_folder_that_is_not_there(self, settings: Settings, tmp_path: Path) -> None:
         settings.LOCAL_DATASTORE_ROOTS = [tmp_path / "mnt"]
