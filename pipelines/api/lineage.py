@@ -25,8 +25,10 @@ class LineageView(WorkspaceAPIView):
         responses=OpenApiTypes.OBJECT,
     )
     def get(self, request: Request, slug: str) -> Response:
-        """What a thing was made from and what was made of it: nodes and edges, two hops each way."""
+        """What a thing was made from and what was made of it: nodes and edges, two hops each way. Name one."""
         asked = {name: str(value).replace("\0", "") for name, value in request.query_params.items()}
+        if not asked.keys() & {"version", "output", "step", "file"}:
+            return Response({"centre": None, "nodes": [], "edges": []})
         key = key_from(self.access.workspace, asked)
         if key is None:
             raise Http404("There is nothing of this kind in the workspace.")

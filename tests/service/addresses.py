@@ -5,8 +5,10 @@ whom; an address that takes in nobody in particular stands in PUBLIC, with the r
 """
 
 import json
+import sqlite3
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
@@ -19,9 +21,9 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from compute.models import ComputeTarget, Environment
 from compute.services import create_environment, create_target
 from compute.spec import EnvironmentSpec
-from datastores import snapshots
+from datastores import resumable, snapshots
 from datastores.backends import get_backend
-from datastores.models import DataPath, Dataset, Datastore
+from datastores.models import DataPath, Dataset, DatasetVersion, Datastore, ResumableUpload
 from datastores.services import create_dataset, register_datastore
 from pipelines.models import Pipeline, Run
 from studio.workspaces.models import Membership, Role, User
@@ -53,6 +55,8 @@ class Place:
     reader: User
     datastore: Datastore
     dataset: Dataset
+    database: Datastore
+    upload: ResumableUpload
     target: ComputeTarget
     environment: Environment
     pipeline: Pipeline
@@ -79,6 +83,17 @@ class Place:
             name=f"{slug}-data",
             description=mark,
             paths=[DataPath(datastore_id=world.datastore.pk, path="files/")],
+            actor=world.owner,
+        )
+        folder = get_backend(world.datastore).local_path("")
+        assert folder is not None
+        with closing(sqlite3.connect(folder / "shop.db")) as tables:
+            tables.execute(f'CREATE TABLE "{slug}-orders" (id INTEGER, price REAL)')
+        database = register_datastore(
+            world.workspace,
+            kind="sqlite",
+            name=f"{slug}-tables",
+            config={"path": "workspaceblobstore/shop.db"},
             actor=world.owner,
         )
         target = create_target(workspace=world.workspace, name=f"{slug}-box", description=mark, created_by=world.owner)
@@ -110,6 +125,8 @@ class Place:
             reader=people[1],
             datastore=datastore,
             dataset=version.dataset,
+            database=database,
+            upload=resumable.begin(datastore, path="files/large.bin", size_bytes=10, actor=world.owner),
             target=target,
             environment=environment,
             pipeline=pipeline,
@@ -141,6 +158,9 @@ class Place:
             "digest": self.digest,
             "datastore_id": self.datastore.pk,
             "dataset_id": self.dataset.pk,
+            "database_id": self.database.pk,
+            "upload_id": self.upload.pk,
+            "version_id": DatasetVersion.objects.filter(dataset=self.dataset).earliest("pk").pk,
             "target_id": self.target.pk,
             "environment_id": self.environment.pk,
             "membership_id": Membership.objects.get(workspace=self.world.workspace, user=self.reader).pk,
@@ -149,7 +169,7 @@ class Place:
 
 # Parts that mean nothing without another one before them: the same in every workspace.
 RELATIVE = {"slug", "number", "name", "output"}
-NOT_THERE: Mapping[str, Any] = {"digest": "f" * 64}
+NOT_THERE: Mapping[str, Any] = {"digest": "f" * 64, "upload_id": uuid.UUID(int=0)}
 
 Body = Callable[[Place], Any]
 
@@ -159,6 +179,15 @@ class Form:
     """A body as a form sends it, files included; anything else goes as JSON."""
 
     fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Bytes:
+    """A body as it is, with the headers that say what it is."""
+
+    content: bytes
+    headers: Mapping[str, str]
+    content_type: str
 
 
 @dataclass(frozen=True)
@@ -221,6 +250,10 @@ def _upload(_place: Place) -> Form:
     return Form({"files": SimpleUploadedFile("new.txt", b"new"), "folder": "files"})
 
 
+def _part(_place: Place) -> Bytes:
+    return Bytes(b"par", {"Upload-Offset": "0"}, "application/offset+octet-stream")
+
+
 def _sources(place: Place) -> Form:
     return Form({"files": SimpleUploadedFile("more.py", b"1"), "paths": "more.py", "base": place.digest})
 
@@ -270,7 +303,8 @@ OF_A_WORKSPACE: Mapping[str, Address] = {
     "datastores:path_delete": button(DATA, form(folder="files", path="files/old.txt")),
     "datastores:edit": form_page(form(description="other words"), STORES),
     "datastores:make_default": button(STORES),
-    "datastores:delete": button(STORES),
+    "datastores:delete": form_page(form(dangling="yes"), STORES),
+    "datastores:zip": page(query="path=files"),
     "datasets:list": page(),
     "datasets:new": form_page(
         lambda place: Form({"name": "another", "datastore": place.datastore.pk, "path": "files/"}), DATA
@@ -283,6 +317,14 @@ OF_A_WORKSPACE: Mapping[str, Address] = {
     "datasets:delete": button(DATA),
     "api-datastores": api(post=(STORES, data(name="another"))),
     "api-datastore": api(patch=(STORES, data(description="other words")), delete=STORES),
+    "api-datastore-kinds": api(),
+    "api-datastore-test-new": api(reads=False, post=(STORES, data(kind="local"))),
+    "api-datastore-test": api(reads=False, post=(STORES, data())),
+    "api-datastore-tables": api(),
+    "api-datastore-count": api(query="path=files"),
+    "api-datastore-zip": api(query="path=files"),
+    "api-datastore-uploads": api(reads=False, post=(DATA, data(path="files/other.bin", size_bytes=10))),
+    "api-datastore-resumable": api(get=DATA, patch=(DATA, _part), delete=DATA),
     "api-datastore-files": api(delete=DATA, query="path=apart"),
     "api-datastore-folders": api(reads=False, post=(DATA, data(folder="", name="deeper"))),
     "api-datastore-download": api(query="path=files/page.html"),
@@ -314,6 +356,8 @@ OF_A_WORKSPACE: Mapping[str, Address] = {
     "runs:detail": page(),
     "runs:failure": page(),
     "runs:timeline": page(),
+    "lineage:page": page(),
+    "lineage:of_version": page(),
     "api-pipelines": api(post=(EDIT, data(name="another"))),
     "api-validate": api(reads=False, post=(EDIT, lambda place: {"definition": definition_of(place)})),
     "api-pipeline": api(patch=(EDIT, data(description="other words")), delete=EDIT),
@@ -328,6 +372,7 @@ OF_A_WORKSPACE: Mapping[str, Address] = {
     "api-source-file": api(query="path=main.py"),
     "api-runs": api(),
     "api-run": api(),
+    "api-lineage": api(),
     "api-run-events": api(),
     "api-run-cancel": api(reads=False, post=(RUN, data())),
     "api-step": api(),
@@ -347,7 +392,9 @@ SOCKETS: Mapping[str, str] = {
 DOWNLOADS = {
     "datastores:download",
     "datastores:image",
+    "datastores:zip",
     "api-datastore-download",
+    "api-datastore-zip",
     "api-step-log-download",
     "api-step-output-download",
 }
@@ -395,6 +442,10 @@ def ask(
         body = known.bodies[method](place)
     if isinstance(body, Form):
         answer: Any = client.post(url, body.fields, headers=headers)
+    elif isinstance(body, Bytes):
+        answer = client.generic(
+            method, url, body.content, content_type=body.content_type, headers={**headers, **body.headers}
+        )
     else:
         content = "" if body is None else json.dumps(body)
         answer = client.generic(method, url, content, content_type="application/json", headers=headers)
