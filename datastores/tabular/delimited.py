@@ -13,6 +13,7 @@ from datastores.tabular.parquet import other_columns
 from studio.lib.problems import UserError
 
 HEAD_BYTES = 64 * 1024
+HEAD_ROWS = 3
 MOST_HEAD_BYTES = 8 * 1024**2
 
 
@@ -50,29 +51,30 @@ def first_rows(text: str, *, separator: str, quote: str, count: int) -> list[lis
     return list(islice((row for row in reader if row), count))
 
 
-def check_headers(files: Sequence[SourceFile], form: DelimitedFormat, columns: Sequence[Column]) -> None:
-    """Raise UserError where a file's header has other names than were settled."""
-    if not form.has_header:
-        return
+def check_heads(files: Sequence[SourceFile], form: DelimitedFormat, columns: Sequence[Column]) -> None:
+    """Raise UserError where a header has other names than were settled, or where a file's first lines don't end."""
     settled = [column.name for column in columns]
     for file in files:
-        found = header_of(file, form)
-        if found is None:
-            continue  # an empty file has no rows to be wrong about
-        names, _ = unique_names(found)
-        if names != settled:
-            raise UserError(other_columns(file.label, names, settled))
+        rows = rows_at_head(file, form)
+        if form.has_header and rows:  # an empty file has no rows to be wrong about
+            names, _ = unique_names(rows[0])
+            if names != settled:
+                raise UserError(other_columns(file.label, names, settled))
 
 
-def header_of(file: SourceFile, form: DelimitedFormat) -> list[str] | None:
-    """The cells of the first row; None where there is none. Raises UserError where it doesn't end."""
+def rows_at_head(file: SourceFile, form: DelimitedFormat) -> list[list[str]]:
+    """Some of the first rows; the last one may be cut. Raises UserError where the second doesn't end."""
     size = HEAD_BYTES
     while True:
         head, is_all = head_of(file, size)
         text = decoded(head, form.encoding, is_all=is_all, label=file.label)
-        rows = first_rows(text, separator=form.separator, quote=form.quote, count=2)
-        if is_all or len(rows) > 1:
-            return rows[0] if rows else None
+        try:
+            rows = first_rows(text, separator=form.separator, quote=form.quote, count=HEAD_ROWS)
+        except csv.Error:  # a cell is longer than a line may be
+            raise UserError(endless(file.label)) from None
+        # The row after the header, too: DuckDB says nothing of a line that fills the whole file.
+        if is_all or len(rows) > 2:
+            return rows
         if size >= MOST_HEAD_BYTES:
             raise UserError(endless(file.label))
         size *= 8

@@ -12,7 +12,15 @@ from datastores.tabular.types import TYPE_NAMES
 from studio.lib.problems import UserError
 
 SHOWN_CHARACTERS = 80
+# What goes through Arrow on its way from DuckDB is no longer of its own class.
+_BY_ARROW = re.compile(r"(?:Invalid Input|Conversion|Out of Range|IO|Out of Memory|Not implemented) Error: ")
+# The second where a line fills a whole buffer.
+LONG_LINE = ("Maximum line size", "Parallel CSV Reader currently does not support")
 NEW_VERSION = "Correct the file, or make a new version of the dataset that reads it as it is"
+
+
+class LongLine(UserError):  # noqa: N818
+    """A line is longer than was looked at."""
 
 
 @dataclass
@@ -56,7 +64,8 @@ def translated(columns: Sequence[Column] = (), files: Sequence[SourceFile] = ())
         if said is not None:
             raise said from None
         if sentence := sentence_of(error, context):
-            raise UserError(sentence) from None
+            is_long = any(words in str(error) for words in LONG_LINE)
+            raise (LongLine if is_long else UserError)(sentence) from None
         raise
 
 
@@ -66,14 +75,17 @@ def sentence_of(error: BaseException, context: Context | None = None) -> str | N
     import pyarrow as pa
 
     context = context or Context()
-    if isinstance(error, MemoryError | duckdb.OutOfMemoryException | pa.ArrowMemoryError):
+    text = str(error)
+    is_duckdbs = isinstance(error, duckdb.Error) or (isinstance(error, OSError) and _BY_ARROW.match(text))
+    if isinstance(error, MemoryError | duckdb.OutOfMemoryException | pa.ArrowMemoryError) or (
+        is_duckdbs and text.startswith("Out of Memory Error")
+    ):
         limit = nursery.memory_bytes() / 1024**3
         return (
             f"Reading this takes more than the {limit:.1f} GB of memory that it may have. Take fewer columns or rows, "
             "or store it as Parquet in smaller files."
         )
-    text = str(error)
-    if isinstance(error, duckdb.Error):
+    if is_duckdbs:
         return (
             _of_csv(text, context) or _of_json(text, context) or _of_parquet(text, context) or _of_value(text, context)
         )
@@ -108,7 +120,7 @@ def _of_csv(text: str, context: Context) -> str | None:
         )
     if "unterminated quote" in text:
         return f"{where}: a quotation mark opens there and is never closed. Close it, or choose another quotation mark."
-    if "Maximum line size" in text:
+    if any(words in text for words in LONG_LINE):
         return (
             f"{where} is longer than a line may be. Is a quotation mark left open, or is it not a text with lines? "
             "Correct the file, or choose another format."

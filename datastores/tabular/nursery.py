@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from datastores.tabular.isolated import Call
 
 IDLE_S = 900.0  # nobody asked for anything so long: the memory is better used elsewhere
+UNTOUCHED_BYTES = 1024**3
 FRAME = struct.Struct(">cQ")
 PR_SET_PDEATHSIG = 1
 PRELOADED = (
@@ -33,8 +34,9 @@ PRELOADED = (
     "pyarrow.dataset",
     "pyarrow.parquet",
     "datastores.backends",
-    "datastores.tabular.reading",
-    "datastores.tabular.relations",
+    "datastores.tabular.looking",
+    "datastores.tabular.previews",
+    "datastores.tabular.writing",
 )
 
 logger = logging.getLogger(__name__)
@@ -153,7 +155,8 @@ def _confine(call: "Call") -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
-    limit = _data_bytes() + call.memory_bytes
+    # DuckDB holds itself to its part of it; what it maps and doesn't touch would count here.
+    limit = _data_bytes() + call.memory_bytes + UNTOUCHED_BYTES
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123
         score.write("1000")  # where memory ends, a reader goes before the studio does

@@ -64,7 +64,14 @@ def preview_file(
     place = DataPath(datastore_id=datastore.pk if datastore else None, path=path)
     return isolated.call(
         "datastores.tabular.previews:of_file",
-        {"place": place, "specs": specs, "format": format, "sheet": sheet, "rows": rows},
+        {
+            "place": place,
+            "specs": specs,
+            "kind": format,
+            "sheet": sheet,
+            "rows": rows,
+            "within_s": deadline_s * 0.8,
+        },
         returns=TablePreview,
         deadline_s=deadline_s,
         memory_bytes=PREVIEW_MEMORY_BYTES,

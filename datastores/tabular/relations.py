@@ -43,6 +43,8 @@ MAX_LINE_BYTES = 8 * 1024**2
 MAX_OBJECT_BYTES = 16 * 1024**2
 MOST_THREADS = 4
 BATCH_ROWS = 50_000
+WIDE_COLUMNS = 500  # each thread holds pieces of all columns: with one, they fit
+ROW_GROUP_CELLS = 20_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class Rows:
 
     def reader(self) -> "pa.RecordBatchReader":
         """All of them as Arrow, under their own names, as they come."""
-        reader: pa.RecordBatchReader = self.connection.execute(self.named_sql).to_arrow_reader(BATCH_ROWS)
+        reader: pa.RecordBatchReader = self.connection.sql(self.named_sql).to_arrow_reader(BATCH_ROWS)
         return reader
 
     @property
@@ -110,7 +112,8 @@ def opened(
         view = shown(files if hurry is None else files[: hurry.rows], encoding=encoding)
         stack.callback(view.close)
         context.view = view
-        connection = connected(view, hurry=hurry, writes_to=writes_to)
+        is_wide = len(definition.columns) > WIDE_COLUMNS
+        connection = connected(view, hurry=hurry, writes_to=writes_to, is_wide=is_wide)
         stack.callback(connection.close)
         names, base = _base(connection, definition, source, files, view, hurry, check_all=check_all)
         done = transformations.statement(definition.transformations, definition.columns, base, names=names)
@@ -118,12 +121,12 @@ def opened(
 
 
 def connected(
-    view: Shown | None = None, *, hurry: Hurry | None = None, writes_to: Path | None = None
+    view: Shown | None = None, *, hurry: Hurry | None = None, writes_to: Path | None = None, is_wide: bool = False
 ) -> "duckdb.DuckDBPyConnection":
     """DuckDB that sees the files of `view`, may write into `writes_to`, and reaches nothing else."""
     import duckdb
 
-    threads = 1 if hurry else min(MOST_THREADS, os.cpu_count() or 1)
+    threads = 1 if hurry or is_wide else min(MOST_THREADS, os.cpu_count() or 1)
     connection = duckdb.connect(
         ":memory:",
         config={
@@ -147,6 +150,11 @@ def connected(
     return connection
 
 
+def parquet_options(columns: int) -> str:
+    """For COPY: groups of rows that fit into memory however many columns there are."""
+    return f"(FORMAT parquet, ROW_GROUP_SIZE {min(122_880, max(2048, ROW_GROUP_CELLS // max(1, columns))):d})"
+
+
 def _base(  # noqa: PLR0917
     connection: "duckdb.DuckDBPyConnection",
     definition: TabularDefinition,
@@ -164,7 +172,7 @@ def _base(  # noqa: PLR0917
     checking = files if check_all else files[:1]
     match source.format:
         case DelimitedFormat():
-            delimited.check_headers(checking, source.format, in_files)
+            delimited.check_heads(checking, source.format, in_files)
             scan = _delimited(view, source.format, in_files, hurry)
         case JsonLinesFormat():
             scan = _json_lines(view, in_files)
@@ -179,7 +187,7 @@ def _base(  # noqa: PLR0917
         ):
             listed = ", ".join("NULL" if text is None else literal(text) for text in texts)
             cast = DUCKDB_TYPES[column.type]
-            selected.append(f"([{listed}])[file_index + 1]::{cast} AS {position(index)}")
+            selected.append(f"([{listed}])[(file_index + 1)::BIGINT]::{cast} AS {position(index)}")
             columns.append(position(index))
     if transformations.needs_positions(definition.transformations):
         selected.append(f"(row_number() OVER ()) AS {POSITION}")
@@ -195,7 +203,8 @@ def _delimited(view: Shown, form: DelimitedFormat, columns: Sequence[Column], hu
         f"read_csv({literals(view.names)}, auto_detect = false, columns = {{{types}}}, "
         f"header = {str(form.has_header).lower()}, delim = {literal(form.separator)}, quote = {literal(form.quote)}, "
         f"escape = {literal(form.quote)}, comment = '', strict_mode = true, null_padding = false, "
-        f"compression = {literal(view.compression or 'none')}, buffer_size = {buffer}, max_line_size = {line})"
+        f"compression = {literal(view.compression or 'none')}, "
+        f"buffer_size = {buffer}, max_line_size = {line})"
     )
 
 
@@ -241,12 +250,13 @@ def _of_query(  # noqa: PLR0917
         source.query, limit=limit, timeout_s=source.timeout_s, batch_rows=min(BATCH_ROWS, limit or BATCH_ROWS)
     )
     stack.callback(getattr(answers, "close", lambda: None))
-    connection = connected(hurry=hurry, writes_to=spool or writes_to)
+    is_wide = len(definition.columns) > WIDE_COLUMNS
+    connection = connected(hurry=hurry, writes_to=spool or writes_to, is_wide=is_wide)
     stack.callback(connection.close)
     base = _answered(connection, definition.columns, answers, context)
     if spool:
         file = literal(str(spool / "rows.parquet"))
-        connection.execute(f"COPY ({base}) TO {file} (FORMAT parquet)")
+        connection.execute(f"COPY ({base}) TO {file} {parquet_options(len(definition.columns))}")
         base = f"SELECT * FROM read_parquet({file})"  # noqa: S608
     if transformations.needs_positions(definition.transformations):
         # A server gives rows in any order: what is drawn depends on the row alone.

@@ -64,7 +64,8 @@ def written(definition: TabularDefinition, specs: StoreSpecs, folder: Path) -> i
         if rows.keys:
             return _parted(rows, folder)
         file = literal(str(folder / FILE_NAME))
-        answer = rows.connection.execute(f"COPY ({rows.named_sql}) TO {file} (FORMAT parquet)").fetchone()
+        options = relations.parquet_options(len(rows.columns))
+        answer = rows.connection.execute(f"COPY ({rows.named_sql}) TO {file} {options}").fetchone()
     return int(answer[0]) if answer else 0
 
 

@@ -1,9 +1,6 @@
 """The first rows of a table."""
 
-import time
 from collections.abc import Callable
-
-import pytest
 
 from datastores.sources import TabularDefinition
 from datastores.tabular import reading
@@ -18,6 +15,3 @@ def test_the_first_rows_of_a_file(workspace: Workspace, put: Put, table: Table) 
     seen = reading.preview(table("a.csv", x="integer", y="string"), workspace_id=workspace.pk, rows=2)
     assert seen.rows == [["1", "one"], ["2", None]]
     assert seen.is_cut
-    began = time.monotonic()
-    reading.preview(table("a.csv", x="integer", y="string"), workspace_id=workspace.pk, rows=2)
-    print("warm", time.monotonic() - began)
