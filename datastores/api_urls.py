@@ -10,7 +10,7 @@ _datastores = [
     path("test/", stores.ConnectionTestView.as_view(), name="api-datastore-test-new"),
     path("<int:datastore_id>/", stores.DatastoreDetailView.as_view(), name="api-datastore"),
     path("<int:datastore_id>/test/", stores.DatastoreTestView.as_view(), name="api-datastore-test"),
-    path("<int:datastore_id>/tables/", stores.TablesView.as_view(), name="api-datastore-tables"),
+    path("<int:database_id>/tables/", stores.TablesView.as_view(), name="api-datastore-tables"),
     path("<int:datastore_id>/count/", files.CountView.as_view(), name="api-datastore-count"),
     path("<int:datastore_id>/zip/", files.FolderZipView.as_view(), name="api-datastore-zip"),
     path("<int:datastore_id>/uploads/", uploads.UploadsView.as_view(), name="api-datastore-uploads"),
@@ -27,8 +27,25 @@ _datastores = [
 _datasets = [
     path("", datasets.DatasetsView.as_view(), name="api-datasets"),
     path("preview/", datasets.DatasetPreviewView.as_view(), name="api-dataset-preview"),
+    path("infer/", datasets.TableInferView.as_view(), name="api-dataset-infer"),
     path("<int:dataset_id>/", datasets.DatasetDetailView.as_view(), name="api-dataset"),
     path("<int:dataset_id>/versions/", datasets.DatasetVersionsView.as_view(), name="api-dataset-versions"),
+    path("<int:dataset_id>/versions/<int:number>/", datasets.DatasetVersionView.as_view(), name="api-dataset-version"),
+    path(
+        "<int:dataset_id>/versions/<int:number>/rows/",
+        datasets.DatasetVersionRowsView.as_view(),
+        name="api-dataset-version-rows",
+    ),
+    path(
+        "<int:dataset_id>/versions/<int:number>/changes/",
+        datasets.DatasetVersionChangesView.as_view(),
+        name="api-dataset-version-changes",
+    ),
+    path(
+        "<int:dataset_id>/versions/<int:number>/derive/",
+        datasets.DatasetVersionDeriveView.as_view(),
+        name="api-dataset-version-derive",
+    ),
     path(
         "<int:dataset_id>/versions/<int:number>/files/",
         datasets.DatasetVersionFilesView.as_view(),

@@ -1,18 +1,20 @@
-"""What became of a version's data since it was made: files added, removed and changed."""
+"""What became of a version's data since it was made: files added, removed and changed, or a query's columns."""
 
 import hashlib
 import time
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Literal
 
+from datastores.backends import get_database
 from datastores.datasets import walked
 from datastores.listings import ListedFile, file_of, read_listing
-from datastores.models import DatasetVersion
-from datastores.sources import paths_of
+from datastores.models import DatasetVersion, Datastore
+from datastores.sources import Column, QuerySource, TabularDefinition, paths_of
+from studio.lib.problems import UserError
 
 NAMES_SHOWN = 20
 BUDGET_S = 2.0  # a page is waiting
@@ -81,6 +83,51 @@ def changes_since(version: DatasetVersion, *, budget_s: float = BUDGET_S) -> Cha
             if before.is_missing(file):
                 changes.note("removed", file)
     return changes
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaChanges:
+    """How what a query answers with differs from the columns that its version settled."""
+
+    added: list[Column]
+    removed: list[Column]
+    retyped: list[tuple[str, str, str]]  # name, type then, type now
+
+    @property
+    def total(self) -> int:
+        return len(self.added) + len(self.removed) + len(self.retyped)
+
+
+def schema_changes(version: DatasetVersion, *, timeout_s: float = 5.0) -> SchemaChanges | None:
+    """None for what is no query. Raises UserError where the database can't be asked, or refuses the query by now."""
+    definition = version.definition
+    if not isinstance(definition, TabularDefinition) or not isinstance(definition.source, QuerySource):
+        return None
+    datastore = Datastore.objects.filter(
+        workspace_id=version.dataset.workspace_id, pk=definition.source.datastore_id
+    ).first()
+    if datastore is None:
+        raise UserError("The datastore that its query asks has been removed.")
+    database = get_database(datastore)
+    try:
+        now = database.columns(definition.source.query, timeout_s=timeout_s)
+    finally:
+        database.close()
+    return compared(definition.columns, now)
+
+
+def compared(before: Sequence[Column], now: Sequence[Column]) -> SchemaChanges:
+    types_before = {column.name: column.type for column in before}
+    types_now = {column.name: column.type for column in now}
+    return SchemaChanges(
+        added=[column for column in now if column.name not in types_before],
+        removed=[column for column in before if column.name not in types_now],
+        retyped=[
+            (name, type_, types_now[name])
+            for name, type_ in types_before.items()
+            if types_now.get(name, type_) != type_
+        ],
+    )
 
 
 class _Before:

@@ -1,114 +1,69 @@
-"""The pages of datasets."""
+"""The pages of datasets: the list, one of them, and its words. `dataset_parts` fills what a page loads later."""
 
+from contextlib import suppress
 from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from datastores import queries, services
-from datastores.datasets import page_of_files, summarise
-from datastores.forms import DatasetForm, DescriptionForm, PathRows
-from datastores.icons import icon_of
-from datastores.sources import paths_of
+from datastores import dataset_queries, queries, services
+from datastores.dataset_pages import facts_of
+from datastores.definition_words import paths_words, source_words
+from datastores.forms import DescriptionForm
+from datastores.sources import QuerySource
 from studio.lib.problems import UserError
 from studio.workspaces.access import WorkspaceRequest, workspace_page
 from studio.workspaces.permissions import Permission
 
 PAGE_SIZE = 50
-FILES_PER_PAGE = 100
-COUNT_BUDGET_S = 0.5  # the page is waiting
-DATASTORES_OFFERED = 500
+VERSIONS_PER_PAGE = 25
 
 
 @require_safe
 @workspace_page(Permission.VIEW)
 def dataset_list(request: WorkspaceRequest) -> HttpResponse:
-    text = request.GET.get("q", "").strip().replace("\0", "")
-    datasets = queries.datasets_in(request.access.workspace, text=text)
+    workspace = request.access.workspace
+    text, kind = request.GET.get("q", "").strip().replace("\0", ""), request.GET.get("kind", "")
+    datasets = dataset_queries.datasets_in(workspace, text=text, kind=kind)
     page = Paginator(datasets, PAGE_SIZE).get_page(request.GET.get("page"))
-    names = queries.datastore_names(request.access.workspace)
-    rows = [
-        (dataset, [(names.get(path.datastore_id, "removed datastore"), path.path) for path in definition.paths])
-        for dataset in page.object_list
-        if (definition := dataset.latest_definition)  # type: ignore[attr-defined]
-    ]
-    return render(request, "datasets/list.html", {"page_obj": page, "rows": rows, "q": text})
-
-
-@workspace_page(Permission.EDIT_DATA)
-def dataset_new(request: WorkspaceRequest) -> HttpResponse:
-    """GET takes `datastore` and any number of `path` to begin with; the browser's pages link here with them."""
-    is_post = request.method == "POST"
-    form = DatasetForm(request.POST if is_post else None)
-    rows = PathRows.from_query(request.POST if is_post else request.GET)
-    if is_post:
-        problems = []
-        try:
-            paths = services.checked_paths(request.access.workspace, rows.data_paths())
-            if form.is_valid():
-                version = services.create_dataset(
-                    request.access.workspace, paths=paths, actor=request.user, **form.cleaned_data
-                )
-                messages.success(request, f"{version} is ready: steps can read it.")
-                return redirect("datasets:detail", request.access.workspace.slug, version.dataset_id)
-        except UserError as error:
-            problems = error.problems
-        rows = rows.with_problems(problems)
-        for problem in problems:
-            if problem.loc[:1] in {("name",), ("description",)}:
-                form.add_error(str(problem.loc[0]), problem.message)
-    return _form_page(request, {"form": form}, rows, status=400 if is_post else 200)
+    rows = dataset_queries.with_latest(list(page.object_list))
+    datastores = dataset_queries.datastores_named(workspace, [row.latest for row in rows])
+    context = {
+        "page_obj": page,
+        "rows": [(row, _sources(row.latest, datastores)) for row in rows],
+        "q": text,
+        "kind": kind,
+        "is_filtered": bool(text or kind),
+    }
+    return render(request, "datasets/list.html", context)
 
 
 @require_safe
 @workspace_page(Permission.VIEW)
 def dataset_detail(request: WorkspaceRequest, dataset_id: int) -> HttpResponse:
-    dataset = queries.dataset_in(request.access.workspace, dataset_id)
-    version = queries.version_of(dataset, _number(request, "version"))
-    context: dict[str, Any] = {
-        "dataset": dataset,
-        "version": version,
-        "paths": queries.named_paths(request.access.workspace, version.definition),
-        "versions": Paginator(queries.versions_of(dataset), 20).get_page(request.GET.get("versions")),
-    }
-    page = _number(request, "page") or 1
-    try:
-        files, has_more = page_of_files(
-            paths_of(version.definition), workspace_id=dataset.workspace_id, page=page, per_page=FILES_PER_PAGE
-        )
-        summary = summarise(
-            paths_of(version.definition), workspace_id=dataset.workspace_id, first=0, budget_s=COUNT_BUDGET_S
-        )
-    except UserError as error:
-        context["error"] = error
-    else:
-        rows = [(file, icon_of(file.entry)) for file in files]
-        context |= {"files": rows, "page": page, "has_more": has_more, "summary": summary}
+    """`version` (the newest without it) and `tab`; what a tab shows is loaded by the page itself."""
+    workspace = request.access.workspace
+    dataset = queries.dataset_in(workspace, dataset_id)
+    version = queries.version_of(dataset, whole_number(request, "version"))
+    context: dict[str, Any] = {"dataset": dataset, "version": version, **facts_of(version)}
+    # Who made a version and who reads it is known above the data: where nobody knows there is no such tab.
+    with suppress(NoReverseMatch):
+        context["lineage_url"] = reverse("lineage:of_version", args=[workspace.slug, version.pk])
+        context["tabs"].append("lineage")
+    tabs = context["tabs"]
+    tab = request.GET.get("tab", tabs[0])
+    if tab not in tabs:
+        raise Http404(f"There is no tab “{tab}”.")
+    context["tab"] = tab
+    context["compare_url"] = reverse("datasets:compare", args=[workspace.slug]) if version.is_tabular else ""
+    context["page"] = whole_number(request, "page") or 1
+    versions = Paginator(queries.versions_of(dataset), VERSIONS_PER_PAGE)
+    context["versions"] = versions.get_page(request.GET.get("versions"))
     return render(request, "datasets/detail.html", context)
-
-
-@workspace_page(Permission.EDIT_DATA)
-def version_new(request: WorkspaceRequest, dataset_id: int) -> HttpResponse:
-    dataset = queries.dataset_in(request.access.workspace, dataset_id)
-    latest = queries.version_of(dataset, None)
-    is_post = request.method == "POST"
-    rows = PathRows.from_query(request.POST) if is_post else PathRows.from_paths(paths_of(latest.definition))
-    if is_post:
-        try:
-            version, is_new = services.add_dataset_version(dataset, paths=rows.data_paths(), actor=request.user)
-        except UserError as error:
-            rows = rows.with_problems(error.problems)
-        else:
-            messages.success(
-                request,
-                f"{version} is ready: new runs read it." if is_new else f"Nothing changed: {version} says just this.",
-            )
-            return redirect("datasets:detail", request.access.workspace.slug, dataset.pk)
-    return _form_page(request, {"dataset": dataset, "latest": latest}, rows, status=400 if is_post else 200)
 
 
 @workspace_page(Permission.EDIT_DATA)
@@ -135,21 +90,7 @@ def dataset_delete(request: WorkspaceRequest, dataset_id: int) -> HttpResponse:
     return redirect("datasets:list", request.access.workspace.slug)
 
 
-def _form_page(request: WorkspaceRequest, context: dict[str, Any], rows: PathRows, *, status: int) -> HttpResponse:
-    workspace = request.access.workspace
-    datastores = list(queries.datastores_in(workspace)[:DATASTORES_OFFERED])
-    context |= {
-        "datastores": datastores,
-        "rows": rows.shown(datastores),
-        "blank_row": PathRows([]).shown(datastores)[0],
-        "general_problems": rows.general,
-        "preview_url": reverse("api-dataset-preview", args=[workspace.slug]),
-        "datastores_url": reverse("api-datastores", args=[workspace.slug]),
-    }
-    return render(request, "datasets/form.html", context, status=status)
-
-
-def _number(request: WorkspaceRequest, name: str) -> int | None:
+def whole_number(request: WorkspaceRequest, name: str) -> int | None:
     """A whole number from the address. Raises Http404 for anything else."""
     text = request.GET.get(name)
     if not text:
@@ -157,3 +98,13 @@ def _number(request: WorkspaceRequest, name: str) -> int | None:
     if not text.isdecimal() or len(text) > 9 or int(text) < 1:
         raise Http404(f"There is no {name} “{text}”.")
     return int(text)
+
+
+def _sources(version: Any, datastores: Any) -> dict[str, Any]:
+    """Where a version's data comes from, for a cell of the list."""
+    definition = version.definition
+    if version.is_tabular and isinstance(definition.source, QuerySource):
+        datastore = datastores.get(definition.source.datastore_id)
+        return {"query_on": datastore.name if datastore and not datastore.removed_at else "a removed datastore"}
+    paths = paths_words(definition, datastores)
+    return {"paths": paths[:2], "more": max(0, len(paths) - 2), "words": source_words(definition)}

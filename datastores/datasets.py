@@ -50,7 +50,7 @@ class ContentDigest:
             self._close()
             self._path = path
         if entry is not None:
-            name = entry.path.encode("utf-8", "surrogatepass")
+            name = entry.path.encode("utf-8", "surrogateescape")
             what = f":{entry.size_bytes or 0}:{stamp_of(entry)}\n"
             self._of_path.update(f"{len(name)}:".encode() + name + what.encode())
 
@@ -61,7 +61,7 @@ class ContentDigest:
     def _close(self) -> None:
         if self._path is not None:
             where, files = f"{self._path.datastore_id}\0{self._path.path}\0", self._of_path.hexdigest()
-            self._all.update(where.encode("utf-8", "surrogatepass") + files.encode() + b"\n")
+            self._all.update(where.encode("utf-8", "surrogateescape") + files.encode() + b"\n")
         self._path, self._of_path = None, hashlib.sha256()
 
 

@@ -35,6 +35,16 @@ class ListedFile:
     def key(self) -> str:
         return f"{self.datastore_id or ''}\0{self.path}"
 
+    @property
+    def is_addressable(self) -> bool:
+        """Whether the name is text; a disk can hold other bytes too."""
+        return not any("\ud800" <= character <= "\udfff" for character in self.path)
+
+    @property
+    def label(self) -> str:
+        """The path, fit to be shown."""
+        return self.path if self.is_addressable else self.path.encode("utf-8", "replace").decode()
+
 
 @dataclass(frozen=True, slots=True)
 class Listed:

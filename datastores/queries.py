@@ -2,13 +2,11 @@
 
 from typing import Any
 
-from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery, TextField
+from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
 from django.http import Http404
 
 from datastores.models import Dataset, DatasetVersion, Datastore
-from datastores.paths import Glob, is_glob
-from datastores.sources import Definition, paths_of
 from studio.workspaces.models import Workspace
 
 
@@ -23,24 +21,6 @@ def datastore_in(workspace: Workspace, datastore_id: int) -> Datastore:
         raise Http404("There is no such datastore in this workspace.")
     datastore.workspace = workspace
     return datastore
-
-
-def datasets_in(workspace: Workspace, *, text: str = "") -> QuerySet[Dataset]:
-    """With `latest_number`, `version_count`, `latest_definition` and `changed_at`."""
-    text = text.replace("\0", "")  # PostgreSQL's texts hold none
-    latest = DatasetVersion.objects.filter(dataset=OuterRef("pk")).order_by("-number")
-    datasets = (
-        Dataset.objects.filter(workspace=workspace)
-        .select_related("created_by")
-        .annotate(
-            latest_number=Max("versions__number"),
-            version_count=Count("versions"),
-            changed_at=Max("versions__created_at"),
-            latest_definition=Subquery(latest.values("definition")[:1]),
-        )
-    )
-    # Grouping for the counts takes the model's own order away.
-    return (datasets.filter(name__icontains=text) if text else datasets).order_by("name", "pk")
 
 
 def dataset_in(workspace: Workspace, dataset_id: int) -> Dataset:
@@ -84,22 +64,3 @@ def naming(rows: "QuerySet[Any]", column: str, datastore: Datastore) -> "QuerySe
         Q(**{f"{column}_said__contains": f"{key},"}) | Q(**{f"{column}_said__contains": key + "}"})
     )
     return named
-
-
-def named_paths(workspace: Workspace, definition: Definition) -> list[tuple[Datastore | None, str, str]]:
-    """Each path: its datastore (None for one that is not there any more), the path, and where to go to see it."""
-    paths = paths_of(definition)
-    ids = {path.datastore_id for path in paths if path.datastore_id is not None}
-    datastores = Datastore.objects.filter(workspace=workspace).in_bulk(ids)
-    return [
-        (
-            datastores.get(path.datastore_id or 0),
-            path.path,
-            Glob(path.path).folder if is_glob(path.path) else path.path,
-        )
-        for path in paths
-    ]
-
-
-def datastore_names(workspace: Workspace) -> dict[int, str]:
-    return dict(Datastore.objects.filter(workspace=workspace).values_list("pk", "name"))

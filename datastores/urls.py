@@ -2,7 +2,16 @@
 
 from django.urls import include, path
 
-from datastores import dataset_views, datastore_views, file_views
+from datastores import (
+    dataset_form_views,
+    dataset_parts,
+    dataset_views,
+    datastore_views,
+    derive_views,
+    file_views,
+    profile_views,
+    table_views,
+)
 
 _datastores = [
     path("", datastore_views.datastore_list, name="list"),
@@ -20,9 +29,25 @@ _datastores = [
 ]
 _datasets = [
     path("", dataset_views.dataset_list, name="list"),
-    path("new/", dataset_views.dataset_new, name="new"),
+    path("new/", dataset_form_views.dataset_new, name="new"),
+    path("new/table/", table_views.table_part, name="table_part"),
     path("<int:dataset_id>/", dataset_views.dataset_detail, name="detail"),
-    path("<int:dataset_id>/versions/new/", dataset_views.version_new, name="version_new"),
+    path("compare/", profile_views.compare, name="compare"),
+    path("compare/columns/<int:position>/", profile_views.compare_column, name="compare_column"),
+    path("<int:dataset_id>/versions/<int:number>/profile/", profile_views.profile, name="profile"),
+    path("<int:dataset_id>/versions/<int:number>/profile/cancel/", profile_views.profile_cancel, name="profile_cancel"),
+    path(
+        "<int:dataset_id>/versions/<int:number>/profile/columns/<int:position>/",
+        profile_views.profile_column,
+        name="profile_column",
+    ),
+    path("<int:dataset_id>/versions/new/", dataset_form_views.version_new, name="version_new"),
+    path("<int:dataset_id>/versions/<int:number>/files/", dataset_parts.files, name="files"),
+    path("<int:dataset_id>/versions/<int:number>/preview/", dataset_parts.preview, name="preview"),
+    path("<int:dataset_id>/versions/<int:number>/changes/", dataset_parts.changes, name="changes"),
+    path("<int:dataset_id>/versions/<int:number>/again/", dataset_parts.version_again, name="version_again"),
+    path("<int:dataset_id>/versions/<int:number>/derive/", derive_views.derive, name="derive"),
+    path("<int:dataset_id>/versions/<int:number>/derive/part/", derive_views.derive_part, name="derive_part"),
     path("<int:dataset_id>/edit/", dataset_views.dataset_edit, name="edit"),
     path("<int:dataset_id>/delete/", dataset_views.dataset_delete, name="delete"),
 ]

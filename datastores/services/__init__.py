@@ -18,7 +18,7 @@ from datastores.services.files import (
     make_folder,
     upload_files,
 )
-from datastores.services.listing import list_version, versions_to_list
+from datastores.services.listing import list_version
 from datastores.services.stores import (
     DEFAULT_NAME,
     can_be_default,
@@ -27,6 +27,14 @@ from datastores.services.stores import (
     make_default,
     register_datastore,
     remove_datastore,
+)
+from datastores.services.tables import (
+    add_table_version,
+    create_table,
+    create_tables,
+    derived_table,
+    make_again,
+    settle_table,
 )
 from datastores.services.trying import Tried, try_connection, try_datastore
 
@@ -38,6 +46,7 @@ __all__ = [
     "Upload",
     "Uploaded",
     "add_dataset_version",
+    "add_table_version",
     "can_be_default",
     "change_dataset",
     "change_datastore",
@@ -45,16 +54,20 @@ __all__ = [
     "count_files",
     "create_dataset",
     "create_first_datastores",
+    "create_table",
+    "create_tables",
     "delete_dataset",
     "delete_path",
+    "derived_table",
     "list_version",
+    "make_again",
     "make_default",
     "make_folder",
     "register_datastore",
     "register_output_version",
     "remove_datastore",
+    "settle_table",
     "try_connection",
     "try_datastore",
     "upload_files",
-    "versions_to_list",
 ]

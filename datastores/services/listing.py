@@ -1,18 +1,16 @@
 """Remember what a version pointed at: at once where that is quick, else the data worker does it."""
 
-import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.utils import timezone
 
+from datastores.backends.interface import Unreachable
 from datastores.listings import Listed, ListingStore, write_listing
 from datastores.models import DatasetVersion
 from datastores.sources import Definition, FileDefinition, FilesSource, paths_of
 from studio.lib.problems import UserError
-
-logger = logging.getLogger(__name__)
 
 AT_ONCE_S = 2.0  # a person waits so long for a version to be made
 
@@ -56,20 +54,17 @@ def look_at(definition: Definition, *, workspace_id: int, budget_s: float = AT_O
         return Look(write_listing(paths_of(definition), workspace_id=workspace_id, check=check))
     except _OutOfTime:
         return Look()
+    except Unreachable:
+        return Look()  # the data worker tries again
     except UserError as error:
         return Look(error=str(error))
-
-
-def versions_to_list() -> Sequence[int]:
-    """The versions that wait for the data worker, the oldest first."""
-    return list(DatasetVersion.objects.filter(listed_at=None).order_by("pk").values_list("pk", flat=True)[:100])
 
 
 def list_version(version_id: int, check: Callable[[], None] = lambda: None) -> bool:
     """List what a version points at, and keep the list with it. Returns whether this call did so.
 
     Harmless to call twice, also at once: the first to finish wins. `check` is asked all along; what it raises ends the
-    work, and the version still waits. What can't be listed says why.
+    work, and the version still waits; so does Unreachable, for trying again may help. What can't be listed says why.
     """
     version = DatasetVersion.objects.filter(pk=version_id, listed_at=None).select_related("dataset").first()
     if version is None:
@@ -79,13 +74,10 @@ def list_version(version_id: int, check: Callable[[], None] = lambda: None) -> b
         return _keep(version, {})
     try:
         listed = write_listing(paths_of(version.definition), workspace_id=workspace_id, check=check)
+    except Unreachable:
+        raise
     except UserError as error:
         return _keep(version, {"listing_error": str(error)})
-    except OSError as error:
-        logger.exception("version %s could not be listed", version_id)
-        return bool(
-            _keep(version, {"listing_error": f"The files could not be listed: {error.strerror or 'no answer'}."})
-        )
     is_kept = _keep(
         version,
         {

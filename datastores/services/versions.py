@@ -1,6 +1,6 @@
 """Versions are never changed, only added, one after another."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.db import transaction
@@ -61,16 +61,30 @@ def create_with_version(
     dataset: Dataset, definition: Definition, *, words: Words, actor: User | None
 ) -> DatasetVersion:
     """Insert `dataset`, and its version 1. Raises UserError at `name` where that is taken."""
-    look = look_at(definition, workspace_id=dataset.workspace_id)
+    return create_all([(dataset, definition)], words=words, actor=actor)[0]
+
+
+def create_all(
+    datasets: Sequence[tuple[Dataset, Definition]], *, words: Words, actor: User | None
+) -> list[DatasetVersion]:
+    """Insert each dataset with its version 1: all of them or none. Raises UserError at `("names", i)`, or `name`."""
+    looks = [look_at(definition, workspace_id=dataset.workspace_id) for dataset, definition in datasets]
+    made = []
     try:
         with transaction.atomic():
-            save_new(dataset)
-            version = _create(dataset, 1, definition, words=words, look=look, actor=actor)
-            record(dataset.workspace, actor, "dataset.create", str(version))
+            for number, (dataset, definition) in enumerate(datasets):
+                try:
+                    save_new(dataset)
+                except UserError as error:
+                    loc = ("names", number) if len(datasets) > 1 else ("name",)
+                    raise UserError(str(error), loc=loc) from error
+                made.append(_create(dataset, 1, definition, words=words, look=looks[number], actor=actor))
+                record(dataset.workspace, actor, "dataset.create", str(made[-1]))
     except UserError:
-        look.forget(dataset.workspace_id)
+        for look, (dataset, _) in zip(looks, datasets, strict=True):
+            look.forget(dataset.workspace_id)
         raise
-    return version
+    return made
 
 
 def add_version(

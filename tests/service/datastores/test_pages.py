@@ -55,6 +55,8 @@ def test_no_list_asks_more_for_more_rows(
         "datastores/new/",
         store,
         f"{store}edit/",
+        f"{store}delete/",
+        f"{store}?prefix=f1",
         f"{store}file/?path=f1",
         "datasets/",
         "datasets/new/",
@@ -149,7 +151,8 @@ def test_a_file_is_downloaded(client: Client, datastore: Datastore, put: Callabl
 
 
 def test_a_datastore_is_registered_in_the_browser(client: Client, workspace: Workspace) -> None:
-    assert "Local folder" in page(client, "datastores/new/")
+    assert 'href="?kind=local"' in page(client, "datastores/new/")
+    assert "Register datastore" in page(client, "datastores/new/?kind=local")
     refused = client.post("/w/digits/datastores/new/", {"kind": "local", "name": "a", "config_path": "/etc"})
     assert refused.status_code == 400
     assert "STUDIO_LOCAL_DATASTORE_ROOTS" in refused.content.decode()
@@ -166,10 +169,12 @@ def test_a_datastore_is_changed_made_default_and_removed(
     assert client.post(f"{base}/edit/", {"description": "x" * 501}).status_code == 400
     assert client.post(f"{base}/edit/", {"description": "ours"}).status_code == 302
     assert client.post(f"{base}/default/").status_code == 302
-    answer = client.post(f"{base}/delete/", follow=True)
+    answer = client.post(f"{base}/delete/")
+    assert answer.status_code == 409
     assert "Make another one the default first" in answer.content.decode()
     client.post(f"/w/digits/datastores/{datastore.pk}/default/")
-    assert "Its files are still where they were" in client.post(f"{base}/delete/", follow=True).content.decode()
+    assert "No dataset and no run uses it" in page(client, f"datastores/{images.pk}/delete/")
+    assert "Its data is still where it was" in client.post(f"{base}/delete/", follow=True).content.decode()
 
 
 def test_folders_are_made_and_files_deleted(client: Client, datastore: Datastore, put: Callable[..., None]) -> None:
@@ -195,7 +200,8 @@ def test_a_dataset_is_made_in_the_browser(client: Client, datastore: Datastore, 
     answer = client.post("/w/digits/datasets/new/", {**fields, "path": ["train/*"]}, follow=True)
     assert answer.status_code == 200
     assert "1 file" in answer.content.decode()
-    assert "train/a.png" in answer.content.decode()
+    made = Dataset.objects.get(name="train")
+    assert "train/a.png" in page(client, f"datasets/{made.pk}/versions/1/files/")
     taken = client.post("/w/digits/datasets/new/", {**fields, "path": ["train/*"]})
     assert "taken" in taken.content.decode()
 
@@ -217,10 +223,10 @@ def test_versions_are_added_and_looked_at(client: Client, dataset: Dataset, data
     assert "version 2" in page(client, f"datasets/{dataset.pk}/")
     old = page(client, f"datasets/{dataset.pk}/?version=1")
     assert "version 1" in old
-    assert "No file matches" in old
+    assert "No file matches" in page(client, f"datasets/{dataset.pk}/versions/1/files/")
     for query in ("version=3", "version=x", "version=0", "page=-1"):
         page(client, f"datasets/{dataset.pk}/?{query}", 404)
-    assert "no page 7" in page(client, f"datasets/{dataset.pk}/?page=7")
+    assert "no page 7" in page(client, f"datasets/{dataset.pk}/versions/2/files/?page=7")
     assert client.post(f"{base}/edit/", {"description": "ours"}).status_code == 302
     assert client.post(f"{base}/delete/").status_code == 302
     page(client, f"datasets/{dataset.pk}/", 404)
@@ -229,7 +235,7 @@ def test_versions_are_added_and_looked_at(client: Client, dataset: Dataset, data
 def test_empty_pages_say_what_to_do(client: Client, datastore: Datastore) -> None:
     assert "No datasets yet" in page(client, "datasets/")
     assert "Drop files or whole folders here" in page(client, f"datastores/{datastore.pk}/")
-    assert "No dataset is called that" in page(client, "datasets/?q=zzz%00")
+    assert "No dataset fits" in page(client, "datasets/?q=zzz%00")
 
 
 def test_a_reader_sees_no_controls_and_is_refused(
@@ -242,7 +248,14 @@ def test_a_reader_sees_no_controls_and_is_refused(
         body = page(client, path)
         for control in ("Upload</", "Delete", "New ", "Use as dataset", "Edit</a>", "Settings"):
             assert control not in body.split('<main id="main"')[1].split("</main>")[0], (path, control)
-    for path in ("datastores/new/", f"{store}edit/", "datasets/new/", f"{data}edit/", f"{data}versions/new/"):
+    for path in (
+        "datastores/new/",
+        f"{store}edit/",
+        f"{store}delete/",
+        "datasets/new/",
+        f"{data}edit/",
+        f"{data}versions/new/",
+    ):
         page(client, path, 403)
     for path in (
         f"{store}delete-path/",
@@ -257,7 +270,7 @@ def test_a_reader_sees_no_controls_and_is_refused(
 
 
 def test_another_workspaces_ids_do_not_exist(client: Client, workspace: Workspace, stranger: User) -> None:
-    theirs = Datastore.objects.get(workspace=stranger.workspaces.get())
+    theirs = Datastore.objects.get(workspace=stranger.workspaces.get(), is_default=True)
     get_backend(theirs).write("a.png", BytesIO(b"secret"))
     paths = [DataPath(datastore_id=theirs.pk, path="a.png")]
     dataset = create_dataset(theirs.workspace, name="d", paths=paths, actor=stranger).dataset
