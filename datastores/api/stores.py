@@ -123,14 +123,19 @@ class DatastoreTestView(DatastoreView):
         return Response(tried_json(tried))
 
 
-class TablesView(DatastoreView):
+class TablesView(WorkspaceAPIView):
+    write_permission = Permission.MANAGE_DATASTORES
+
     @extend_schema(parameters=[AFTER, OpenApiParameter("prefix", str), OpenApiParameter("limit", int)], responses=dict)
     def get(self, request: Request, **_kwargs: Any) -> Response:
         """The tables and views of a database, a page at a time."""
-        with closing(get_database(self.datastore())) as database:
+        datastore = queries.datastore_in(self.access.workspace, self.kwargs["database_id"])
+        with closing(get_database(datastore)) as database:
             listing = database.tables(
                 after=request.query_params.get("after") or None,
                 limit=min(whole_number(request, "limit", 200), MAX_LISTED),
                 prefix=request.query_params.get("prefix", ""),
             )
-        return Response({"tables": [table_json(table) for table in listing.tables], "after": listing.after})
+            # The query is what a table becomes a dataset by: only its database knows how names are quoted.
+            tables = [{**table_json(table), "query": database.select_all(table)} for table in listing.tables]
+        return Response({"tables": tables, "after": listing.after})

@@ -171,7 +171,7 @@ def test_a_long_folder_shows_more_on_demand(studio: Studio, page: Page, place: P
         from io import BytesIO
         from datastores.backends import get_backend
         from datastores.models import Datastore
-        backend = get_backend(Datastore.objects.get(workspace__slug=slug))
+        backend = get_backend(Datastore.objects.get(workspace__slug=slug, is_default=True))
         for number in range(450):
             backend.write(f"{number:03}.txt", BytesIO(b"x"))
     """

@@ -51,7 +51,11 @@ def test_a_datastore_is_registered_changed_and_removed(client: Client, datastore
     address = f"/datastores/{made.json()['id']}/"
     assert send(client, "PATCH", address, {"description": "ours", "is_default": True}).json()["is_default"] is True
     listed = send(client, "GET", "/datastores/").json()["results"]
-    assert [(row["name"], row["is_default"]) for row in listed] == [("images", True), (datastore.name, False)]
+    assert [(row["name"], row["is_default"]) for row in listed] == [
+        ("images", True),
+        (datastore.name, False),
+        ("workspacefilestore", False),
+    ]
     assert send(client, "PATCH", address, {"is_default": False}).status_code == 400
     assert send(client, "DELETE", address).status_code == 409
     assert send(client, "PATCH", f"/datastores/{datastore.pk}/", {"is_default": True}).status_code == 200

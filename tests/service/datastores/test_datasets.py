@@ -63,7 +63,7 @@ def test_a_link_out_is_refused(workspace: Workspace, datastore: Datastore, owner
 
 
 def test_another_workspaces_datastore_is_refused(workspace: Workspace, owner: User, stranger: User) -> None:
-    theirs = Datastore.objects.get(workspace=stranger.workspaces.get())
+    theirs = Datastore.objects.get(workspace=stranger.workspaces.get(), is_default=True)
     with pytest.raises(UserError) as caught:
         create_dataset(workspace, name="d", paths=[path_in(theirs, "a")], actor=owner)
     assert caught.value.problems[0].loc == ("paths", 0, "datastore_id")

@@ -5,12 +5,10 @@ from pathlib import Path
 import pytest
 
 from datastores.backends import get_backend
-from datastores.models import DataPath, Datastore
+from datastores.models import Datastore
 from datastores.services import (
     change_datastore,
-    create_dataset,
     create_first_datastores,
-    delete_dataset,
     make_default,
     register_datastore,
     remove_datastore,
@@ -30,6 +28,11 @@ def test_a_workspace_starts_with_a_default_datastore_below_the_home(datastore: D
     assert (datastore.name, datastore.kind) == ("workspaceblobstore", "local")
     assert get_backend(datastore).local_path("") == home / f"workspaces/{datastore.workspace_id}/workspaceblobstore"
     assert create_first_datastores(datastore.workspace) == datastore
+
+
+def test_one_more_is_made_for_files_that_people_share(workspace: Workspace) -> None:
+    names = Datastore.objects.filter(workspace=workspace).values_list("name", "is_default")
+    assert list(names) == [("workspaceblobstore", True), ("workspacefilestore", False)]
 
 
 def test_a_second_one_is_not_the_default(workspace: Workspace, owner: User) -> None:
@@ -64,7 +67,7 @@ def test_a_mistake_is_said_at_its_field(
     with pytest.raises(UserError) as caught:
         register(workspace, owner, **changes)
     assert loc in [problem.loc for problem in caught.value.problems]
-    assert Datastore.objects.count() == 1
+    assert Datastore.objects.count() == 2
 
 
 def test_two_workspaces_may_use_the_same_name(workspace: Workspace, owner: User, stranger: User) -> None:
@@ -76,7 +79,7 @@ def test_two_workspaces_may_use_the_same_name(workspace: Workspace, owner: User,
 def test_a_datastore_cannot_be_registered_in_another_workspaces_folder(
     workspace: Workspace, owner: User, stranger: User
 ) -> None:
-    theirs = get_backend(Datastore.objects.get(workspace=stranger.workspaces.get())).local_path("")
+    theirs = get_backend(Datastore.objects.get(workspace=stranger.workspaces.get(), is_default=True)).local_path("")
     with pytest.raises(UserError, match="private"):
         register(workspace, owner, config={"path": str(theirs)})
 
@@ -85,19 +88,6 @@ def test_only_the_description_changes(datastore: Datastore, owner: User) -> None
     change_datastore(datastore, description="All our data", actor=owner)
     datastore.refresh_from_db()
     assert datastore.description == "All our data"
-
-
-def test_one_in_use_stays_and_says_by_whom(workspace: Workspace, owner: User) -> None:
-    images = register(workspace, owner)
-    used = create_dataset(workspace, name="train", paths=[DataPath(datastore_id=images.pk, path="a")], actor=owner)
-    with pytest.raises(ConflictError, match="“train”"):
-        remove_datastore(images, actor=owner)
-    delete_dataset(used.dataset, actor=owner)
-    place = get_backend(images).local_path("")
-    remove_datastore(images, actor=owner)
-    assert not Datastore.objects.filter(name="images").exists()
-    assert place is not None
-    assert place.is_dir()  # files are never removed with it
 
 
 def test_the_default_one_stays(datastore: Datastore, owner: User) -> None:

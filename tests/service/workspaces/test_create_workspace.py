@@ -18,7 +18,11 @@ def test_its_maker_owns_it_and_it_has_a_default_datastore(ada: User) -> None:
     workspace = create_workspace(name=" Fraud ", slug="fraud", owner=ada)
     assert workspace.name == "Fraud"
     assert Membership.objects.get(workspace=workspace).role == Role.OWNER
-    assert Datastore.objects.get(workspace=workspace).is_default
+    stores = Datastore.objects.filter(workspace=workspace)
+    assert [(store.name, store.is_default) for store in stores] == [
+        ("workspaceblobstore", True),
+        ("workspacefilestore", False),
+    ]
     assert AuditEvent.objects.filter(workspace=workspace, actor=ada, verb="workspace.create").exists()
 
 
