@@ -305,7 +305,7 @@ class S3Store(ObjectStore):
                 raise self._of_code(refused.get("Code", ""), "DeleteObjects", refused.get("Key", ""), 403)
 
     def _explained(self, error: BaseException, path: str) -> UserError | None:
-        from botocore import exceptions
+        from botocore import exceptions, parsers
 
         if isinstance(error, exceptions.ClientError):
             code = str(error.response.get("Error", {}).get("Code", ""))
@@ -317,7 +317,7 @@ class S3Store(ObjectStore):
             )
         if isinstance(error, exceptions.ConnectTimeoutError | exceptions.ReadTimeoutError):
             return self._too_slow()
-        if isinstance(error, exceptions.ResponseParserError):
+        if isinstance(error, parsers.ResponseParserError):
             return UserError(
                 f"{shown(self.endpoint)} does not answer as an S3 server does. Check the address.",
                 loc=self.endpoint_loc,
