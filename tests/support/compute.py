@@ -15,6 +15,7 @@ from compute.spec import EnvironmentSpec, JobInput, JobOutput, JobSpec
 from compute.states import TERMINAL, JobStatus
 from datastores.backends import store_class
 from datastores.models import DataPath, Datastore
+from studio.lib.secrets import Sealed
 from studio.workspaces.models import Workspace
 from tests.support.waiting import wait_for
 
@@ -68,6 +69,18 @@ class Compute:
         config = backend.settle(backend.Config(), backend.Secrets(), workspace_id=self.workspace.pk, name=name)
         return Datastore.objects.create(
             workspace=self.workspace, name=name, kind="local", config=config.model_dump(mode="json")
+        )
+
+    def store(self, name: str, kind: str, config: dict[str, Any], secrets: dict[str, str]) -> Datastore:
+        """A datastore of any kind, registered as it is: nobody looks whether its server answers."""
+        store = store_class(kind)
+        checked = store.Config.model_validate(config)
+        return Datastore.objects.create(
+            workspace=self.workspace,
+            name=name,
+            kind=kind,
+            config=checked.model_dump(mode="json"),
+            credentials=Sealed.seal(secrets) if secrets else None,
         )
 
 

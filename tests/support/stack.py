@@ -79,12 +79,14 @@ class Stack:
         schedule = str(self._logs / "schedule")
         return self._start((*services.scheduler(()).command, "--schedule", schedule), "scheduler")
 
-    def node(self, compute: str | int = "local", *, slots: int = 2, **variables: str) -> Worker:
+    def node(self, compute: str | int = "local", *, slots: int = 2, name: str = "", **variables: str) -> Worker:
         """A node of a compute target, by name or id; returns once it is known to live."""
         from compute.models import Node
 
         before = set(Node.objects.values_list("incarnation", flat=True))
         command = (sys.executable, services.MANAGE, "node", "--compute", str(compute), "--slots", str(slots))
+        if name:
+            command = (*command, "--name", name)
         worker = self._start(command, "node", variables)
         try:
             wait_for(
