@@ -61,7 +61,7 @@ def ours(db: None) -> Place:
 
 @pytest.fixture
 def theirs(ours: Place) -> Place:
-    return Place.furnish("theirs", step="secret")
+    return Place.furnish("theirs", step="their-own-step")
 
 
 def signed_in(user: User) -> Client:
