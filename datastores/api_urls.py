@@ -32,7 +32,7 @@ _datasets = [
     path("<int:dataset_id>/versions/", datasets.DatasetVersionsView.as_view(), name="api-dataset-versions"),
     path("<int:dataset_id>/versions/<int:number>/", datasets.DatasetVersionView.as_view(), name="api-dataset-version"),
     path(
-        "<int:dataset_id>/versions/<int:number>/rows/",
+        "<int:table_id>/versions/<int:number>/rows/",
         datasets.DatasetVersionRowsView.as_view(),
         name="api-dataset-version-rows",
     ),
@@ -42,7 +42,7 @@ _datasets = [
         name="api-dataset-version-changes",
     ),
     path(
-        "<int:dataset_id>/versions/<int:number>/derive/",
+        "<int:table_id>/versions/<int:number>/derive/",
         datasets.DatasetVersionDeriveView.as_view(),
         name="api-dataset-version-derive",
     ),

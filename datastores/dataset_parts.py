@@ -46,10 +46,10 @@ def files(request: WorkspaceRequest, dataset_id: int, number: int) -> HttpRespon
 
 @require_safe
 @workspace_page(Permission.VIEW)
-def preview(request: WorkspaceRequest, dataset_id: int, number: int) -> HttpResponse:
+def preview(request: WorkspaceRequest, table_id: int, number: int) -> HttpResponse:
     from datastores.tabular import reading
 
-    version = _version(request, dataset_id, number)
+    version = _version(request, table_id, number)
     context: dict[str, Any] = {}
     try:
         definition = _table(version)

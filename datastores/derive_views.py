@@ -39,8 +39,8 @@ class SaveForm(DatasetForm):
 
 
 @workspace_page(Permission.EDIT_DATA)
-def derive(request: WorkspaceRequest, dataset_id: int, number: int) -> HttpResponse:
-    base = _base(request, dataset_id, number)
+def derive(request: WorkspaceRequest, table_id: int, number: int) -> HttpResponse:
+    base = _base(request, table_id, number)
     is_post = request.method == "POST"
     steps = DeriveForm.from_query(request.POST)
     initial = {"name": f"{base.dataset.name[:92]}-derived", "second_name": part_names(base.dataset.name)[1]}
@@ -61,7 +61,7 @@ def derive(request: WorkspaceRequest, dataset_id: int, number: int) -> HttpRespo
         "version": base,
         "base_steps": [transformation_words(step) for step in _definition(base).transformations],
         "tables": dataset_queries.datasets_in(request.access.workspace, kind="table")[:TABLES_OFFERED],
-        "part_url": reverse("datasets:derive_part", args=[request.access.workspace.slug, dataset_id, number]),
+        "part_url": reverse("datasets:derive_part", args=[request.access.workspace.slug, table_id, number]),
         **steps.context(_columns(base)),
     }
     return render(request, "datasets/derive.html", context, status=400 if form.errors or steps.problems else 200)
@@ -69,11 +69,11 @@ def derive(request: WorkspaceRequest, dataset_id: int, number: int) -> HttpRespo
 
 @require_POST
 @workspace_page(Permission.EDIT_DATA)
-def derive_part(request: WorkspaceRequest, dataset_id: int, number: int) -> HttpResponse:
+def derive_part(request: WorkspaceRequest, table_id: int, number: int) -> HttpResponse:
     """The steps after what a button asked for, and the first rows that they leave."""
     from datastores.tabular import reading
 
-    base = _base(request, dataset_id, number)
+    base = _base(request, table_id, number)
     steps = DeriveForm.from_query(request.POST)
     steps.do(request.POST.get("do", ""))
     context: dict[str, Any] = {"dataset": base.dataset, "version": base}
@@ -118,9 +118,9 @@ def _target(request: WorkspaceRequest, dataset_id: int) -> Dataset:
         raise UserError("Choose a table of this workspace.", loc=("target",)) from error
 
 
-def _base(request: WorkspaceRequest, dataset_id: int, number: int) -> DatasetVersion:
+def _base(request: WorkspaceRequest, table_id: int, number: int) -> DatasetVersion:
     """Raises Http404 where it is no table."""
-    version = queries.version_of(queries.dataset_in(request.access.workspace, dataset_id), number)
+    version = queries.version_of(queries.dataset_in(request.access.workspace, table_id), number)
     if not version.is_tabular:
         raise Http404("Only tables can be derived from.")
     return version

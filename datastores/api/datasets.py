@@ -114,7 +114,8 @@ class DatasetView(WorkspaceAPIView):
     write_permission = Permission.EDIT_DATA
 
     def dataset(self) -> Dataset:
-        return queries.dataset_in(self.access.workspace, self.kwargs["dataset_id"])
+        dataset_id = self.kwargs.get("dataset_id") or self.kwargs["table_id"]
+        return queries.dataset_in(self.access.workspace, dataset_id)
 
     def version(self) -> DatasetVersion:
         return queries.version_of(self.dataset(), self.kwargs["number"])

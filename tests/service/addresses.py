@@ -24,7 +24,8 @@ from compute.spec import EnvironmentSpec
 from datastores import resumable, snapshots
 from datastores.backends import get_backend
 from datastores.models import DataPath, Dataset, DatasetVersion, Datastore, ResumableUpload
-from datastores.services import create_dataset, register_datastore
+from datastores.services import create_dataset, create_table, register_datastore
+from datastores.sources import Column, DelimitedFormat, FilesSource, TabularDefinition
 from pipelines.models import Pipeline, Run
 from studio.workspaces.models import Membership, Role, User
 from studio.workspaces.permissions import Permission
@@ -36,6 +37,7 @@ FILES = {
     "files/drawing.svg": b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>",
     "files/old.txt": b"old",
     "apart/old.txt": b"old",
+    "tables/numbers.csv": b"number,word\n1,one\n2,two\n",
 }
 
 
@@ -55,6 +57,7 @@ class Place:
     reader: User
     datastore: Datastore
     dataset: Dataset
+    table: Dataset
     database: Datastore
     upload: ResumableUpload
     target: ComputeTarget
@@ -83,6 +86,19 @@ class Place:
             name=f"{slug}-data",
             description=mark,
             paths=[DataPath(datastore_id=world.datastore.pk, path="files/")],
+            actor=world.owner,
+        )
+        table = create_table(
+            world.workspace,
+            name=f"{slug}-table",
+            description=mark,
+            definition=TabularDefinition(
+                source=FilesSource(
+                    paths=[DataPath(datastore_id=world.datastore.pk, path="tables/numbers.csv")],
+                    format=DelimitedFormat(),
+                ),
+                columns=[Column(name="number", type="integer"), Column(name="word", type="string")],
+            ),
             actor=world.owner,
         )
         folder = get_backend(world.datastore).local_path("")
@@ -125,6 +141,7 @@ class Place:
             reader=people[1],
             datastore=datastore,
             dataset=version.dataset,
+            table=table.dataset,
             database=database,
             upload=resumable.begin(datastore, path="files/large.bin", size_bytes=10, actor=world.owner),
             target=target,
@@ -158,6 +175,7 @@ class Place:
             "digest": self.digest,
             "datastore_id": self.datastore.pk,
             "dataset_id": self.dataset.pk,
+            "table_id": self.table.pk,
             "database_id": self.database.pk,
             "upload_id": self.upload.pk,
             "version_id": DatasetVersion.objects.filter(dataset=self.dataset).earliest("pk").pk,
@@ -246,6 +264,18 @@ def dataset_paths(place: Place) -> list[dict[str, Any]]:
     return [{"datastore_id": place.datastore.pk, "path": "files/*.txt"}]
 
 
+def table_of(place: Place) -> dict[str, Any]:
+    return {"source": {"kind": "files", "paths": [{"datastore_id": place.datastore.pk, "path": "tables/numbers.csv"}]}}
+
+
+def _table(place: Place) -> Form:
+    return Form({"where": "files", "datastore": place.datastore.pk, "path": "tables/numbers.csv"})
+
+
+def _steps(_place: Place) -> Form:
+    return Form({"name": "fewer", "step-0-kind": "take", "step-0-count": "1"})
+
+
 def _upload(_place: Place) -> Form:
     return Form({"files": SimpleUploadedFile("new.txt", b"new"), "folder": "files"})
 
@@ -313,6 +343,13 @@ OF_A_WORKSPACE: Mapping[str, Address] = {
     "datasets:version_new": form_page(
         lambda place: Form({"datastore": place.datastore.pk, "path": "files/*.txt"}), DATA
     ),
+    "datasets:table_part": button(DATA, _table),
+    "datasets:files": page(),
+    "datasets:preview": page(),
+    "datasets:changes": page(),
+    "datasets:version_again": button(DATA),
+    "datasets:derive": form_page(_steps, DATA),
+    "datasets:derive_part": button(DATA, _steps),
     "datasets:edit": form_page(form(description="other words"), DATA),
     "datasets:delete": button(DATA),
     "api-datastores": api(post=(STORES, data(name="another"))),
@@ -331,6 +368,13 @@ OF_A_WORKSPACE: Mapping[str, Address] = {
     "api-datastore-upload": api(reads=False, post=(DATA, _upload)),
     "api-datasets": api(post=(DATA, lambda place: {"name": "another", "paths": dataset_paths(place)})),
     "api-dataset-preview": api(reads=False, post=(DATA, lambda place: {"paths": dataset_paths(place)})),
+    "api-dataset-infer": api(reads=False, post=(DATA, lambda place: {"table": table_of(place)})),
+    "api-dataset-version": api(),
+    "api-dataset-version-rows": api(),
+    "api-dataset-version-changes": api(),
+    "api-dataset-version-derive": api(
+        reads=False, post=(DATA, data(name="fewer", transformations=[{"kind": "take", "count": 1}]))
+    ),
     "api-dataset": api(patch=(DATA, data(description="other words")), delete=DATA),
     "api-dataset-versions": api(post=(DATA, lambda place: {"paths": dataset_paths(place)})),
     "api-dataset-version-files": api(),
