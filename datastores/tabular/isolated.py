@@ -140,6 +140,7 @@ class _Running:
     check: Check | None
     progress: Progress | None
     waited_s: float = 0.0
+    looked_at: float = field(default_factory=time.monotonic)
     pidfd: int | None = None
 
     def begin(self, call: Call) -> bool:
@@ -204,7 +205,7 @@ class _Running:
         """The next `length` bytes; None where it ended before them."""
         found = memoryview(bytearray(length))
         filled = 0
-        began = looked = time.monotonic()
+        began = time.monotonic()
         while filled < length:
             self.data.settimeout(LOOK_EVERY_S)
             try:
@@ -222,8 +223,8 @@ class _Running:
                     f"This took longer than {self.deadline_s:g} seconds, so it was stopped. Ask for less of the data, "
                     "or try again when there is less to do."
                 )
-            if self.check is not None and now - looked >= LOOK_EVERY_S:
-                looked = now
+            if self.check is not None and now - self.looked_at >= LOOK_EVERY_S:
+                self.looked_at = now  # kept from frame to frame: there may be many of them
                 self.check()
         self.waited_s += time.monotonic() - began
         return found
