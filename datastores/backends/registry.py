@@ -10,6 +10,10 @@ from studio.lib.problems import UserError
 STORES: Mapping[str, str] = {
     "local": "datastores.backends.local.LocalFolder",
     "s3": "datastores.backends.s3.S3Store",
+    "azure_blob": "datastores.backends.azure_blob.AzureBlobStore",
+    "postgresql": "datastores.backends.postgresql.PostgreSql",
+    "mysql": "datastores.backends.mysql.MySql",
+    "sqlite": "datastores.backends.sqlite.Sqlite",
 }
 
 

@@ -9,8 +9,9 @@ All connections live on fsspec's own event loop, in its own thread; `_wait` runs
 import asyncio
 import contextlib
 import ssl
+import weakref
 from abc import abstractmethod
-from collections.abc import Awaitable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, BinaryIO, TypeVar
@@ -148,6 +149,17 @@ class RemoteFiles(Backend):
         )
 
 
+def close_with(owner: RemoteFiles, close: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Let connections go with the store that made them, where nobody closes it. `close` must not hold `owner`."""
+    loop = asyncio.get_running_loop()
+    weakref.finalize(owner, _close_soon, loop, close)
+
+
+def _close_soon(loop: asyncio.AbstractEventLoop, close: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    if loop.is_running():
+        asyncio.run_coroutine_threadsafe(close(), loop)
+
+
 def nothing_at(path: str) -> NoSuchPath:
     name = f"“{shown(path)}”" if path else "The datastore's folder"
     return NoSuchPath(f"{name} is not there (any more).", loc=("path",))
@@ -174,7 +186,7 @@ def clean_url(url: str, *, loc: Loc) -> str:
     return f"{split.scheme}://{split.netloc}{split.path.rstrip('/')}"
 
 
-async def gathered(works: Iterator[Awaitable[T]] | list[Awaitable[T]], *, at_once: int = FETCH_AT_ONCE) -> list[T]:
+async def gathered(works: Iterable[Awaitable[T]], *, at_once: int = FETCH_AT_ONCE) -> list[T]:
     """The results in order, so many at once. The first error ends the rest."""
     gate = asyncio.Semaphore(at_once)
 

@@ -16,7 +16,7 @@ import pytest
 from datastores.backends import Backend, Entry, NoSuchPath
 from studio.lib.problems import UserError
 
-ODD_NAMES = [
+ODD_NAMES = (
     "two words.txt",
     "line\nbreak.txt",
     "😀.txt",
@@ -29,7 +29,7 @@ ODD_NAMES = [
     "what?.txt",
     "it's #1.txt",
     '"quoted" <b>.txt',
-]
+)
 ESCAPES = ["../outside", "a/../../outside", "/etc/passwd", "a\0b", "a/../.."]
 
 Fill = Callable[..., None]
@@ -64,7 +64,7 @@ def text(backend: Backend, path: str) -> bytes:
 class ReadingContract:
     """What every kind can do, those too that only read."""
 
-    odd_names: ClassVar[list[str]] = ODD_NAMES  # those that the kind's server can hold
+    odd_names: ClassVar[tuple[str, ...]] = ODD_NAMES  # those that the kind's server can hold
 
     @pytest.fixture
     def backend(self) -> Backend:

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("loopback_admitted")
 
 class TestS3(BackendContract):
     too_long = "x" * 1100
-    odd_names = [name for name in ODD_NAMES if "\n" not in name]  # rclone's disk refuses it; moto's store does not
+    odd_names = tuple(name for name in ODD_NAMES if "\n" not in name)  # rclone's disk refuses it; moto's store does not
 
     @pytest.fixture
     def backend(self, s3_server: S3Server) -> Backend:
