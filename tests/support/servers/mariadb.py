@@ -10,6 +10,7 @@ import getpass
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -132,7 +133,9 @@ def _start(base: list[str], folder: Path, certificates: Certificates) -> tuple[M
 
 
 def _answers(server: MariaDb) -> bool:
-    with contextlib.suppress(pymysql.Error):
+    with contextlib.suppress(OSError, pymysql.Error):
+        with socket.socket(socket.AF_UNIX) as probe:  # the library leaves one that is refused open
+            probe.connect(str(server.socket))
         server.run("SELECT 1", database="mysql")
         return True
     return False
