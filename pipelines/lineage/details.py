@@ -74,7 +74,7 @@ def _step(workspace: Workspace, row: StepRun, target: ComputeTarget | None, take
         _fact("Environment", frozen.environment_name, tab("environment")),
         _fact("Compute", target.name if target else ""),
         *(
-            _fact(f"Output {name}", f"{record.file_count:,} files", tab("files"), size_bytes=record.size_bytes)
+            _fact(f"Output {name}", _files(record.file_count), tab("files"), size_bytes=record.size_bytes)
             for name, record in records.items()
         ),
         _fact("Reused", f"by {taken:,} later step{'s' if taken != 1 else ''}" if taken else ""),
@@ -108,7 +108,6 @@ def _version(workspace: Workspace, row: DatasetVersion) -> Node:
     definition = row.definition
     is_table = isinstance(definition, TabularDefinition)
     facts = [
-        _fact("Dataset", str(row), page),
         _fact("Description", row.description or row.dataset.description),
         _fact("Made", row.created_by.username if row.created_by else "", at=row.created_at.isoformat()),
         _fact("By", row.origin),
@@ -116,7 +115,7 @@ def _version(workspace: Workspace, row: DatasetVersion) -> Node:
         _fact("Columns", f"{len(definition.columns):,}" if is_table else ""),
         _fact("Transformations", _words_of_transformations(definition) if is_table else ""),
         _fact("Query", definition.source.query if is_table and isinstance(definition.source, QuerySource) else ""),
-        _fact("Files", "" if row.file_count is None else f"{row.file_count:,}", size_bytes=row.size_bytes),
+        _fact("Files", "" if row.file_count is None else _files(row.file_count), size_bytes=row.size_bytes),
     ]
     return {
         "kind": "dataset",
@@ -202,6 +201,10 @@ def _fact(label: str, text: str, url: str = "", *, at: str = "", size_bytes: int
     if size_bytes is not None:
         fact["size_bytes"] = size_bytes
     return fact
+
+
+def _files(count: int) -> str:
+    return f"{count:,} file{'' if count == 1 else 's'}"
 
 
 def _known(facts: Iterable[Node]) -> list[Node]:

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from pipelines.lineage.details import described
 from pipelines.lineage.links import Link, Links, Reader
-from pipelines.lineage.nodes import Key, Step
+from pipelines.lineage.nodes import Key, Step, Version
 from studio.workspaces.models import Workspace
 
 HOPS = 2
@@ -75,6 +75,8 @@ def walk(workspace: Workspace, centre: Key, *, hops: int = HOPS, max_nodes: int 
     for direction, links_of in directions:
         # Only the first hop forward asks for one output: what lies beyond came of it anyhow.
         frontier: list[Key] = [centre]
+        if direction == "down":
+            frontier += _outputs_registered_as(graph)
         for hop in range(1, hops + 1):
             found = links_of(frontier, FAN + 1)
             frontier = _take(graph, found, frontier=frontier, direction=direction, hop=hop, max_nodes=max_nodes)
@@ -118,6 +120,14 @@ def _take(
                 graph.hops[end] = -hop if direction == "up" else hop
                 new.append(end)
     return new
+
+
+def _outputs_registered_as(graph: Graph) -> list[Key]:
+    """Where the centre is a version that a step wrote: who reads the output itself reads the same data."""
+    if not isinstance(graph.centre, Version):
+        return []
+    made_it = (link for link in graph.links if link.made == graph.centre)
+    return [Step(link.source.pk, link.output) for link in made_it if isinstance(link.source, Step)]
 
 
 def _mark_what_lies_beyond(graph: Graph, frontier: list[Key], found: Links, direction: Direction) -> None:

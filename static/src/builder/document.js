@@ -385,8 +385,11 @@ export function outputChoices(draft, stepKey) {
     );
 }
 
-/** The draft as `GraphView.setGraph` takes it; datasets stand as nodes of their own above what reads them. */
-export function graphOf(draft, problemCounts = new Map()) {
+/**
+ * The draft as `GraphView.setGraph` takes it; datasets stand as nodes of their own above what reads them. `isTable` says
+ * of a binding whether it means a table.
+ */
+export function graphOf(draft, problemCounts = new Map(), isTable = (_binding) => false) {
   const datasets = new Map();
   const edges = edgesOf(draft);
   for (const step of draft.steps) {
@@ -399,6 +402,7 @@ export function graphOf(draft, problemCounts = new Map()) {
         kind: "dataset",
         title: dataset,
         subtitle: version ? `version ${version}` : "latest",
+        ...(isTable(input.binding) && { icon: "table" }),
         outputs: [{ name: "data" }],
       });
       edges.push({ from: id, output: "data", to: step.key, input: input.key });

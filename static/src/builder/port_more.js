@@ -173,7 +173,7 @@ function placeholders(part, input, write) {
     input.setSelectionRange(start + name.length + 2, start + name.length + 2);
   };
   const chip = (name, title) =>
-    h("button", { type: "button", class: "builder-chip", title, on: { click: () => insert(name) } }, `{${name}}`);
+    h("button", { type: "button", class: "builder-chip is-outputs", title, on: { click: () => insert(name) } }, `{${name}}`);
   return (
     !part.readOnly &&
     h(

@@ -2,6 +2,7 @@
 import { stepForm } from "../builder/step_form.js";
 import { askChoice } from "../builder/ask.js";
 import { addStep, duplicateStep, fromDefinition, graphOf, removeStep, stepOf } from "../builder/document.js";
+import { isTable } from "../builder/catalogue.js";
 import { EditorPane } from "../builder/editor_pane.js";
 import { pipelineForm } from "../builder/pipeline_form.js";
 import { countsByStep } from "../builder/problems.js";
@@ -47,7 +48,8 @@ const graph = new GraphView(part("graph"), {
 });
 
 function drawGraph() {
-  graph.setGraph(graphOf(store.draft, countsByStep(store.problems)));
+  const isATable = (binding) => isTable(binding, data.catalogue.datasets);
+  graph.setGraph(graphOf(store.draft, countsByStep(store.problems), isATable));
   graph.select(store.selected);
   part("start").hidden = store.readOnly || store.draft.steps.length > 0;
 }

@@ -67,11 +67,6 @@ function draw() {
   const node = nodeOf(walked.centre);
   document.title = document.title.replace(/^[^·]*/, `Lineage of ${node.title} `);
   for (const name of ["title", "crumb"]) part(name).textContent = node.title;
-  const link = part("open");
-  if (link) {
-    link.hidden = !node.open;
-    if (node.open) Object.assign(link, { href: node.open.url, textContent: node.open.label });
-  }
   drawPanel();
   drawList();
 }

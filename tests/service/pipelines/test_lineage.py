@@ -85,6 +85,14 @@ def test_from_a_registered_version_back_to_the_step_and_its_data(world: World, r
     assert raw.pk
 
 
+def test_who_reads_the_output_reads_what_it_was_registered_as(world: World, run: Run) -> None:
+    features = DatasetVersion.objects.get(dataset__name="features")
+    graph = walk(world.workspace, Version(features.pk)).as_json()
+    assert told(graph) == {"features:1": 0, "prepare": -1, "raw:1": -2, "train": 1, "model:1": 2}
+    assert ("prepare", "out", "train", "from_prepare") in edges(graph)
+    assert run.pk
+
+
 def test_from_a_version_forward_to_all_that_was_made_of_it(world: World, run: Run, raw: DatasetVersion) -> None:
     assert run.pk
     graph = walk(world.workspace, Version(raw.pk)).as_json()
