@@ -140,14 +140,14 @@ class _Running:
     check: Check | None
     progress: Progress | None
     waited_s: float = 0.0
+    looked: float = field(default_factory=time.monotonic)
     looked_at: float = field(default_factory=time.monotonic)
     pidfd: int | None = None
 
     def begin(self, call: Call) -> bool:
         """Whether a process was forked; it has its work then."""
         with contextlib.suppress(OSError):
-            self.control.settimeout(START_S)
-            message, descriptors, _, _ = socket.recv_fds(self.control, 16, 1)
+            message, descriptors = self._forked()
             if message and descriptors:
                 self.pidfd = descriptors[0]
                 pickled = pickle.dumps(call)
@@ -155,6 +155,21 @@ class _Running:
                     self.data.sendall(struct.pack(">Q", len(pickled)) + pickled)
                 return True
         return False
+
+    def _forked(self) -> tuple[bytes, list[int]]:
+        """What says that there is a process. It may wait for imports: somebody may want the end of it meanwhile."""
+        until = time.monotonic() + START_S
+        self.control.settimeout(LOOK_EVERY_S)
+        while True:
+            try:
+                message, descriptors, _, _ = socket.recv_fds(self.control, 16, 1)
+            except TimeoutError:
+                if time.monotonic() > until:
+                    raise
+                if self.check is not None:
+                    self.check()
+            else:
+                return message, descriptors
 
     def frames(self) -> Iterator[tuple[bytes, memoryview]]:
         """What it sends, but for progress and errors, which are dealt with here. Ends when it does."""
@@ -240,8 +255,12 @@ def _running(
     asked = json.dumps([module, *preload]).encode()
     for _ in range(3):  # the one that forks may just have ended: it does so when nobody needs it
         running = _forked(asked, deadline_s, check, progress)
-        if running.begin(call):
-            break
+        try:
+            if running.begin(call):
+                break
+        except BaseException:
+            running.end()
+            raise
         running.end()
         _forget()
     else:
@@ -288,6 +307,8 @@ def _nursery_now() -> _Nursery:
     global _nursery  # noqa: PLW0603 (one for the whole process)
     if _nursery is not None and _nursery.owner == os.getpid() and _nursery.process.poll() is None:
         return _nursery
+    if _nursery is not None:
+        _nursery.asking.close()
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         process = subprocess.Popen(
