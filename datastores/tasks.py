@@ -6,6 +6,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_shutting_down
 
+from datastores import resumable
 from datastores.models import DatasetVersion
 from datastores.services import profiles, working
 from studio.lib.on_commit import enqueue_on_commit
@@ -30,6 +31,12 @@ def sweep() -> None:
         logger.exception("the profiles of silent workers could not be taken back; the next sweep tries again")
     if profiles.something_waits() or DatasetVersion.objects.filter(listed_at=None).exists():
         enqueue_on_commit(profiles.WORK, queue=profiles.QUEUE, expires_s=RING_EXPIRES_S)
+
+
+@shared_task(name="datastores.sweep_uploads")
+def sweep_uploads() -> None:
+    """On the control queue, every hour: uploads that nobody came back to."""
+    resumable.sweep_uploads()
 
 
 @worker_shutting_down.connect
