@@ -88,7 +88,7 @@ def call(
                 return cast(
                     "T", bytes(payload) if returns is bytes else TypeAdapter(returns).validate_json(bytes(payload))
                 )
-    raise running.broken()
+        raise running.broken()
 
 
 def stream(
@@ -140,7 +140,6 @@ class _Running:
     check: Check | None
     progress: Progress | None
     waited_s: float = 0.0
-    looked: float = field(default_factory=time.monotonic)
     looked_at: float = field(default_factory=time.monotonic)
     pidfd: int | None = None
 

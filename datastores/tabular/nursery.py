@@ -224,8 +224,11 @@ def main() -> None:
     # Threads of a library's own would not live on in a forked process, and many cores are not for one reader.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     import django
+    from django.conf import settings
 
     django.setup()
+    # Whoever is broken into by a file finds nothing to open the studio's secrets with.
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "opens nothing", []
     for name in PRELOADED:
         importlib.import_module(name)
     with socket.socket(fileno=int(sys.argv[1])) as asked:

@@ -20,6 +20,7 @@ _MARKS = (
     (b"\xfe\xff", "utf-16"),
 )
 _INTEGER = re.compile(r"[+-]?(?:0|[1-9]\d{0,17})")
+_TOO_LONG = re.compile(r"[+-]?\d{19,}")  # as a number it would lose its last digits: it is somebody's number
 _NUMBER = re.compile(r"[+-]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?|[+-]?(?:nan|inf)", re.IGNORECASE)
 _BOOLEAN = re.compile(r"true|false", re.IGNORECASE)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -96,6 +97,8 @@ def type_of_cell(cell: str) -> ColumnType | None:
         return None
     if _INTEGER.fullmatch(cell):
         return "integer"
+    if _TOO_LONG.fullmatch(cell):
+        return "string"
     if _NUMBER.fullmatch(cell):
         return "number"
     if _BOOLEAN.fullmatch(cell):
