@@ -93,6 +93,20 @@ def _nudge_cancel(by_node: Mapping[int, Collection[int]]) -> None:
             logger.warning("could not nudge node %s (its next heartbeat will see the request): %s", node_id, error)
 
 
+def nudge_checks_on_commit(target_id: int) -> None:
+    """Tell the nodes of a target at once that a connection is to be checked. They look for themselves as well."""
+    transaction.on_commit(partial(_nudge_checks, target_id), robust=True)
+
+
+def _nudge_checks(target_id: int) -> None:
+    try:
+        nodes = alive_nodes(Node.objects.filter(target_id=target_id)).values_list("pk", flat=True)
+        if names := [worker_hostname(node_id) for node_id in nodes]:
+            app.control.broadcast("studio_check", destination=names)
+    except Exception as error:  # noqa: BLE001 (whatever is wrong with the broker)
+        logger.warning("could not nudge target %s (its nodes' next heartbeat will see the check): %s", target_id, error)
+
+
 def target_changed_on_commit(target_ids: Collection[int]) -> None:
     """Tell the pages of these targets once the transaction commits; at most about once a second each."""
     if target_ids:

@@ -14,6 +14,20 @@ class JobStatus(TextChoices):
     CANCELLED = "cancelled", "Cancelled"  # on request; nothing of it runs any more
 
 
+class CheckStatus(TextChoices):
+    QUEUED = "queued", "Waiting"  # no node has taken it yet
+    RUNNING = "running", "Testing"  # a node tries the connection
+    COMPLETED = "completed", "Reached"
+    FAILED = "failed", "Failed"  # with a message
+
+
+CHECK_TRANSITIONS: Transitions = {
+    CheckStatus.QUEUED: frozenset({CheckStatus.RUNNING, CheckStatus.FAILED}),
+    CheckStatus.RUNNING: frozenset({CheckStatus.COMPLETED, CheckStatus.FAILED}),
+    CheckStatus.COMPLETED: frozenset(),
+    CheckStatus.FAILED: frozenset(),
+}
+
 ACTIVE = frozenset({JobStatus.PREPARING, JobStatus.RUNNING})
 TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
 

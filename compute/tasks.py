@@ -6,6 +6,7 @@ from celery import shared_task
 from celery.worker.control import control_command
 
 from compute.logs.archive import archive_log
+from compute.node import checker
 from compute.node import context as node_context
 from compute.node.slot import work
 from compute.services.sweeping import sweep
@@ -35,3 +36,10 @@ def cancel(_state: Any, job_ids: list[int]) -> None:
     """To one node: somebody asked for the end of these jobs."""
     if node_context.current is not None:
         node_context.current.cancel(set(job_ids))
+
+
+@control_command(name="studio_check")
+def check(_state: Any) -> None:
+    """To one node: somebody asked whether a datastore can be reached from it. No slot is needed for that."""
+    if node_context.current is not None:
+        checker.look(node_context.current)

@@ -22,7 +22,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import IO, Self
 
@@ -33,22 +33,23 @@ from compute.data.retrying import StoppedError
 from compute.execution.reasons import StepFailure, of_full_disk
 from datastores.backends import Entry
 
-BLOCK_BYTES = 8 * 1024 * 1024
+BLOCK_BYTES = 4 * 1024 * 1024
 MIN_FREE_BYTES = 200 * 1024 * 1024
 _LOW_WATER = 0.9  # of the limit: a removal makes room for more than the next file
+_AHEAD_BYTES = 16 * 1024 * 1024
 _FRUITLESS_S = 30.0  # when all is in use, looking again for each file would cost more than the files
 _SOME_DAY_NS = 1_000_000_000 * 10**9  # the time of change of what has none
 _PRECISION_NS = 10**9  # a listing may say more of a second than the file's own answer
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Remote:
     """A file of a store, as it was seen. `store` tells its place from all others: see `store_digest`."""
 
     store: str
     entry: Entry
 
-    @property
+    @cached_property
     def key(self) -> str | None:
         """What its copy is called; None where nothing tells one content from the next."""
         stamp = self.entry.etag or self.entry.modified_ns
@@ -74,6 +75,8 @@ class DataCache:
         self.root, self.limit_bytes = root, limit_bytes
         self.objects, self.parts, self.tables = root / "objects", root / "parts", root / "tables"
         self._rest_until = 0.0
+        self._allowed_bytes = 0  # reserved ahead: small files come by the thousand
+        self._lock = threading.Lock()
 
     @classmethod
     def of_this_node(cls) -> Self:
@@ -101,6 +104,14 @@ class DataCache:
 
     def reserve(self, size_bytes: int) -> None:
         """Room for so many bytes more, removing what was not used for longest. Raises StepFailure on a full disk."""
+        with self._lock:
+            if size_bytes > self._allowed_bytes:
+                ahead_bytes = min(_AHEAD_BYTES, self.limit_bytes // 200)
+                self._reserve(size_bytes + ahead_bytes)
+                self._allowed_bytes += size_bytes + ahead_bytes
+            self._allowed_bytes -= size_bytes
+
+    def _reserve(self, size_bytes: int) -> None:
         with self._usage() as usage:
             used = _number(usage) + size_bytes
             missing = size_bytes + MIN_FREE_BYTES - shutil.disk_usage(self.root).free

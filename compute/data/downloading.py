@@ -17,7 +17,7 @@ from compute.execution.reasons import StepFailure, is_full_disk, of_full_disk
 from datastores.backends import Backend, Entry
 
 WORKERS = 16
-_BLOCKS_AT_ONCE = 8  # each takes its size in memory
+_BLOCKS_AT_ONCE = 12  # each takes its size in memory
 _SMALLEST_PIECE = 256 * 1024
 _FILES_AHEAD = 1000  # of the listing; it may be of a million
 _LOOK_AGAIN = 50  # of the files that others fetch, at a time
@@ -55,7 +55,9 @@ class Download:
         self.label = f"Input “{name}”"
         self.cache, self.desk = cache, desk
         self.progress, self._did = Progress(f"Downloading {name}"), f"Downloaded {name}"
-        self._news = threading.Condition()
+        lock = threading.RLock()
+        self._news = threading.Condition(lock)  # for those who fetch
+        self._room = threading.Condition(lock)  # for the one who lists
         self._stop = threading.Event()
         self.patience = Patience(self._stop)
         self._files: deque[Wanted] = deque()
@@ -104,6 +106,7 @@ class Download:
         self._stop.set()
         with self._news:
             self._news.notify_all()
+            self._room.notify_all()
         until = time.monotonic() + _STOP_S
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
@@ -121,7 +124,7 @@ class Download:
             for item in wanted:
                 with self._news:
                     while len(self._files) >= _FILES_AHEAD and not self._stop.is_set():
-                        self._news.wait()
+                        self._room.wait()
                     if self._stop.is_set():
                         return
                     self._left += 1
@@ -162,7 +165,8 @@ class Download:
                     self._blocks_read += 1
                     return self._blocks.popleft()
                 if self._files and not self._blocks:
-                    self._news.notify_all()  # the listing may go on
+                    if len(self._files) == _FILES_AHEAD // 2:
+                        self._room.notify()
                     return self._files.popleft()
                 if self._is_listed and self._left == 0:
                     return None
@@ -175,6 +179,7 @@ class Download:
                 self._failure = error
             self._stop.set()
             self._news.notify_all()
+            self._room.notify_all()
 
     def _file(self, wanted: Wanted) -> None:
         self._make_folder(wanted.target)

@@ -18,7 +18,9 @@ from compute import doorbell
 from compute.execution.processes import MARKER, kill_until_gone, marker_of, now_s
 from compute.execution.supervision import orphans, reap_orphans
 from compute.models import Job
+from compute.node import checker
 from compute.node.context import NodeContext, fence_after_s
+from compute.services.checks import checks_wait
 from compute.services.leases import lose
 from compute.services.nodes import heartbeat, held_jobs
 from compute.states import ACTIVE
@@ -69,6 +71,8 @@ class Keeper(threading.Thread):
             os.kill(os.getpid(), signal.SIGTERM)
             return
         self.context.renewed(began_s)
+        if checks_wait(self.context.node):
+            checker.look(self.context)
         held = held_jobs(self.context.node)
         for lease, handle in self.context.attempts():
             if held.get(lease.token):

@@ -1,5 +1,6 @@
 """Everything that changes compute's rows."""
 
+from compute.services.checks import request_check
 from compute.services.environments import create_environment, find_environment
 from compute.services.jobs import NewJob, create_jobs, request_cancel
 from compute.services.targets import change_target, create_target, delete_target, ensure_curated
@@ -14,4 +15,5 @@ __all__ = [
     "ensure_curated",
     "find_environment",
     "request_cancel",
+    "request_check",
 ]

@@ -11,6 +11,7 @@ from django.utils import timezone
 from compute import doorbell
 from compute.alive import alive_nodes
 from compute.models import LOG_ARCHIVE_BYTES, Attempt, Job, Node
+from compute.services.checks import end_unheard
 from compute.services.jobs import cancel_asked_but_queued
 from compute.services.leases import expired, lose
 from compute.states import ACTIVE, JobStatus
@@ -24,7 +25,7 @@ UNHEARD_S = 1.0
 
 def sweep() -> None:
     """One round. Whatever breaks on one job is logged and tried again in the next round."""
-    for part in (requeue_lost_jobs, cancel_asked_but_queued, ring_again, archive_left_logs):
+    for part in (requeue_lost_jobs, cancel_asked_but_queued, ring_again, archive_left_logs, end_unheard):
         try:
             part()
         except Exception:

@@ -42,7 +42,7 @@ def far(compute: Compute, s3_server: S3Server, gate: Tollgate) -> FarStore:
 def data_stack(worker_stack: Callable[..., Stack], tmp_path: Path) -> Callable[..., Stack]:
     """`worker_stack`, with nodes that have a home of their own and may reach this machine's servers."""
     home = str(tmp_path / "node")
-    return lambda **variables: worker_stack(**HERE, **{"STUDIO_NODE_HOME": home, **variables})
+    return lambda **variables: worker_stack(**{**HERE, "STUDIO_NODE_HOME": home, **variables})
 
 
 @pytest.fixture

@@ -24,7 +24,6 @@ class Tollgate:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="tollgate", daemon=True)
         self._thread.start()
-        self._passing: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         self.port = 0
         self.came_bytes = 0  # from the server to its clients
@@ -54,14 +53,15 @@ class Tollgate:
         if self._server is not None:
             self._server.close()
             self._server = None
-        for task in list(self._passing):
-            task.cancel()
-        await asyncio.gather(*self._passing, return_exceptions=True)
+        # Also those that were let in and have not begun.
+        while passing := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in passing:
+                task.cancel()
+            await asyncio.gather(*passing, return_exceptions=True)
+        for _ in range(3):  # what was aborted is closed by the loop's next round
+            await asyncio.sleep(0)
 
     async def _let_in(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._passing.add(task)
         try:
             there, back = await asyncio.open_connection("127.0.0.1", self._to_port)
             try:
@@ -74,7 +74,6 @@ class Tollgate:
             pass
         finally:
             writer.transport.abort()
-            self._passing.discard(task)
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, counted: bool) -> None:
         while data := await reader.read(_READ_BYTES):
