@@ -84,18 +84,19 @@ class Progress:
 def size(size_bytes: float) -> str:
     """As in `1.2 GB`."""
     unit, name = _unit(size_bytes)
-    return f"{_number(size_bytes / unit)} {name}"
+    return f"{_number(size_bytes, unit)} {name}"
 
 
 def size_of(part_bytes: float, whole_bytes: float) -> str:
     """As in `1.2 of 4.0 GB`."""
     unit, name = _unit(whole_bytes)
-    return f"{_number(part_bytes / unit)} of {_number(whole_bytes / unit)} {name}"
+    return f"{_number(part_bytes, unit)} of {_number(whole_bytes, unit)} {name}"
 
 
 def _unit(size_bytes: float) -> tuple[int, str]:
     return next(((unit, name) for unit, name in _UNITS if size_bytes >= unit), (1, "bytes"))
 
 
-def _number(value: float) -> str:
-    return f"{value:.0f}" if value == int(value) or value >= 100 else f"{value:.1f}"
+def _number(size_bytes: float, unit: int) -> str:
+    value = size_bytes / unit
+    return f"{value:.0f}" if unit == 1 or value >= 100 else f"{value:.1f}"
