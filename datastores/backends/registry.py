@@ -11,6 +11,7 @@ STORES: Mapping[str, str] = {
     "local": "datastores.backends.local.LocalFolder",
     "s3": "datastores.backends.s3.S3Store",
     "azure_blob": "datastores.backends.azure_blob.AzureBlobStore",
+    "http": "datastores.backends.http.HttpStore",
     "postgresql": "datastores.backends.postgresql.PostgreSql",
     "mysql": "datastores.backends.mysql.MySql",
     "sqlite": "datastores.backends.sqlite.Sqlite",

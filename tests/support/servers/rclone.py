@@ -16,5 +16,5 @@ def rclone_environment(home: Path) -> dict[str, str]:
     return {**kept, "RCLONE_CONFIG": str(home / "rclone.conf"), "RCLONE_CACHE_DIR": str(home / "cache")}
 
 
-# Next to nothing is remembered of a folder: a test writes below it and asks at once. (At 0 it would be busy forgetting.)
-FRESH = ["--dir-cache-time", "1ms", "--poll-interval", "0"]
+# Next to nothing is remembered of a folder: a test writes below it and asks at once. (At 0 it is busy forgetting.)
+FRESH = ["--dir-cache-time", "50us", "--poll-interval", "0"]
