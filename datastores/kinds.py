@@ -43,11 +43,13 @@ class KindField:
 
 
 def fields_of(store: type[Store]) -> list[KindField]:
-    """In the order of the classes: the config, then the secrets."""
-    return [
-        *(_field("config", name, info) for name, info in store.Config.model_fields.items()),
-        *(_field("credentials", name, info) for name, info in store.Secrets.model_fields.items()),
-    ]
+    """The config in the order of its class; the secrets beside whose they are, or how they are chosen."""
+    config = [_field("config", name, info) for name, info in store.Config.model_fields.items()]
+    secrets = [_field("credentials", name, info) for name, info in store.Secrets.model_fields.items()]
+    names = [field.name for field in config]
+    beside = next((name for name in ("user", "auth") if name in names), names[-1])
+    place = names.index(beside) + 1
+    return [*config[:place], *secrets, *config[place:]]
 
 
 def defaults_of(store: type[Store]) -> dict[str, Any]:
