@@ -175,16 +175,18 @@ def hand_back(held: Held) -> bool:
 
 def lose_silent() -> None:
     """Profiles whose worker was not heard of in time: back to the queue, or the end where that happened too often."""
-    silent = Profile.objects.filter(
-        status=WorkStatus.RUNNING, heartbeat_at__lt=Now() - timedelta(seconds=settings.DATA_LEASE_S)
-    )
-    for profile in silent.select_related("version__dataset").order_by("pk")[:100]:
+    for profile in _silent().select_related("version__dataset").order_by("pk")[:100]:
         _lose(profile)
 
 
+def _silent() -> models.QuerySet[Profile]:
+    old = Now() - timedelta(seconds=settings.DATA_LEASE_S)
+    return Profile.objects.filter(status=WorkStatus.RUNNING, heartbeat_at__lt=old)
+
+
 def _lose(profile: Profile) -> None:
-    """`profile` as it was when its silence was seen: the token and the heartbeat guard the change."""
-    rows = Profile.objects.filter(pk=profile.pk, token=profile.token, heartbeat_at=profile.heartbeat_at)
+    """`profile` as it was when its silence was seen: its token guards the change, and that it is silent still."""
+    rows = _silent().filter(pk=profile.pk, token=profile.token)
     now = timezone.now()
     with transaction.atomic():
         over: dict[str, Any] = {"token": None, "heartbeat_at": None, "stage": "", "finished_at": now}

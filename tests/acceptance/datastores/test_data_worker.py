@@ -16,7 +16,7 @@ from tests.support.tables import csv_version
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
-LARGE_ROWS = 400_000
+LARGE_ROWS = 150_000
 PATIENCE_S = 90.0
 
 

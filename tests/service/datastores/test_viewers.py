@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Callable
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -32,6 +33,13 @@ def look(
         return answer.content.decode().split('<main id="main"')[1].split("</main>")[0]
 
     return shown
+
+
+@pytest.fixture
+def thumbnail(signed_in: Callable[[User], Client], owner: User, datastore: Datastore) -> Callable[..., Any]:
+    client = signed_in(owner)
+    address = f"/w/digits/datastores/{datastore.pk}/thumbnail/"
+    return lambda path, edge="", **headers: client.get(address, {"path": path, "edge": edge}, headers=headers)
 
 
 def picture(kind: str = "PNG", size: tuple[int, int] = (300, 200), mode: str = "RGB") -> bytes:
@@ -203,17 +211,11 @@ def test_a_picture_is_drawn_as_it_is(look: Callable[..., str], kind: str) -> Non
 
 @pytest.mark.parametrize(("kind", "mode"), [("BMP", "RGB"), ("TIFF", "RGB"), ("TIFF", "I;16"), ("TIFF", "F")])
 def test_a_picture_that_browsers_do_not_know_is_drawn_as_a_copy(
-    look: Callable[..., str],
-    signed_in: Callable[[User], Client],
-    owner: User,
-    datastore: Datastore,
-    kind: str,
-    mode: str,
+    look: Callable[..., str], thumbnail: Callable[..., Any], kind: str, mode: str
 ) -> None:
     name = f"scan.{kind.lower()}"
     assert f"/thumbnail/?path={name}&amp;edge=1600" in look(name, picture(kind, mode=mode))
-    answer = signed_in(owner).get(f"/w/digits/datastores/{datastore.pk}/thumbnail/?path={name}&edge=1600")
-    assert Image.open(io.BytesIO(answer.content)).size == (300, 200)
+    assert Image.open(io.BytesIO(thumbnail(name, "1600").content)).size == (300, 200)
 
 
 def test_what_is_no_picture_is_shown_as_what_it_is(look: Callable[..., str]) -> None:
@@ -238,28 +240,23 @@ def bomb() -> bytes:
     )
 
 
-def test_a_picture_larger_than_memory_is_refused(
-    look: Callable[..., str], signed_in: Callable[[User], Client], owner: User, datastore: Datastore
-) -> None:
+def test_a_picture_larger_than_memory_is_refused(look: Callable[..., str], thumbnail: Callable[..., Any]) -> None:
     assert "more than 100,000,000 pixels" in look("bomb.png", bomb())
-    assert signed_in(owner).get(f"/w/digits/datastores/{datastore.pk}/thumbnail/?path=bomb.png").status_code == 404
+    assert thumbnail("bomb.png").status_code == 404
 
 
-def test_thumbnails_are_small_and_asked_for_once(
-    signed_in: Callable[[User], Client], owner: User, datastore: Datastore, put: Callable[..., None]
-) -> None:
+def test_thumbnails_are_small_and_asked_for_once(thumbnail: Callable[..., Any], put: Callable[..., None]) -> None:
     put("a.jpg", content=picture("JPEG", (2000, 1000)))
-    client, address = signed_in(owner), f"/w/digits/datastores/{datastore.pk}/thumbnail/?path=a.jpg"
-    answer = client.get(address)
+    answer = thumbnail("a.jpg")
     assert answer["Content-Type"] == "image/webp"
     assert Image.open(io.BytesIO(answer.content)).size == (96, 48)
     assert answer["X-Content-Type-Options"] == "nosniff"
     assert "sandbox" in answer["Content-Security-Policy"]
-    assert client.get(address, headers={"If-None-Match": answer["ETag"]}).status_code == 304
+    assert thumbnail("a.jpg", **{"If-None-Match": answer["ETag"]}).status_code == 304
     put("a.jpg", content=picture("JPEG", (10, 10)))
-    assert client.get(address, headers={"If-None-Match": answer["ETag"]}).status_code == 200
+    assert thumbnail("a.jpg", **{"If-None-Match": answer["ETag"]}).status_code == 200
     put("a.svg", content=EVIL.encode())
-    assert client.get(address.replace("a.jpg", "a.svg")).status_code == 404
+    assert thumbnail("a.svg").status_code == 404
 
 
 def test_a_table_is_shown_with_its_columns(look: Callable[..., str]) -> None:
