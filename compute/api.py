@@ -122,7 +122,7 @@ class CheckSerializer(serializers.ModelSerializer[ConnectionCheck]):
         return check.finished_at is not None
 
     def get_field(self, check: ConnectionCheck) -> list[str]:
-        return check.field.split(".") if check.field else []
+        return check.loc.split(".") if check.loc else []
 
 
 class NewCheckSerializer(serializers.Serializer[Any]):

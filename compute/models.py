@@ -225,7 +225,7 @@ class ConnectionCheck(models.Model):
     status = models.CharField(max_length=20, choices=CheckStatus, default=CheckStatus.QUEUED)
     node_name = models.CharField(max_length=200, blank=True)  # who took it
     message = models.TextField(blank=True)  # for people, once it is over
-    field = models.CharField(max_length=200, blank=True)  # which one is to blame, as in `config.host`
+    loc = models.CharField(max_length=200, blank=True)  # the field that is to blame, as in `config.host`
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, blank=True)

@@ -99,7 +99,7 @@ def _take(node: Node) -> ConnectionCheck | None:
 
 
 def _run(check: ConnectionCheck, node: Node) -> None:
-    status, field = CheckStatus.FAILED, ""
+    status, loc = CheckStatus.FAILED, ""
     began = time.monotonic()
     try:
         store = get_store(check.datastore)
@@ -111,14 +111,14 @@ def _run(check: ConnectionCheck, node: Node) -> None:
         message = f"Node {node.name} of {check.target.name} reached it in {time.monotonic() - began:.1f} s."
     except UserError as error:
         message = str(error)
-        field = ".".join(str(part) for part in error.problems[0].loc) if error.problems else ""
+        loc = ".".join(str(part) for part in error.problems[0].loc) if error.problems else ""
     except Exception:
         logger.exception("the test of datastore %s broke", check.datastore_id)
         message = f"The test itself broke on node {node.name}. Its log says why."
-    _end(check, status, message, field=field, while_status=CheckStatus.RUNNING)
+    _end(check, status, message, loc=loc, while_status=CheckStatus.RUNNING)
 
 
-def _end(check: ConnectionCheck, to: CheckStatus, message: str, *, while_status: CheckStatus, field: str = "") -> int:
+def _end(check: ConnectionCheck, to: CheckStatus, message: str, *, while_status: CheckStatus, loc: str = "") -> int:
     """Returns 0 where somebody else was quicker: theirs stands."""
     rows = ConnectionCheck.objects.filter(pk=check.pk, status=while_status)
     return transition(
@@ -126,6 +126,6 @@ def _end(check: ConnectionCheck, to: CheckStatus, message: str, *, while_status:
         CHECK_TRANSITIONS,
         to=to,
         message=message[:2000],
-        field=field[:200],
+        loc=loc[:200],
         finished_at=timezone.now(),
     )

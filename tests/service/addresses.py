@@ -18,7 +18,7 @@ from django.http import HttpResponseBase
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from compute.models import ComputeTarget, Environment
+from compute.models import ComputeTarget, ConnectionCheck, Environment
 from compute.services import create_environment, create_target
 from compute.spec import EnvironmentSpec
 from datastores import resumable, snapshots
@@ -45,6 +45,15 @@ def put_files(*datastores: Datastore) -> None:
     for datastore in datastores:
         for path, content in FILES.items():
             get_backend(datastore).write(path, BytesIO(content))
+
+
+def profile_table(version: DatasetVersion, actor: User) -> None:
+    """One that is done, and one that waits."""
+    column = ColumnProfile(name="number", type="integer", count=2, missing=0, distinct=2)
+    result = ProfileResult(row_count=2, columns=[column.model_dump(mode="json")])
+    now = timezone.now()
+    Profile.objects.create(version=version, status="completed", result=result, started_at=now, finished_at=now)
+    request_profile(version, actor=actor)
 
 
 @dataclass(frozen=True)
@@ -101,6 +110,7 @@ class Place:
             ),
             actor=world.owner,
         )
+        profile_table(table, world.owner)
         folder = get_backend(world.datastore).local_path("")
         assert folder is not None
         with closing(sqlite3.connect(folder / "shop.db")) as tables:
@@ -176,17 +186,20 @@ class Place:
             "datastore_id": self.datastore.pk,
             "dataset_id": self.dataset.pk,
             "table_id": self.table.pk,
+            "table_version_id": self.table.versions.earliest("pk").pk,
+            "position": 0,
             "database_id": self.database.pk,
             "upload_id": self.upload.pk,
             "version_id": DatasetVersion.objects.filter(dataset=self.dataset).earliest("pk").pk,
             "target_id": self.target.pk,
+            "check_id": ConnectionCheck.objects.get_or_create(datastore=self.datastore, target=self.target)[0].pk,
             "environment_id": self.environment.pk,
             "membership_id": Membership.objects.get(workspace=self.world.workspace, user=self.reader).pk,
         }
 
 
 # Parts that mean nothing without another one before them: the same in every workspace.
-RELATIVE = {"slug", "number", "name", "output"}
+RELATIVE = {"slug", "number", "name", "output", "position"}
 NOT_THERE: Mapping[str, Any] = {"digest": "f" * 64, "upload_id": uuid.UUID(int=0)}
 
 Body = Callable[[Place], Any]
@@ -329,6 +342,8 @@ OF_A_WORKSPACE: Mapping[str, Address] = {
     "datastores:file": page(query="path=files/page.html"),
     "datastores:download": page(query="path=files/page.html"),
     "datastores:image": page(query="path=files/cat.png"),
+    "datastores:audio": page(query="path=files/sound.wav"),
+    "datastores:thumbnail": page(query="path=files/dot.png"),
     "datastores:folder_new": button(DATA, form(folder="", name="deeper")),
     "datastores:path_delete": button(DATA, form(folder="files", path="files/old.txt")),
     "datastores:edit": form_page(form(description="other words"), STORES),
@@ -350,6 +365,11 @@ OF_A_WORKSPACE: Mapping[str, Address] = {
     "datasets:version_again": button(DATA),
     "datasets:derive": form_page(_steps, DATA),
     "datasets:derive_part": button(DATA, _steps),
+    "datasets:profile": form_page(form(), DATA, see=V),
+    "datasets:profile_cancel": button(DATA),
+    "datasets:profile_column": page(),
+    "datasets:compare": page(query="a={table_version_id}&b={table_version_id}"),
+    "datasets:compare_column": page(query="a={table_version_id}&b={table_version_id}"),
     "datasets:edit": form_page(form(description="other words"), DATA),
     "datasets:delete": button(DATA),
     "api-datastores": api(post=(STORES, data(name="another"))),
@@ -378,6 +398,9 @@ OF_A_WORKSPACE: Mapping[str, Address] = {
     "api-dataset": api(patch=(DATA, data(description="other words")), delete=DATA),
     "api-dataset-versions": api(post=(DATA, lambda place: {"paths": dataset_paths(place)})),
     "api-dataset-version-files": api(),
+    "api-dataset-profile": api(post=(DATA, data())),
+    "api-dataset-profile-cancel": api(reads=False, post=(DATA, data())),
+    "api-dataset-compare": api(query="a={table_version_id}&b={table_version_id}"),
     # Compute
     "compute:list": page(),
     "compute:new": form_page(form(name="another", slots=1), COMPUTE),
@@ -387,6 +410,8 @@ OF_A_WORKSPACE: Mapping[str, Address] = {
     "environments:list": page(),
     "environments:new": form_page(form(name="another", python_version="3.11", requirements="numpy"), ENVIRONMENTS),
     "environments:detail": page(),
+    "api-datastore-checks": api(post=(STORES, lambda place: {"target": place.target.pk})),
+    "api-datastore-check": api(),
     "api-compute": api(post=(COMPUTE, data(name="another", slots=1))),
     "api-compute-target": api(patch=(COMPUTE, data(slots=3)), delete=COMPUTE),
     "api-environments": api(post=(ENVIRONMENTS, data(name="another", pip=["numpy"]))),
@@ -436,6 +461,7 @@ SOCKETS: Mapping[str, str] = {
 DOWNLOADS = {
     "datastores:download",
     "datastores:image",
+    "datastores:audio",
     "datastores:zip",
     "api-datastore-download",
     "api-datastore-zip",
@@ -481,7 +507,7 @@ def ask(
 ) -> HttpResponseBase:
     """Ask for the address with `parts` in it, in the words that are good in `place`."""
     known = {**OF_NO_WORKSPACE, **OF_A_WORKSPACE}[name]
-    url = address_of(name, parts) + (f"?{known.query}" if known.query else "")
+    url = address_of(name, parts) + (f"?{known.query.format_map(parts)}" if known.query else "")
     if body is None and method in known.bodies:
         body = known.bodies[method](place)
     if isinstance(body, Form):

@@ -56,7 +56,7 @@ def test_a_node_answers_while_its_slots_are_busy(
     assert check.status == CheckStatus.COMPLETED, check.message
     bad = database(compute, postgresql_server, "wrong-secret")
     check = answered(request_check(bad, compute.target, requested_by=olga))
-    assert (check.status, check.field) == (CheckStatus.FAILED, "credentials.password")
+    assert (check.status, check.loc) == (CheckStatus.FAILED, "credentials.password")
     assert "does not let the user" in check.message
     request_cancel([job.pk])
     over(job)
