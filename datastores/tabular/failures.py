@@ -2,8 +2,8 @@
 
 import contextlib
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from datastores.sources import Column
 from datastores.tabular import nursery
@@ -31,7 +31,8 @@ class Context:
     files: Sequence[SourceFile] = ()
     view: Shown | None = None
     error: UserError | None = None
-    _names: dict[str, str] = field(default_factory=dict)
+    # Finds the text that is no timestamp: file, row, column, text.
+    locate: Callable[[], tuple[int, int, int, str] | None] | None = None
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
@@ -169,6 +170,15 @@ def _of_parquet(text: str, context: Context) -> str | None:
 def _of_value(text: str, context: Context) -> str | None:
     if not text.startswith(("Conversion Error", "Out of Range Error", "Invalid Input Error", "IO Error")):
         return None
+    if "timestamp" in text.lower() and context.locate:
+        place = context.locate()
+        if place:
+            file, row, index, cell = place
+            column = context.columns[index]
+            return (
+                f"“{context.files[file].label}”, row {row:,}, column “{column.name}”: “{_cut(cell)}” is not "
+                f"{TYPE_NAMES[column.type]}. {NEW_VERSION}, with another type for this column."
+            )
     value = re.search(r"Could not convert (?:string|value) ['\"](.*?)['\"] to", text, re.DOTALL)
     if value:
         return f"“{_cut(value[1])}” in {context.label_in(text)} is not of its column's type. {NEW_VERSION}."

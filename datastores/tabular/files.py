@@ -66,8 +66,10 @@ class SourceFile:
                 return stream
 
 
-def found(paths: Sequence[DataPath], stores: OpenStores, *, format_kind: str | None = None) -> list[SourceFile]:
-    """The files that `paths` mean, in their order, each once.
+def found(
+    paths: Sequence[DataPath], stores: OpenStores, *, format_kind: str | None = None, first: int | None = None
+) -> list[SourceFile]:
+    """The files that `paths` mean, in their order, each once; the `first` ones, where no more are wanted.
 
     Of a folder those count whose endings fit the format, where any do; what begins with a dot or an underscore doesn't.
     Raises UserError where there is none, or too many.
@@ -75,8 +77,9 @@ def found(paths: Sequence[DataPath], stores: OpenStores, *, format_kind: str | N
     files: dict[tuple[int | None, str], SourceFile] = {}
     for path in paths:
         backend, inner = stores.files(path)
-        matched = _matched(backend, inner, format_kind)
-        for entry in matched:
+        for entry in _matched(backend, inner, format_kind, MOST_FILES if first is None else max(first, 1000)):
+            if first is not None and len(files) >= first:
+                break
             if len(files) >= MOST_FILES:
                 raise UserError(
                     f"A table has at most {MOST_FILES:,} files, and more than that match. Narrow the pattern, or join "
@@ -93,7 +96,7 @@ def found(paths: Sequence[DataPath], stores: OpenStores, *, format_kind: str | N
     return list(files.values())
 
 
-def _matched(backend: Backend, pattern: str, format_kind: str | None) -> Iterable[Entry]:
+def _matched(backend: Backend, pattern: str, format_kind: str | None, most: int) -> Iterable[Entry]:
     entries = backend.glob(pattern)
     if is_glob(pattern):
         return (entry for entry in entries if _counts(entry))
@@ -102,7 +105,7 @@ def _matched(backend: Backend, pattern: str, format_kind: str | None) -> Iterabl
         return []
     if first.path == pattern.rstrip("/"):  # the file itself, whatever its name
         return [first]
-    inside = [entry for entry in _up_to(entries, first, MOST_FILES + 1) if _counts(entry)]
+    inside = [entry for entry in _up_to(entries, first, most + 1) if _counts(entry)]
     endings = EXTENSIONS.get(format_kind or "", ())
     fitting = [entry for entry in inside if plain_name(entry.name).endswith(endings)] if endings else []
     return fitting or inside

@@ -49,7 +49,11 @@ def _of_table(definition: TabularDefinition, specs: StoreSpecs, hurry: relations
     with relations.opened(definition, specs, hurry=hurry, check_all=False) as opened:
         columns = [placed.column for placed in opened.columns]
         # Ten thousand columns are many megabytes for each piece of rows: those that aren't shown aren't read.
-        names = ", ".join(placed.sql_name for placed in opened.columns[:MOST_COLUMNS])
+        names = ", ".join(
+            # In words, because Python knows instants with a zone only with the help of another package.
+            f"{placed.sql_name}::VARCHAR" if placed.column.type == "timestamp" else placed.sql_name
+            for placed in opened.columns[:MOST_COLUMNS]
+        )
         sql = f"SELECT {names} FROM ({opened.sql})"  # noqa: S608 (our own names)
         return first_of(opened.connection, sql, columns, rows=hurry.rows, until=until)
 

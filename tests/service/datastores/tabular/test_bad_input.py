@@ -39,6 +39,13 @@ def test_a_cell_that_no_longer_fits(workspace: Workspace, put: Put, table: Table
         list(reading.batches(table("*.csv", x="integer", y="integer"), workspace_id=workspace.pk))
 
 
+def test_a_timestamp_that_no_longer_fits(workspace: Workspace, put: Put, table: Table) -> None:
+    put("t/a.csv", content=b"x,t\n1,2026-01-01\n2,2026-01-01 10:00:00\n")
+    put("t/b.csv", content=b"x,t\n1,2026-01-01T10:00:00+02:00\n2,tomorrow\n")
+    with pytest.raises(UserError, match=r"“t/b.csv”, row 2, column “t”: “tomorrow” is not a timestamp"):
+        list(reading.batches(table("t", x="integer", t="timestamp"), workspace_id=workspace.pk))
+
+
 def test_a_header_that_changed(workspace: Workspace, put: Put, table: Table) -> None:
     put("a.csv", content=b"x,z\n1,2\n")
     with pytest.raises(UserError, match=r"“a.csv” has other columns than this version of the dataset: it lacks “y”"):
