@@ -5,6 +5,7 @@ from typing import Any, Union
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
+from django.db.models.fields.json import KeyTransform
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 
@@ -37,7 +38,9 @@ class DocumentField(models.JSONField):
 
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
         plain = super().from_db_value(value, expression, connection)
-        return None if plain is None else self._schema.validate_python(plain)
+        if plain is None or isinstance(expression, KeyTransform):  # a part of the document is no document
+            return plain
+        return self._schema.validate_python(plain)
 
     def to_python(self, value: Any) -> Any:
         return self._schema.validate_python(value) if isinstance(value, dict) else value
