@@ -14,6 +14,7 @@ from datastores.definition_words import (
 )
 from datastores.models import DatasetVersion, Datastore
 from datastores.sources import QuerySource, TabularDefinition
+from datastores.tabular.transformations import checked
 from studio.workspaces.models import Workspace
 
 DATASTORES_OFFERED = 500
@@ -44,7 +45,7 @@ def facts_of(version: DatasetVersion) -> dict[str, Any]:
     is_query = isinstance(definition.source, QuerySource)
     facts |= {
         "tabs": ["preview", *([] if is_query else ["files"]), "profile", "versions"],
-        "columns": definition.columns,
+        "columns": checked(definition.transformations, definition.columns),
         "steps": [transformation_words(step) for step in definition.transformations],
         "partition_format": None if is_query else definition.source.partition_format,  # type: ignore[union-attr]
         "timestamp_column": definition.timestamp_column,

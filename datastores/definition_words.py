@@ -27,6 +27,16 @@ from datastores.sources import (
 )
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar", " ": "space", ":": "colon"}
+TYPES: dict[str, str] = {
+    "string": "Text",
+    "integer": "Whole number",
+    "number": "Number",
+    "decimal": "Decimal number",
+    "boolean": "True or false",
+    "date": "Date",
+    "time": "Time of day",
+    "timestamp": "Timestamp",
+}
 OPERATORS = {
     "=": "is",
     "!=": "is not",

@@ -7,7 +7,7 @@ from django.http import QueryDict
 from pydantic import ValidationError
 
 from datastores.dataset_forms import PathRows
-from datastores.definition_words import SEPARATORS, separator_words
+from datastores.definition_words import SEPARATORS, TYPES, separator_words
 from datastores.drafts import FilesDraft, MLTableDraft, TableDraft
 from datastores.sources import (
     DelimitedFormat,
@@ -20,16 +20,6 @@ from studio.lib.problems import Problem, UserError
 
 Where = Literal["files", "query", "mltable"]
 
-TYPES: dict[str, str] = {
-    "string": "Text",
-    "integer": "Whole number",
-    "number": "Number",
-    "decimal": "Decimal number",
-    "boolean": "True or false",
-    "date": "Date",
-    "time": "Time of day",
-    "timestamp": "Timestamp",
-}
 FORMATS = {"delimited": "Text with a separator (CSV, TSV)", "parquet": "Parquet", "json_lines": "JSON lines"}
 ENCODINGS = {
     "utf-8": "UTF-8",
@@ -54,6 +44,7 @@ _FIELDS = (
     "mltable_path",
     "timestamp_column",
 )
+_PART_FIELDS = ("format", "separator", "has_header", "encoding", "partition_format")
 
 
 class TableForm:
@@ -171,6 +162,13 @@ class TableForm:
             "columns": [
                 {"name": column.name, "type": column.type, "given": self.types.get(column.name, "")}
                 for column in columns
+            ],
+            # Nothing was found: what was chosen before stays, and can be chosen anew.
+            "kept_types": [] if columns else [{"name": name, "given": type_} for name, type_ in self.types.items()],
+            "kept_values": [
+                (name, self.values[name])
+                for name in _PART_FIELDS
+                if self.values[name] and (self.where != "files" or not self.says_where)
             ],
             "types": TYPES,
             "time_columns": [column.name for column in columns if column.type in {"timestamp", "date"}],

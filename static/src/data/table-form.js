@@ -41,10 +41,12 @@ export function wireTableForm(form) {
     const field = event.target instanceof HTMLElement ? event.target : null;
     if (field instanceof HTMLInputElement && field.name === "where") {
       for (const each of form.querySelectorAll("[data-where]")) if (each instanceof HTMLElement) each.hidden = each.dataset.where !== field.value;
-      document.dispatchEvent(new CustomEvent("studio:where", { detail: field.value }));
       part.now();
     } else if (field?.closest("[data-form-part]")) part.now();
     else if (field?.closest('[data-where="mltable"]')) part.soon();
+  });
+  form.addEventListener("input", (event) => {
+    if (event.target instanceof HTMLInputElement && event.target.closest("[data-form-part], [data-where=mltable]")) part.soon();
   });
   form.addEventListener("click", (event) => {
     const target = event.target instanceof Element ? event.target : null;
