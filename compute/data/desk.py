@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TypeVar
 
+from compute.data.retrying import Patience
 from compute.execution.handle import Handle
 from compute.logs.writer import LogWriter
 
@@ -53,6 +54,15 @@ class Desk:
         threading.Thread(target=run, name="data", daemon=True).start()
         self.wait_until(answer.done)
         return answer.result()
+
+    def ask(self, work: Callable[[], T]) -> T:
+        """`call`, tried again for a while where the connection breaks."""
+        stop = threading.Event()
+        patience = Patience(stop)
+        try:
+            return self.call(lambda: patience.call(work))
+        finally:
+            stop.set()
 
 
 class Rhythm:

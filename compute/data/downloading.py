@@ -281,7 +281,7 @@ class Download:
     def _finish(self, fetch: _Fetch) -> None:
         wanted = fetch.wanted
         entry = wanted.file.entry
-        if fetch.has_blocks or entry.etag is None:
+        if fetch.has_blocks:  # its parts must be of one file
             now = self.patience.call(lambda: wanted.backend.stat(entry.path))
             if not _is_same(entry, now):
                 fetch.part.discard()

@@ -126,7 +126,7 @@ class Inputs:
             mounted = self.mounts.mount(name, place, View(files={shown: entry.path}), "files")
             return _link(folder / shown, mounted / shown)
         top = Glob(place.path).folder
-        entries = self.desk.call(lambda: list(place.backend.glob(place.path)))
+        entries = self.desk.ask(lambda: list(place.backend.glob(place.path)))
         if not entries:
             return 0
         if not _is_pattern(place):
@@ -150,7 +150,7 @@ class Inputs:
                 for path in (_matches(place) if _is_pattern(place) else [place.path])
             ]
 
-        found = self.desk.call(addresses)
+        found = self.desk.ask(addresses)
         if not found:
             raise _no_match(label, places)
         file = self._folder(name) / "addresses.txt"
@@ -159,7 +159,7 @@ class Inputs:
 
     def _look(self, label: str, place: Place) -> Entry:
         try:
-            return self.desk.call(lambda: place.backend.stat(place.path))
+            return self.desk.ask(lambda: place.backend.stat(place.path))
         except NoSuchPath as error:
             raise _nothing_there(label, place) from error
 

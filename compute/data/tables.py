@@ -39,7 +39,7 @@ def _key(table: TabularDefinition, places: Places, desk: Desk) -> str | None:
     if any(isinstance(change, TimeFilter) and change.recent_s is not None for change in table.transformations):
         return None
     opened = [places.of(path) for path in paths_of(table)]
-    fingerprints = desk.call(lambda: [place.backend.fingerprint(place.path) for place in opened])
+    fingerprints = desk.ask(lambda: [place.backend.fingerprint(place.path) for place in opened])
     definition = table.model_dump(mode="json")
     said = json.dumps([_LAYOUT, places.workspace_id, definition, fingerprints], sort_keys=True)
     return hashlib.sha256(said.encode()).hexdigest()

@@ -59,7 +59,7 @@ class Upload:
 
         self.desk.wait_until(is_over, self._look)
         if not self.progress.files:
-            self.desk.call(lambda: self.patience.call(lambda: self.backend.make_folder(self.path)))
+            self.desk.ask(lambda: self.backend.make_folder(self.path))
 
     def _look(self) -> None:
         if self.progress.is_due():
@@ -108,8 +108,7 @@ class _Counted(io.FileIO):
 
 def look_at_destination(name: str, backend: Backend, *, desk: Desk) -> None:
     """Before a step computes for hours: is there somebody who would take its output? Raises StepFailure."""
-    patience = Patience(threading.Event())
     try:
-        desk.call(lambda: patience.call(lambda: backend.list(limit=1)))
+        desk.ask(lambda: backend.list(limit=1))
     except Exception as error:
         raise as_failure(error, f"Output “{name}”") or error from error

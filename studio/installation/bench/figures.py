@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
+from studio.installation.bench import downloads
 from studio.installation.bench.studio_side import Phase, StudioSide, phases
 from studio.installation.bench.workloads import CHAIN_STEPS, FAN_LOOPS, LINE_BYTES, LOG_LINES, Bare, chain, fan, single
 
@@ -90,6 +91,19 @@ def log_throughput(studio: StudioSide, bare: Bare, repetitions: int) -> Measured
     return Measured(Figure(megabytes / ours, "MB/s", megabytes / theirs, theirs / ours), samples, [])
 
 
+def download_large(_studio: StudioSide, _bare: Bare, repetitions: int) -> Measured:
+    return _beside_the_library(downloads.large_file(repetitions))
+
+
+def download_small(_studio: StudioSide, _bare: Bare, repetitions: int) -> Measured:
+    return _beside_the_library(downloads.many_small_files(repetitions))
+
+
+def _beside_the_library(compared: downloads.Compared) -> Measured:
+    figure = Figure(compared.ratio, "times s3fs's rate", compared.bare_mb_per_s, compared.ratio)
+    return Measured(figure, compared.samples, [])
+
+
 MEASUREMENTS = [
     Measurement(
         "chain_overhead_ms",
@@ -125,6 +139,20 @@ MEASUREMENTS = [
         20,
         "more",
         log_throughput,
+    ),
+    Measurement(
+        "download_large_ratio",
+        f"a file of {downloads.LARGE_BYTES // 2**20} MB of an S3 server into a node's cache, beside s3fs (bare: MB/s)",
+        0.8,
+        "more",
+        download_large,
+    ),
+    Measurement(
+        "download_small_ratio",
+        f"{downloads.SMALL_FILES:,} files of {downloads.SMALL_BYTES // 1000} kB in the same way (bare: MB/s)",
+        0.8,
+        "more",
+        download_small,
     ),
 ]
 
