@@ -172,7 +172,8 @@ class TableForm:
             ],
             "types": TYPES,
             "time_columns": [column.name for column in columns if column.type in {"timestamp", "date"}],
-            "problem_at": self._by_field(),
+            "problem_at": (at := self._by_field()),
+            "query_problems": [words for name in ("datastore_id", "query", "timeout_s") for words in at.get(name, [])],
             "general": [problem.message for problem in self.problems if _field(problem) == ""],
         }
 
