@@ -1,6 +1,7 @@
 """The forms that make datasets of files, and new versions of any dataset. `table_views` has those of tables."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -8,6 +9,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from datastores import queries, services, table_views
+from datastores.backends import Table, get_database, store_class
 from datastores.dataset_forms import DatasetForm, PathRows, VersionForm, written_tags
 from datastores.dataset_pages import offered_datastores
 from datastores.sources import paths_of
@@ -18,9 +20,14 @@ from studio.workspaces.permissions import Permission
 
 @workspace_page(Permission.EDIT_DATA)
 def dataset_new(request: WorkspaceRequest) -> HttpResponse:
-    """GET takes `kind`, `datastore` and any number of `path` to begin with; the browser's pages link here with them."""
+    """GET takes `kind`, `datastore` and any number of `path`, or a `table` and its `schema`, to begin with.
+
+    The pages of datastores link here with them.
+    """
     if request.GET.get("kind") == "table":
         return table_views.table_new(request)
+    if query := _of_a_database(request):
+        return redirect(f"{request.path}?{query}")
     is_post = request.method == "POST"
     form = DatasetForm(request.POST if is_post else None)
     rows = PathRows.from_query(request.POST if is_post else request.GET)
@@ -37,6 +44,23 @@ def dataset_new(request: WorkspaceRequest) -> HttpResponse:
         except UserError as error:
             rows = rows.with_problems(form.show(error.problems))
     return _form_page(request, form, rows, {}, status=400 if is_post else 200)
+
+
+def _of_a_database(request: WorkspaceRequest) -> str:
+    """For `datastore` that is a database, the form of a table that reads all of `table`, as a query; else nothing."""
+    asked = request.GET.get("datastore", "")
+    datastore_id = int(asked) if asked.isascii() and asked.isdecimal() and len(asked) <= 18 else 0
+    datastore = queries.datastores_in(request.access.workspace).filter(pk=datastore_id).first()
+    if datastore is None or store_class(datastore.kind).holds != "tables":
+        return ""
+    form = {"kind": "table", "where": "query", "sql_datastore": str(datastore.pk)}
+    if name := request.GET.get("table", ""):
+        database = get_database(datastore)
+        try:
+            form["query"] = database.select_all(Table(request.GET.get("schema") or None, name))
+        finally:
+            database.close()
+    return urlencode(form)
 
 
 @workspace_page(Permission.EDIT_DATA)

@@ -76,7 +76,7 @@ export function outputMore(part, { store, stepKey, key, port, catalogue }) {
     names,
     part.text({
       path: `${path}.register_as.description`,
-      label: "Description of the version",
+      label: "About the version",
       read: () => registration()?.description ?? "",
       write: (value) => register({ description: value }, "description"),
     }),
