@@ -103,9 +103,10 @@ class RemoteFiles(Backend):
         for each in chain:
             if sentence := self._explained(each, path):
                 return sentence
-        for each in chain:
-            if sentence := self._of_the_network(each):
-                return sentence
+        for told in (self._of_the_network, self._of_the_connection):  # what is said more exactly goes first
+            for each in chain:
+                if sentence := told(each):
+                    return sentence
         return error
 
     def _of_the_network(self, error: BaseException) -> UserError | None:
@@ -137,8 +138,18 @@ class RemoteFiles(Backend):
             return UserError(f"{server} is not an address that can be connected to. Check it.", loc=loc)
         if isinstance(error, aiohttp.TooManyRedirects):
             return UserError(f"{server} redirects from one address to the next without an end.", loc=loc)
+        return None
+
+    def _of_the_connection(self, error: BaseException) -> UserError | None:
+        import aiohttp
+
+        if isinstance(error, aiohttp.ClientConnectorError):
+            return Unreachable(
+                f"{shown(self.endpoint)} can't be reached. Check the address, its port, and whether the server runs.",
+                loc=self.endpoint_loc,
+            )
         if isinstance(error, aiohttp.ClientError | ConnectionError | asyncio.IncompleteReadError):
-            return Unreachable(f"The connection to {server} broke. Try again.", loc=loc)
+            return Unreachable(f"The connection to {shown(self.endpoint)} broke. Try again.", loc=self.endpoint_loc)
         return None
 
     def _too_slow(self) -> Unreachable:
@@ -219,7 +230,8 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         yield each
         packed = getattr(each, "kwargs", {})
         inner = packed.get("error") if isinstance(packed, dict) else None
-        followers = (inner, each.__cause__, each.__context__, getattr(each, "inner_exception", None))
+        named = (getattr(each, name, None) for name in ("inner_exception", "os_error"))  # azure-core's, aiohttp's
+        followers = (inner, each.__cause__, each.__context__, *named)
         waiting += [follower for follower in followers if isinstance(follower, BaseException)]
 
 

@@ -256,6 +256,9 @@ class S3Store(ObjectStore):
         )
         # Told by the header, for some servers say 200 to a part as well.
         is_part = bool(found.get("ContentRange"))
+        if etag and _etag(found.get("ETag")) not in {etag, None}:  # some servers pass over the condition
+            found["Body"].close()
+            raise ChangedMeanwhile(_CHANGED[1].format(path=shown(key)), loc=PATH_LOC)
         if not is_part and found["ContentLength"] > end:
             found["Body"].close()
             raise UserError(
@@ -355,12 +358,13 @@ def _filesystem(config: S3Config, secrets: S3Secrets) -> Any:
     import s3fs
     from aiobotocore.session import AioSession
 
-    session = AioSession()
-    if config.auth != "identity":
-        # Nothing of this machine's own user is mixed in: neither keys nor another endpoint.
-        session.set_config_variable("config_file", os.devnull)
-        session.set_config_variable("credentials_file", os.devnull)
-        session.set_config_variable("profile", None)
+    # Unless its identity is wanted, nothing of this machine is mixed in: neither keys nor a profile of its user.
+    alone = {
+        "config_file": (None, None, os.devnull, None),
+        "credentials_file": (None, None, os.devnull, None),
+        "profile": (None, None, None, None),
+    }
+    session = AioSession(session_vars=None if config.auth == "identity" else alone)
     keys = {
         "key": secrets.access_key.get_secret_value() or None,
         "secret": secrets.secret_key.get_secret_value() or None,

@@ -62,14 +62,15 @@ class S3Server:
 
 
 @contextmanager
-def s3(certificates: Certificates | None = None) -> Iterator[S3Server]:
-    """`rclone serve s3`, with TLS where `certificates` are given."""
+def s3(certificates: Certificates | None = None, *, public: bool = False) -> Iterator[S3Server]:
+    """`rclone serve s3`, with TLS where `certificates` are given; a `public` one asks nobody for a key."""
     home = Path(tempfile.mkdtemp(prefix="studio-s3-"))
     folder = home / "buckets"
     folder.mkdir()
     key, secret = secrets.token_hex(10), secrets.token_urlsafe(30)
-    # Not in the command: whoever lists processes would read it.
-    environment = {**rclone_environment(home), "RCLONE_AUTH_KEY": f'"{key},{secret}"'}
+    environment = rclone_environment(home)
+    if not public:  # not in the command: whoever lists processes would read it
+        environment["RCLONE_AUTH_KEY"] = f'"{key},{secret}"'
     command = [str(rclone_binary()), "serve", "s3", *FRESH, "--vfs-cache-mode", "off", str(folder)]
     if certificates:
         command += ["--cert", str(certificates.certificate), "--key", str(certificates.key)]
