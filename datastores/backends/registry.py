@@ -12,6 +12,7 @@ STORES: Mapping[str, str] = {
     "s3": "datastores.backends.s3.S3Store",
     "azure_blob": "datastores.backends.azure_blob.AzureBlobStore",
     "http": "datastores.backends.http.HttpStore",
+    "sftp": "datastores.backends.sftp.SftpStore",
     "postgresql": "datastores.backends.postgresql.PostgreSql",
     "mysql": "datastores.backends.mysql.MySql",
     "sqlite": "datastores.backends.sqlite.Sqlite",

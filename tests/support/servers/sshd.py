@@ -25,6 +25,7 @@ from tests.support.servers.ports import free_port
 from tests.support.waiting import wait_for
 
 PASSPHRASE = "a pass phrase"
+CLOSED = "closed"  # a folder that may only be read
 PASSWORD = "the password: p@ss/wörd"
 
 
@@ -117,7 +118,7 @@ def _start(binary: str, home: Path) -> tuple["subprocess.Popen[bytes]", int]:
 
 @contextmanager
 def sftp_by_password() -> Iterator[SshServer]:
-    """asyncssh's server, in a thread: the user is `sam`, and sees nothing but the folder, as `/`."""
+    """asyncssh's server, in a thread: the user is `sam`, sees nothing but the folder, as `/`, and may not write in `CLOSED`."""
     import asyncssh
 
     folder = Path(tempfile.mkdtemp(prefix="studio-sftp-", dir="/tmp"))
@@ -133,6 +134,11 @@ def sftp_by_password() -> Iterator[SshServer]:
     class OnlyTheFolder(asyncssh.SFTPServer):
         def __init__(self, channel: Any) -> None:
             super().__init__(channel, chroot=os.fsencode(folder))
+
+        def open(self, path: bytes, pflags: int, attrs: Any) -> Any:
+            if path.startswith(f"/{CLOSED}/".encode()) and pflags & asyncssh.FXF_WRITE:
+                raise asyncssh.SFTPPermissionDenied("nobody writes there")
+            return super().open(path, pflags, attrs)
 
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="sftp-server", daemon=True)

@@ -1,0 +1,725 @@
+"""Files of an SSH server, over SFTP.
+
+asyncssh speaks the protocol, on the event loop of all connections. The server must prove with its host key that it is
+the one that was registered: a name or an address says nothing about who answers there.
+"""
+
+import asyncio
+import heapq
+import re
+import secrets
+import stat
+from base64 import b64decode, urlsafe_b64decode, urlsafe_b64encode
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Literal, Self, cast
+
+from pydantic import Field, SecretStr
+
+from datastores import network
+from datastores.backends.interface import (
+    BackendConfig,
+    ChangedMeanwhile,
+    Credentials,
+    DiskFull,
+    Entry,
+    EntryKind,
+    Listing,
+    Unreachable,
+)
+from datastores.backends.remote import CONNECT_S, Loc, RemoteFiles, nothing_at
+from datastores.paths import Glob, clean_path, is_glob, join, name_of, parent_of
+from datastores.source_paths import shown
+from studio.lib.problems import Problem, UserError
+
+if TYPE_CHECKING:
+    import asyncssh
+
+HOST, HOST_KEY, USER, FOLDER = ("config", "host"), ("config", "host_key"), ("config", "user"), ("config", "folder")
+PASSWORD, KEY, PASSPHRASE = ("credentials", "password"), ("credentials", "private_key"), ("credentials", "passphrase")
+ASIDE = ".studio-aside"  # what names of files on their way in begin with
+PIECE_BYTES = 1024 * 1024
+PIECES_AT_ONCE = 8
+NAME_BYTES = 255
+LISTING_S = 120.0  # the protocol gives a folder's names in no order, so all of them are asked for
+FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}=?")
+KEY_LINE = re.compile(r"(?:\S+\s+)?(?:ssh-|ecdsa-|sk-)\S+\s+(?P<key>AAAA[A-Za-z0-9+/=]+)(?:\s.*)?")
+
+# A folder that a walk is in: the names still to come, with the state of the glob.
+Level = Iterator[tuple[Entry, frozenset[int]]]
+SortKey = tuple[bool, str, str]
+
+
+class SftpConfig(BackendConfig):
+    host: str = Field(title="Host", description="A name or an address, as in files.example.com.", max_length=255)
+    port: int = Field(default=22, title="Port", ge=1, le=65535)
+    user: str = Field(title="User", max_length=255)
+    folder: str = Field(
+        default="",
+        title="Folder",
+        description="Beginning with “/”, or from the user's home. Leave it empty for the home.",
+        max_length=1000,
+    )
+    host_key: str = Field(
+        default="",
+        title="Host key",
+        description=(
+            "Its fingerprint (SHA256:…) or the public key itself. Leave it empty and test the connection to see the "
+            "one that the server shows, and compare it with what its administrator says."
+        ),
+        max_length=5000,
+    )
+    auth: Literal["key", "password", "identity"] = Field(
+        default="key",
+        title="Sign in with",
+        json_schema_extra={
+            "choices": {"key": "Private key", "password": "Password", "identity": "The node's own identity"}
+        },
+    )
+
+
+class SftpSecrets(Credentials):
+    private_key: SecretStr = Field(
+        default=SecretStr(""),
+        title="Private key",
+        description="The whole file, beginning with -----BEGIN.",
+        json_schema_extra={"widget": "textarea", "when": {"auth": ["key"]}},
+    )
+    passphrase: SecretStr = Field(
+        default=SecretStr(""), title="Passphrase of the key", json_schema_extra={"when": {"auth": ["key"]}}
+    )
+    password: SecretStr = Field(
+        default=SecretStr(""), title="Password", json_schema_extra={"when": {"auth": ["password"]}}
+    )
+
+
+class SftpStore(RemoteFiles):
+    kind: ClassVar[str] = "sftp"
+    label: ClassVar[str] = "SFTP"
+    icon: ClassVar[str] = "terminal-2"
+    summary: ClassVar[str] = "A folder of a server that is reached by SSH."
+    Config: ClassVar[type[BackendConfig]] = SftpConfig
+    Secrets: ClassVar[type[Credentials]] = SftpSecrets
+    endpoint_loc: Loc = HOST
+
+    def __init__(self, config: SftpConfig, credentials: SftpSecrets) -> None:
+        self._config = config
+        self._secrets = credentials
+        self._connection: Connected | None = None
+        self._connecting = asyncio.Lock()
+
+    @classmethod
+    def settle(
+        cls,
+        config: BackendConfig,
+        credentials: Credentials,
+        *,
+        workspace_id: int,  # noqa: ARG003 (other kinds make a folder of it)
+        name: str,  # noqa: ARG003
+    ) -> SftpConfig:
+        config, given = cast("SftpConfig", config), cast("SftpSecrets", credentials)
+        problems = []
+        if not config.host or any(sign in config.host for sign in "/,@?#\\ \0\t\r\n"):
+            problems.append(Problem(HOST, "Write only the host's name or address, as in files.example.com."))
+        if not config.user or "\0" in config.user:
+            problems.append(Problem(USER, "Name the user."))
+        if config.auth == "key" and not given.private_key.get_secret_value():
+            problems.append(Problem(KEY, "Enter the private key, or sign in another way."))
+        try:
+            _fingerprint_of(config.host_key)
+            _clean_folder(config.folder)
+            if config.auth == "key" and given.private_key.get_secret_value():
+                _read_key(given)
+        except UserError as error:
+            problems += error.problems
+        if problems:
+            raise UserError(problems)
+        return config.model_copy(update={"folder": _clean_folder(config.folder)})
+
+    @classmethod
+    def open(cls, config: BackendConfig, credentials: Credentials) -> Self:
+        return cls(cast("SftpConfig", config), cast("SftpSecrets", credentials))
+
+    @property
+    def endpoint(self) -> str:
+        port = self._config.port
+        return self._config.host if port == 22 else f"{self._config.host}:{port}"
+
+    @property
+    def location(self) -> str:
+        folder = self._config.folder
+        return f"sftp://{self._config.user}@{self.endpoint}/" + (folder.lstrip("/") if folder else "~")
+
+    def address(self, path: str) -> str:
+        folder = self._config.folder
+        root = folder if folder.startswith("/") else f"/~/{folder}".rstrip("/")
+        return f"sftp://{self._config.user}@{self.endpoint}{join(root.rstrip('/'), clean_path(path))}"
+
+    def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(UserError):
+                self._wait(connection.close())
+
+    # What is asked for.
+
+    def test(self, *, write: bool = True) -> None:
+        self._wait(self._tested(write=write))
+
+    def list(self, path: str = "", *, after: str | None = None, limit: int = 200, prefix: str = "") -> Listing:
+        path = clean_path(path)
+        start = _unpack(after) if after else None
+        return self._wait(self._listed(path, start, limit, prefix), path, limit_s=LISTING_S)
+
+    def stat(self, path: str) -> Entry:
+        path = clean_path(path)
+        return self._wait(self._looked_at(path), path)
+
+    def write(self, path: str, stream: BinaryIO) -> Entry:
+        path = clean_path(path)
+        if not path:
+            raise UserError("Give the file a name.", loc=("path",))
+        draft = self._wait(self._started(path), path)
+        under_way: deque[Future[None]] = deque()
+        try:
+            position = 0
+            while piece := stream.read(PIECE_BYTES):
+                if len(under_way) == PIECES_AT_ONCE:
+                    under_way.popleft().result()
+                under_way.append(self._begin(draft.write(piece, position), path))
+                position += len(piece)
+            while under_way:
+                under_way.popleft().result()
+            self._wait(self._finished(draft, path), path, limit_s=None)
+        except BaseException:
+            for each in under_way:
+                each.cancel()
+            with suppress(UserError):
+                self._wait(draft.drop(), path)
+            raise
+        return self.stat(path)
+
+    def make_folder(self, path: str) -> Entry:
+        path = clean_path(path)
+        self._wait(self._made(path), path)
+        return self.stat(path)
+
+    def delete(self, path: str) -> None:
+        path = clean_path(path)
+        if not path:
+            raise UserError("The datastore's own folder can't be deleted. Remove the datastore instead.", loc=("path",))
+        self._wait(self._deleted(path), path, limit_s=None)
+
+    def glob(self, pattern: str) -> Iterator[Entry]:
+        pattern = clean_path(pattern)
+        if is_glob(pattern):
+            glob = Glob(pattern)
+            yield from self._walk(glob.folder, glob)
+            return
+        entry = self._wait(self._entry_at(pattern), pattern)
+        if entry is not None and entry.kind == "file":
+            yield entry
+        elif entry is not None and entry.kind == "folder":
+            yield from self._walk(pattern, Glob("**"))
+
+    # How it is done.
+
+    async def _tested(self, *, write: bool) -> None:
+        connected = await self._connected()
+        folder = f"the folder {shown(self._config.folder)}" if self._config.folder else "the user's home"
+        try:
+            await connected.first_name(connected.root)
+        except Exception as error:
+            if _is(error, "SFTPPermissionDenied"):
+                raise UserError(f"The user may not read {folder}. Have the right added.", loc=FOLDER) from None
+            raise
+        if not write:
+            return
+        probe = connected.full(f"{ASIDE}.{secrets.token_hex(8)}")
+        try:
+            async with connected.files.open(probe, "wb") as file:
+                await file.write(b"x")
+            await connected.files.remove(probe)
+        except Exception as error:
+            if _is(error, "SFTPPermissionDenied", "SFTPWriteProtect"):
+                raise UserError(
+                    f"The user may read {folder}, and not write there. Have the right added.", loc=FOLDER
+                ) from None
+            raise
+
+    async def _listed(self, path: str, start: SortKey | None, limit: int, prefix: str) -> Listing:
+        connected = await self._connected()
+        real = await connected.real(path)
+        kept: list[tuple[SortKey, Entry]] = []
+        async for name, attributes in connected.names(real):
+            if not name.startswith(prefix):
+                continue
+            entry = _entry(join(path, name), attributes)
+            key = _sort_key(entry)
+            if start is None or key > start:
+                kept.append((key, entry))
+            if len(kept) > 10 * (limit + 1):  # memory is bounded by the page, however large the folder
+                kept = heapq.nsmallest(limit + 1, kept, key=_key_of)
+        page = heapq.nsmallest(limit + 1, kept, key=_key_of)
+        after = _pack(page[limit - 1][0]) if len(page) > limit else None
+        entries = [await connected.followed(entry) for _, entry in page[:limit]]
+        return Listing(sorted(entries, key=_sort_key), after)
+
+    async def _looked_at(self, path: str) -> Entry:
+        entry = await self._entry_at(path, strict=True)
+        if entry is None:
+            raise nothing_at(path)
+        return entry
+
+    async def _entry_at(self, path: str, *, strict: bool = False) -> Entry | None:
+        """None where nothing is."""
+        connected = await self._connected()
+        try:
+            real = await connected.real(parent_of(path)) if path else connected.root
+            attributes = await connected.files.lstat(_below(real, name_of(path)) if path else real)
+        except Exception as error:
+            if strict or not _is(error, "SFTPNoSuchFile", "SFTPNoSuchPath", "SFTPNotADirectory"):
+                raise
+            return None
+        entry = await connected.followed(_entry(path, attributes))
+        if entry.kind == "other" and stat.S_ISLNK(attributes.permissions or 0):
+            await connected.real(path)  # says so where it leads out
+        return entry
+
+    async def _read_range(self, entry: Entry, start: int, end: int) -> bytes:
+        connected = await self._connected()
+        async with connected.files.open(await connected.real(entry.path), "rb") as file:
+            content, attributes = await asyncio.gather(file.read(end - start, start), file.stat())
+        seen = _entry(entry.path, attributes)
+        if (seen.size_bytes, seen.modified_ns) != (entry.size_bytes, entry.modified_ns):
+            raise ChangedMeanwhile(f"“{shown(entry.path)}” was changed while it was read. Read it anew.", loc=("path",))
+        return cast("bytes", content)
+
+    async def _started(self, path: str) -> "Draft":
+        connected = await self._connected()
+        _require_short_names(path)
+        folder = await self._folder_for(connected, parent_of(path), path)
+        place = _below(folder, name_of(path))
+        if await connected.kind_at(place) == "folder":
+            raise UserError(f"“{shown(path)}” is a folder: a file can't replace it.", loc=("path",))
+        aside = _below(folder, f"{ASIDE}.{secrets.token_hex(16)}")
+        return Draft(connected, await connected.files.open(aside, "wb"), aside)
+
+    async def _finished(self, draft: "Draft", path: str) -> None:
+        await draft.file.close()
+        place = await draft.connected.real_place(path)
+        await draft.connected.rename(draft.aside, place)
+
+    async def _made(self, path: str) -> None:
+        _require_short_names(path)
+        await self._folder_for(await self._connected(), path, path)
+
+    async def _folder_for(self, connected: "Connected", folder: str, path: str) -> str:
+        """The real path of `folder`, which is there afterwards. Raises UserError where a file is in the way."""
+        kind = await connected.kind_at(connected.full(folder), follow=True)
+        if kind is None:
+            above = await self._folder_for(connected, parent_of(folder), path)
+            with suppress(*_some_errors("SFTPFailure", "SFTPFileAlreadyExists")):  # somebody else was quicker
+                await connected.files.mkdir(_below(above, name_of(folder)))
+            kind = await connected.kind_at(connected.full(folder), follow=True)
+        if kind != "folder":
+            raise UserError(f"A file is in the way of “{shown(path)}”: a folder can't have its name.", loc=("path",))
+        return await connected.real(folder)
+
+    async def _deleted(self, path: str) -> None:
+        connected = await self._connected()
+        place = await connected.real_place(path)
+        if await connected.kind_at(place) is None:
+            raise nothing_at(path)
+        if await connected.kind_at(place) != "folder":
+            await connected.files.remove(place)  # a link goes, never what it leads to
+            return
+        aside = _below(parent_of(place) or "/", f"{ASIDE}.{secrets.token_hex(16)}")
+        await connected.files.rename(place, aside)  # gone at once for everybody, however long the rest takes
+        await connected.files.rmtree(aside)
+
+    def _walk(self, top: str, glob: Glob) -> Iterator[Entry]:
+        """The files below `top` that `glob` accepts, depth first, names in order: one folder's names at a time."""
+        pending: list[Level] = [self._level(top, glob.start, glob)]
+        while pending:
+            following = next(pending[-1], None)
+            if following is None:
+                pending.pop()
+                continue
+            entry, state = following
+            if entry.kind == "file" and glob.accepts(state):
+                yield entry
+            elif entry.kind == "folder":
+                pending.append(self._level(entry.path, state, glob))
+
+    def _level(self, folder: str, state: frozenset[int], glob: Glob) -> Level:
+        for entry in self._wait(self._all_in(folder), folder, limit_s=LISTING_S):
+            following = glob.step(state, entry.name)
+            if following:
+                yield entry, following
+
+    async def _all_in(self, folder: str) -> Sequence[Entry]:
+        connected = await self._connected()
+        try:
+            real = await connected.real(folder)
+            found = [_entry(join(folder, name), attributes) async for name, attributes in connected.names(real)]
+        except Exception as error:
+            if _is(error, "SFTPNoSuchFile", "SFTPNoSuchPath", "SFTPNotADirectory", "SFTPFailure"):
+                return []  # deleted meanwhile, or never there
+            raise
+        found.sort(key=lambda entry: entry.name)
+        return [await connected.followed(entry, enter=False) for entry in found]
+
+    async def _connected(self) -> "Connected":
+        async with self._connecting:
+            if self._connection is None or self._connection.is_closed:
+                self._connection = await self._connect()
+            return self._connection
+
+    async def _connect(self) -> "Connected":
+        import asyncssh
+
+        config = self._config
+        pinned = _fingerprint_of(config.host_key)
+        addresses = await asyncio.to_thread(network.resolve, config.host, config.port, loc=HOST)
+        seen: list[asyncssh.SSHKey] = []
+
+        class Client(asyncssh.SSHClient):
+            def validate_host_public_key(self, _host: str, _addr: str, _port: int, key: asyncssh.SSHKey) -> bool:
+                seen.append(key)
+                return bool(pinned) and _fingerprint(key.public_data) == pinned
+
+        line = await _line_to(addresses, config.port)
+        try:
+            connection = await asyncssh.connect(
+                config.host,
+                config.port,
+                sock=line,
+                username=config.user,
+                client_factory=Client,
+                known_hosts=asyncssh.import_known_hosts(""),
+                config=None,  # not the settings of whoever runs the studio: they may start programs
+                login_timeout=2 * CONNECT_S,
+                keepalive_interval=20,
+                gss_host=None,
+                **self._identity(),
+            )
+        except asyncssh.HostKeyNotVerifiable:
+            line.close()
+            raise _unknown_host(self.endpoint, seen[-1] if seen else None, pinned) from None
+        except BaseException:
+            line.close()
+            raise
+        try:
+            files = await connection.start_sftp_client(path_errors="surrogateescape")
+            root = await _root_of(files, config.folder)
+        except BaseException:
+            connection.close()
+            raise
+        return Connected(connection, files, root)
+
+    def _identity(self) -> dict[str, Any]:
+        given = self._secrets
+        match self._config.auth:
+            case "key":
+                return {"client_keys": [_read_key(given)], "agent_path": None, "password": None}
+            case "password":
+                return {"client_keys": None, "agent_path": None, "password": given.password.get_secret_value()}
+        return {"password": None}
+
+    def _explained(self, error: BaseException, path: str) -> UserError | None:
+        import asyncssh
+
+        name = f"“{shown(path)}”" if path else "The datastore's folder"
+        if isinstance(error, asyncssh.PermissionDenied):
+            loc = {"key": KEY, "password": PASSWORD, "identity": USER}[self._config.auth]
+            return UserError(
+                f"{shown(self.endpoint)} does not let the user “{shown(self._config.user)}” in. Check user and "
+                f"{self._config.auth}.",
+                loc=loc,
+            )
+        if isinstance(error, asyncssh.SFTPNoSuchFile | asyncssh.SFTPNoSuchPath):
+            return nothing_at(path)
+        if isinstance(error, asyncssh.SFTPPermissionDenied | asyncssh.SFTPWriteProtect):
+            return UserError(f"The user may not do this with {name} on the server.", loc=("path",))
+        if isinstance(error, asyncssh.SFTPNoSpaceOnFilesystem | asyncssh.SFTPQuotaExceeded):
+            return DiskFull(f"The server's disk is full: {name} was not kept. Make room and try again.", loc=("path",))
+        if isinstance(error, asyncssh.ConnectionLost) and "timeout" in str(error).lower():
+            return self._too_slow()
+        if isinstance(error, asyncssh.SFTPConnectionLost | asyncssh.SFTPNoConnection | asyncssh.ConnectionLost):
+            return Unreachable(f"The connection to {shown(self.endpoint)} broke. Try again.", loc=HOST)
+        if isinstance(error, asyncssh.SFTPError):
+            return UserError(
+                f"The server refused this with {name}, and does not say why (it may be no file, or the disk is full).",
+                loc=("path",),
+            )
+        if isinstance(error, asyncssh.ChannelOpenError):
+            return UserError(f"{shown(self.endpoint)} offers no SFTP. Ask its administrator to turn it on.", loc=HOST)
+        if isinstance(error, asyncssh.ProtocolError | asyncssh.ProtocolNotSupported):
+            return UserError(f"What answers at {shown(self.endpoint)} is no SSH server. Check the port.", loc=HOST)
+        if isinstance(error, asyncssh.DisconnectError):
+            return Unreachable(f"{shown(self.endpoint)} ended the connection. Try again.", loc=HOST)
+        return None
+
+
+class Connected:
+    """A connection that is signed in, with the real path of the datastore's root."""
+
+    def __init__(self, connection: "asyncssh.SSHClientConnection", files: "asyncssh.SFTPClient", root: str) -> None:
+        self._connection = connection
+        self.files = files
+        self.root = root
+
+    @property
+    def is_closed(self) -> bool:
+        return self._connection.is_closed()
+
+    async def close(self) -> None:
+        self._connection.close()
+        await self._connection.wait_closed()
+
+    def full(self, path: str) -> str:
+        return _below(self.root, path) if path else self.root
+
+    async def real(self, path: str) -> str:
+        """Where `path` really is. Raises UserError where a link on the way leads out of the root."""
+        _refuse_aside(path)
+        if not path:
+            return self.root
+        real = str(await self.files.realpath(self.full(path)))
+        if not _is_below(real, self.root):
+            raise UserError(
+                f"“{shown(path)}” leads out of the datastore through a symbolic link, so the studio does not open it.",
+                loc=("path",),
+            )
+        return real
+
+    async def real_place(self, path: str) -> str:
+        """The folder is followed, the last name is not."""
+        _refuse_aside(path)
+        return _below(await self.real(parent_of(path)), name_of(path))
+
+    async def kind_at(self, place: str, *, follow: bool = False) -> EntryKind | None:
+        try:
+            attributes = await (self.files.stat(place) if follow else self.files.lstat(place))
+        except Exception as error:
+            if _is(error, "SFTPNoSuchFile", "SFTPNoSuchPath", "SFTPNotADirectory"):
+                return None
+            raise
+        return _entry("", attributes).kind
+
+    async def names(self, real: str) -> AsyncIterator[tuple[str, "asyncssh.SFTPAttrs"]]:
+        async for found in self.files.scandir(real):
+            name = str(found.filename)
+            if name not in {".", ".."} and not name.startswith(ASIDE):
+                yield name, found.attrs
+
+    async def first_name(self, real: str) -> None:
+        async for _ in self.names(real):
+            return
+
+    async def followed(self, entry: Entry, *, enter: bool = True) -> Entry:
+        """What a link leads to, where that lies below the root; folders behind links only where they may be entered."""
+        if entry.kind != "other":
+            return entry
+        with suppress(*_some_errors("SFTPError"), UserError):
+            attributes = await self.files.stat(await self.real(entry.path))
+            target = _entry(entry.path, attributes)
+            return target if enter or target.kind == "file" else entry
+        return entry
+
+    async def rename(self, source: str, place: str) -> None:
+        """In the place of whatever file is there, at once where the server can."""
+        try:
+            await self.files.posix_rename(source, place)
+        except Exception as error:
+            if not _is(error, "SFTPOpUnsupported"):
+                raise
+            with suppress(*_some_errors("SFTPNoSuchFile")):
+                await self.files.remove(place)
+            await self.files.rename(source, place)
+
+
+class Draft:
+    """A file on its way in. Nobody sees it until it is finished."""
+
+    def __init__(self, connected: Connected, file: Any, aside: str) -> None:
+        self.connected, self.file, self.aside = connected, file, aside
+
+    async def write(self, piece: bytes, position: int) -> None:
+        await self.file.write(piece, position)
+
+    async def drop(self) -> None:
+        with suppress(Exception):
+            await self.file.close()
+        await self.connected.files.remove(self.aside)
+
+
+async def _line_to(addresses: list[str], port: int) -> Any:
+    """A socket to the first address that answers; libraries would look the name up again."""
+    import socket
+
+    loop = asyncio.get_running_loop()
+    for number, address in enumerate(addresses, 1):
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        line = socket.socket(family, socket.SOCK_STREAM)
+        line.setblocking(False)
+        try:
+            await asyncio.wait_for(loop.sock_connect(line, (address, port)), CONNECT_S)
+        except BaseException as error:
+            line.close()
+            if number == len(addresses) or not isinstance(error, OSError | TimeoutError):
+                raise
+        else:
+            return line
+    raise AssertionError("`resolve` gives at least one address")
+
+
+async def _root_of(files: "asyncssh.SFTPClient", folder: str) -> str:
+    try:
+        root = str(await files.realpath(folder or "."))
+        attributes = await files.stat(root)
+    except Exception as error:
+        if _is(error, "SFTPNoSuchFile", "SFTPNoSuchPath", "SFTPNotADirectory"):
+            raise UserError(f"There is no folder {shown(folder)} on the server. Make it first.", loc=FOLDER) from None
+        if _is(error, "SFTPPermissionDenied"):
+            raise UserError(f"The user may not enter the folder {shown(folder)}.", loc=FOLDER) from None
+        raise
+    if not stat.S_ISDIR(attributes.permissions or 0):
+        raise UserError(f"{shown(folder)} is a file, not a folder.", loc=FOLDER)
+    return root
+
+
+def _unknown_host(endpoint: str, key: "asyncssh.SSHKey | None", pinned: str) -> UserError:
+    if key is None:
+        return UserError(f"{shown(endpoint)} could not prove who it is. Check its host key.", loc=HOST_KEY)
+    said = f"{_fingerprint(key.public_data)} ({key.get_algorithm()})"
+    if not pinned:
+        return UserError(
+            f"{shown(endpoint)} shows the host key {said}. Ask its administrator whether that is right, and enter the "
+            "fingerprint here.",
+            loc=HOST_KEY,
+        )
+    return UserError(
+        f"{shown(endpoint)} shows another host key than the one that is registered: {said}. Somebody may be between "
+        "you and the server. If its administrator says that it was changed, enter the new one.",
+        loc=HOST_KEY,
+    )
+
+
+def _fingerprint_of(given: str) -> str:
+    """SHA256:… of what a person entered: that itself, a public key, or a line of known_hosts; empty of nothing."""
+    given = given.strip()
+    if not given:
+        return ""
+    if FINGERPRINT.fullmatch(given):
+        return given.rstrip("=")
+    found = KEY_LINE.fullmatch(given)
+    if found is None:
+        raise UserError(
+            "This is no host key: enter its fingerprint, as in SHA256:…, or the line from the server's "
+            "/etc/ssh/ssh_host_ed25519_key.pub.",
+            loc=HOST_KEY,
+        )
+    try:
+        return _fingerprint(b64decode(found["key"], validate=True))
+    except ValueError:
+        raise UserError("This host key was cut off: enter the whole line.", loc=HOST_KEY) from None
+
+
+def _fingerprint(public_data: bytes) -> str:
+    from base64 import b64encode
+
+    return "SHA256:" + b64encode(sha256(public_data).digest()).decode().rstrip("=")
+
+
+def _read_key(given: SftpSecrets) -> "asyncssh.SSHKey":
+    import asyncssh
+
+    text, passphrase = given.private_key.get_secret_value(), given.passphrase.get_secret_value()
+    try:
+        return asyncssh.import_private_key(text.strip() + "\n", passphrase or None)
+    except asyncssh.KeyEncryptionError:
+        raise UserError("The passphrase does not open this key. Enter it again.", loc=PASSPHRASE) from None
+    except asyncssh.KeyImportError as error:
+        if "passphrase" in str(error).lower():
+            raise UserError("This key has a passphrase. Enter it too.", loc=PASSPHRASE) from None
+        raise UserError(
+            "This is no private key that can be read. Enter the whole file, from -----BEGIN to the last line.", loc=KEY
+        ) from None
+    except ValueError:
+        raise UserError("This is no private key that can be read.", loc=KEY) from None
+
+
+def _clean_folder(folder: str) -> str:
+    """Absolute, or from the user's home."""
+    folder = folder.removeprefix("~/") if folder != "~" else ""
+    plain = clean_path(folder.strip("/"), loc=FOLDER)
+    return f"/{plain}" if folder.startswith("/") else plain
+
+
+def _entry(path: str, attributes: "asyncssh.SFTPAttrs") -> Entry:
+    mode = attributes.permissions or 0
+    kind: EntryKind = "folder" if stat.S_ISDIR(mode) else "file" if stat.S_ISREG(mode) else "other"
+    modified_ns = None if attributes.mtime is None else int(attributes.mtime * 10**9 + (attributes.mtime_ns or 0))
+    return Entry(path, kind, attributes.size if kind == "file" else None, modified_ns)
+
+
+def _below(folder: str, name: str) -> str:
+    return f"{folder.rstrip('/')}/{name}"
+
+
+def _is_below(real: str, root: str) -> bool:
+    return real == root or real.startswith(root.rstrip("/") + "/")
+
+
+def _refuse_aside(path: str) -> None:
+    if any(part.startswith(ASIDE) for part in path.split("/")):
+        raise UserError(f"Names that begin with {ASIDE} are the studio's own. Choose another one.", loc=("path",))
+
+
+def _require_short_names(path: str) -> None:
+    _refuse_aside(path)
+    length = max(len(part.encode(errors="surrogateescape")) for part in path.split("/"))
+    if length > NAME_BYTES:
+        raise UserError(
+            f"“{shown(path)}” is too long: one of its names takes {length} bytes, and a server's disk takes "
+            f"{NAME_BYTES}. Shorten it.",
+            loc=("path",),
+        )
+
+
+def _is(error: BaseException, *names: str) -> bool:
+    return isinstance(error, _some_errors(*names))
+
+
+def _some_errors(*names: str) -> tuple[type[Exception], ...]:
+    import asyncssh
+
+    return tuple(getattr(asyncssh, name) for name in names)
+
+
+def _sort_key(entry: Entry) -> SortKey:
+    return entry.kind != "folder", entry.name.casefold(), entry.name
+
+
+def _key_of(keyed: tuple[SortKey, Entry]) -> SortKey:
+    return keyed[0]
+
+
+def _pack(key: SortKey) -> str:
+    return urlsafe_b64encode(b"%d" % key[0] + key[2].encode(errors="surrogateescape")).decode()
+
+
+def _unpack(after: str) -> SortKey:
+    try:
+        packed = urlsafe_b64decode(after.encode("ascii"))
+        name = packed[1:].decode(errors="surrogateescape")
+    except ValueError:
+        packed, name = b"", ""
+    if packed[:1] not in {b"0", b"1"}:
+        raise UserError("`after` must be what the last page gave.", loc=("after",))
+    return packed[:1] == b"1", name.casefold(), name
