@@ -14,7 +14,7 @@ from datastores.tabular.inference import FilesDraft
 from datastores.tabular.names import unique_names
 from datastores.tabular.reading import TablePreview
 from datastores.tabular.sniffing import has_header, type_of_cells
-from datastores.tabular.sql import literals
+from datastores.tabular.sql import identifier, literals
 from datastores.tabular.stores import OpenStores, StoreSpecs
 from datastores.tabular.types import text_of, type_of
 from studio.lib.problems import UserError
@@ -193,7 +193,7 @@ def _of_json(file: SourceFile, rows: int, until: float) -> TablePreview:
         context.view = view
         with contextlib.closing(relations.connected(view, hurry=relations.Hurry())) as connection:
             scan = (
-                f"read_json({literals(view.names)}, format = 'auto', maximum_depth = 1, sample_size = 500, "
+                f"read_json({literals(view.names)}, format = 'auto', maximum_depth = 2, sample_size = 500, "
                 f"map_inference_threshold = -1, convert_strings_to_integers = false, "
                 f"maximum_object_size = {relations.MAX_OBJECT_BYTES}, "
                 f"compression = '{view.compression or 'none'}')"
@@ -201,7 +201,12 @@ def _of_json(file: SourceFile, rows: int, until: float) -> TablePreview:
             there = connection.execute(f"DESCRIBE SELECT * FROM {scan}").fetchall()  # noqa: S608
             names, notes = unique_names([name for name, *_ in there])
             columns = [Column(name=n, type=type_of(kind)) for n, (_, kind, *_) in zip(names, there, strict=True)]
-            seen = first_of(connection, f"SELECT * FROM {scan}", columns, rows=rows, until=until)  # noqa: S608
+            selected = ", ".join(
+                f"to_json({identifier(name)})::VARCHAR" if column.type == "other" else identifier(name)
+                for column, (name, *_) in zip(columns, there, strict=True)
+            )
+            sql = f"SELECT {selected} FROM {scan}"  # noqa: S608 (quoted)
+            seen = first_of(connection, sql, columns, rows=rows, until=until)
     return TablePreview(seen.columns, seen.rows, seen.is_cut, [*notes, *seen.notes])
 
 

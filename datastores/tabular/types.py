@@ -1,6 +1,7 @@
 """Types of columns: what people know them as, what DuckDB calls them, and the texts that a page shows."""
 
 import datetime as dt
+import json
 import math
 from collections.abc import Mapping
 from decimal import Decimal
@@ -87,6 +88,8 @@ def text_of(value: Any) -> str | None:
         text = format(value.normalize(), "f")
     elif isinstance(value, dt.datetime):
         text = value.isoformat(sep=" ")
+    elif isinstance(value, dict | list):
+        text = json.dumps(value, default=str, ensure_ascii=False)
     elif isinstance(value, bytes | bytearray | memoryview):
         start = bytes(value[: CELL_CHARACTERS // 2])
         text = start.hex() + ("…" if len(value) > len(start) else "")
