@@ -34,6 +34,7 @@ class Helper:
         self._process: subprocess.Popen[bytes] | None = None
         self._reader: threading.Thread | None = None
         self._answers: list[Answer] = []
+        self._has_answered = False
 
     def start(self, order: dict[str, Any]) -> None:
         reading, writing = os.pipe()
@@ -59,6 +60,7 @@ class Helper:
     def first_answer(self) -> Answer:
         """Empty where it ended without one. Raises InterruptedByWish."""
         self.desk.wait_until(lambda: bool(self._answers) or self._is_over())
+        self._has_answered = bool(self._answers)
         return self._answers.pop(0) if self._answers else {}
 
     def _is_over(self) -> bool:
@@ -69,6 +71,8 @@ class Helper:
         process = self._process
         if process is None:
             return []
+        if process.poll() is not None and not self._answers and self._has_answered:
+            self._answers.append({"trouble": "the process that served it ended, so reading broke off."})
         with contextlib.suppress(OSError):
             self._stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):

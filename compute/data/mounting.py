@@ -63,6 +63,7 @@ class Mounts:
                 self.desk.say(f"Mounted {name}: its files are read from {place.backend.location} as they are opened.")
                 return point
             case "no fuse":
+                helper.end()
                 raise NoFuseError(str(answer["why"]))
             case _:
                 raise StepFailure(

@@ -13,7 +13,7 @@ from datastores.backends import Backend
 from datastores.paths import join
 
 WORKERS = 8
-_AHEAD = 4 * WORKERS  # a folder may hold a million files
+_AHEAD = 32 * WORKERS  # a folder may hold a million files
 _READ_BYTES = 1024 * 1024
 
 

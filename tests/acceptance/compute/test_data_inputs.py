@@ -39,6 +39,7 @@ def test_each_mode_gives_the_same_bytes(compute: Compute, node: Stack, far: FarS
                 glob=far.input("images/**/*.bin", mode=mode),
                 file=far.input("images/b.txt", mode=mode),
                 both=far.input("images/a/*", "images/b.txt", mode=mode),
+                everything=far.input("", mode=mode),
             )
         )
         assert job.status == JobStatus.COMPLETED, (mode, job.reason, log_of(job))
@@ -47,6 +48,8 @@ def test_each_mode_gives_the_same_bytes(compute: Compute, node: Stack, far: FarS
             f"b.txt {_sha(two)}",
             f"a/1.bin {_sha(one)}",
             f"b.txt {_sha(two)}",
+            f"images/a/1.bin {_sha(one)}",
+            f"images/b.txt {_sha(two)}",
             f"images/a/1.bin {_sha(one)}",
             f"images/b.txt {_sha(two)}",
         ], mode
