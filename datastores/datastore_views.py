@@ -189,17 +189,22 @@ def datastore_default(request: WorkspaceRequest, datastore_id: int) -> HttpRespo
 def datastore_delete(request: WorkspaceRequest, datastore_id: int) -> HttpResponse:
     """What stands on it, and what becomes of that; then it goes."""
     datastore = queries.datastore_in(request.access.workspace, datastore_id)
+    refused: UserError | None = None
     status = 200
     if request.method == "POST":
         try:
             services.remove_datastore(datastore, dangling="dangling" in request.POST, actor=request.user)
         except UserError as error:
-            messages.error(request, str(error))
-            status = error.status_code
+            refused, status = error, error.status_code
         else:
             messages.success(request, f"{datastore.name} is removed. Its data is still where it was.")
             return redirect("datastores:list", request.access.workspace.slug)
-    context = {"datastore": datastore, "uses": uses_of(datastore), "store": store_class(datastore.kind)}
+    context = {
+        "datastore": datastore,
+        "uses": uses_of(datastore),
+        "store": store_class(datastore.kind),
+        "refused": refused,
+    }
     return render(request, "datastores/remove.html", context, status=status)
 
 
