@@ -53,6 +53,12 @@ _GONE = (NoSuchPath, "“{path}” is not there (any more).", PATH_LOC)
 _BUSY = (Unreachable, "{server} is busy or out of order. Try again.", ENDPOINT_LOC)
 _REFUSED = (UserError, "The server does not accept these credentials. They are wrong, expired, or were revoked.", ())
 _NO_RIGHT = (UserError, "These credentials may not do this in the container {container}. Have the right added.", ())
+_EITHER = (  # Azure's word for a firewall as well, Azurite's for a wrong key
+    UserError,
+    "The server does not accept these credentials for the container {container}: they are wrong, expired, or were "
+    "revoked, or they lack the right to do this.",
+    (),
+)
 _NO_NAME = (UserError, "“{path}” can't be a name in this store. Choose another one.", PATH_LOC)
 _SENTENCES: Mapping[str, tuple[type[UserError], str, Loc]] = {
     "ContainerNotFound": (
@@ -82,8 +88,8 @@ _SENTENCES: Mapping[str, tuple[type[UserError], str, Loc]] = {
         AUTH_LOC,
     ),
     "AuthorizationPermissionMismatch": _NO_RIGHT,
-    "AuthorizationFailure": _NO_RIGHT,
-    "403": _NO_RIGHT,
+    "AuthorizationFailure": _EITHER,
+    "403": _EITHER,
     "AuthorizationResourceTypeMismatch": _NO_RIGHT,
     "AuthorizationServiceMismatch": _NO_RIGHT,
     "KeyBasedAuthenticationNotPermitted": (
