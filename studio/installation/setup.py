@@ -9,6 +9,7 @@ output of the tool that failed stands in STUDIO_HOME/logs/setup.log.
 from __future__ import annotations  # an older Python must get as far as the sentence that says so
 
 import configparser
+import contextlib
 import ctypes
 import fcntl
 import hashlib
@@ -20,6 +21,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -29,7 +31,7 @@ PYTHON = VENV / "bin" / "python"
 PYTHON_STAMP, NODE_STAMP = VENV / ".studio-stamp", ROOT / "node_modules" / ".studio-stamp"
 OLDEST_NODE = (20, 19)
 NEEDED_MB = 1500  # packages of both kinds, and room to work
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+POLICY = Path("/usr/sbin/policy-rc.d")  # whether Debian may start services that it installs
 PR_SET_PDEATHSIG = 1
 
 
@@ -50,7 +52,7 @@ def main(target: str, command: list[str]) -> None:
             if target != "packages":
                 _front_end(environment, with_tests=with_tests)
             if with_tests:
-                _browser()
+                _debian_packages()
     except SetupError as error:
         sys.exit(f"{error}")
     except OSError as error:
@@ -187,17 +189,57 @@ def _node(environment: dict[str, str]) -> tuple[str, str]:
     return node, npm
 
 
-def _browser() -> None:
-    if any(shutil.which(name) for name in BROWSERS):
+def _debian_packages() -> None:
+    """What the tests start and the package indexes don't have: installed in one go where this process may."""
+    missing = [package for package, is_there in _PROGRAMS.items() if not is_there()]
+    if not missing:
         return
-    missing = "The page tests need Chromium: install it (Debian: apt-get install chromium), then try again."
+    names = " ".join(missing)
+    advice = f"The tests need {names}: install them (Debian: apt-get install {names}), then try again."
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise SetupError(missing)
-    print("Installing Chromium …", flush=True)
+        raise SetupError(advice)
+    print(f"Installing {', '.join(missing)} …", flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    _run(["apt-get", "update"], environment)  # one source that is away need not matter
-    if _run(["apt-get", "install", "-y", "--no-install-recommends", "chromium"], environment) is not None:
-        raise SetupError(missing)
+    with _no_services():
+        _run(["apt-get", "update"], environment)  # one source that is away need not matter
+        if _run(["apt-get", "install", "-y", "--no-install-recommends", *missing], environment) is not None:
+            raise SetupError(advice)
+
+
+@contextlib.contextmanager
+def _no_services() -> Iterator[None]:
+    """Debian starts the servers that it installs; the tests want the programs alone, and start their own."""
+    if POLICY.exists():
+        yield
+        return
+    POLICY.touch(mode=0o755)
+    POLICY.write_text("#!/bin/sh\nexit 101\n")
+    try:
+        yield
+    finally:
+        POLICY.unlink()
+
+
+def _program(*names: str) -> bool:
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+    return any(shutil.which(name, path=path) for name in names)
+
+
+def _library(name: str) -> bool:
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        return False
+    return True
+
+
+_PROGRAMS: dict[str, Callable[[], bool]] = {
+    "chromium": lambda: _program("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
+    "mariadb-server-core": lambda: _program("mariadbd"),
+    "openssh-server": lambda: _program("sshd"),
+    "openssh-sftp-server": lambda: Path("/usr/lib/openssh/sftp-server").exists(),
+    "libfuse2": lambda: _library("libfuse.so.2"),
+}
 
 
 def _python_stamp(lock: str) -> str:

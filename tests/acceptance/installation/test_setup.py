@@ -82,6 +82,45 @@ def test_a_home_that_cannot_be_written_to(checkout: Path) -> None:
     assert "Make sure that you may write" in done.stderr
 
 
+def test_what_the_tests_start_is_installed_in_one_go_or_named(tmp_path: Path) -> None:
+    """With apt-get and everything else played by scripts: this machine's own packages are left alone."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    calls = tmp_path / "calls"
+    (programs / "apt-get").write_text(f'#!/bin/sh\necho "$@" >> {calls}\ntest ! -e {tmp_path}/broken\n')
+    (programs / "apt-get").chmod(0o755)
+    script = f"""
+import runpy, sys
+from pathlib import Path
+names = runpy.run_path({str(ROOT / "studio/installation/setup.py")!r}, run_name="setup")
+there = {{"HOME": Path({str(tmp_path)!r}), "POLICY": Path({str(tmp_path / "policy")!r})}}
+missing = lambda: False
+install = names["_debian_packages"]
+install.__globals__.update(there, _PROGRAMS={{"sh": lambda: True, "one": missing, "two": missing}})
+install.__globals__["os"].geteuid = lambda: int(sys.argv[1])
+try:
+    install()
+except names["SetupError"] as error:
+    print(error)
+"""
+    (tmp_path / "logs").mkdir()
+
+    def run(user: int) -> str:
+        command = [sys.executable, "-c", script, str(user)]
+        path = f"{programs}:{os.environ['PATH']}"
+        done = subprocess.run(command, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    advice = "The tests need one two: install them (Debian: apt-get install one two), then try again.\n"
+    assert run(1000) == advice
+    assert not calls.exists()
+    assert run(0) == "Installing one, two …\n"
+    assert calls.read_text().splitlines() == ["update", "install -y --no-install-recommends one two"]
+    assert not (tmp_path / "policy").exists()
+    (tmp_path / "broken").touch()
+    assert run(0).endswith(advice)
+
+
 def test_both_lock_files_name_no_host() -> None:
     for name in ("requirements.lock", "requirements-dev.lock", "package-lock.json"):
         text = (ROOT / name).read_text()

@@ -118,7 +118,7 @@ def _start(binary: str, home: Path) -> tuple["subprocess.Popen[bytes]", int]:
 
 @contextmanager
 def sftp_by_password() -> Iterator[SshServer]:
-    """asyncssh's server, in a thread: the user is `sam`, sees nothing but the folder, as `/`, and may not write in `CLOSED`."""
+    """asyncssh's server, in a thread: the user is `sam`, who sees the folder as `/` and may not write in `CLOSED`."""
     import asyncssh
 
     folder = Path(tempfile.mkdtemp(prefix="studio-sftp-", dir="/tmp"))
