@@ -51,9 +51,9 @@ _datasets = [
         datasets.DatasetVersionFilesView.as_view(),
         name="api-dataset-version-files",
     ),
-    path("<int:dataset_id>/versions/<int:number>/profile/", profiles.ProfileView.as_view(), name="api-dataset-profile"),
+    path("<int:table_id>/versions/<int:number>/profile/", profiles.ProfileView.as_view(), name="api-dataset-profile"),
     path(
-        "<int:dataset_id>/versions/<int:number>/profile/cancel/",
+        "<int:table_id>/versions/<int:number>/profile/cancel/",
         profiles.ProfileCancelView.as_view(),
         name="api-dataset-profile-cancel",
     ),

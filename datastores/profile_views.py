@@ -19,9 +19,9 @@ from studio.workspaces.permissions import Permission
 
 
 @workspace_page(Permission.VIEW, write=Permission.EDIT_DATA)
-def profile(request: WorkspaceRequest, dataset_id: int, number: int) -> HttpResponse:
+def profile(request: WorkspaceRequest, table_id: int, number: int) -> HttpResponse:
     """What was found, or how far it is; a POST begins it. htmx gets the inside alone."""
-    version = _version(request, dataset_id, number)
+    version = _version(request, table_id, number)
     if request.method == "POST":
         try:
             profiles.request_profile(version, actor=request.user)
@@ -33,8 +33,8 @@ def profile(request: WorkspaceRequest, dataset_id: int, number: int) -> HttpResp
 
 @require_POST
 @workspace_page(Permission.EDIT_DATA)
-def profile_cancel(request: WorkspaceRequest, dataset_id: int, number: int) -> HttpResponse:
-    version = _version(request, dataset_id, number)
+def profile_cancel(request: WorkspaceRequest, table_id: int, number: int) -> HttpResponse:
+    version = _version(request, table_id, number)
     try:
         profiles.cancel_profile(profile_queries.profile_of(version), actor=request.user)
     except UserError as error:  # it has just ended: the page shows how
@@ -45,9 +45,9 @@ def profile_cancel(request: WorkspaceRequest, dataset_id: int, number: int) -> H
 
 @require_safe
 @workspace_page(Permission.VIEW)
-def profile_column(request: WorkspaceRequest, dataset_id: int, number: int, position: int) -> HttpResponse:
+def profile_column(request: WorkspaceRequest, table_id: int, number: int, position: int) -> HttpResponse:
     """Everything about one column. htmx gets it without the page around it."""
-    version = _version(request, dataset_id, number)
+    version = _version(request, table_id, number)
     row = profile_queries.column_of(version, position)
     context = {"dataset": version.dataset, "version": version, "row": row, "figure": distribution(row.column)}
     template = "datasets/parts/profile_column.html" if _is_partial(request) else "datasets/profile_column.html"
@@ -96,8 +96,8 @@ def compare_column(request: WorkspaceRequest, position: int) -> HttpResponse:
     return render(request, "datasets/parts/compared_column.html", context)
 
 
-def _version(request: WorkspaceRequest, dataset_id: int, number: int) -> DatasetVersion:
-    return queries.version_of(queries.dataset_in(request.access.workspace, dataset_id), number)
+def _version(request: WorkspaceRequest, table_id: int, number: int) -> DatasetVersion:
+    return queries.version_of(queries.dataset_in(request.access.workspace, table_id), number)
 
 
 def _chosen(request: WorkspaceRequest, name: str) -> DatasetVersion | None:

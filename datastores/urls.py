@@ -36,10 +36,10 @@ _datasets = [
     path("<int:dataset_id>/", dataset_views.dataset_detail, name="detail"),
     path("compare/", profile_views.compare, name="compare"),
     path("compare/columns/<int:position>/", profile_views.compare_column, name="compare_column"),
-    path("<int:dataset_id>/versions/<int:number>/profile/", profile_views.profile, name="profile"),
-    path("<int:dataset_id>/versions/<int:number>/profile/cancel/", profile_views.profile_cancel, name="profile_cancel"),
+    path("<int:table_id>/versions/<int:number>/profile/", profile_views.profile, name="profile"),
+    path("<int:table_id>/versions/<int:number>/profile/cancel/", profile_views.profile_cancel, name="profile_cancel"),
     path(
-        "<int:dataset_id>/versions/<int:number>/profile/columns/<int:position>/",
+        "<int:table_id>/versions/<int:number>/profile/columns/<int:position>/",
         profile_views.profile_column,
         name="profile_column",
     ),

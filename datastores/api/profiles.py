@@ -27,12 +27,12 @@ class ProfileView(WorkspaceAPIView):
     write_permission = Permission.EDIT_DATA
 
     @extend_schema(responses=dict)
-    def get(self, _request: Request, dataset_id: int, number: int, **_kwargs: Any) -> Response:
-        return Response(profile_json(profile_queries.profile_of(_version(self, dataset_id, number))))
+    def get(self, _request: Request, table_id: int, number: int, **_kwargs: Any) -> Response:
+        return Response(profile_json(profile_queries.profile_of(_version(self, table_id, number))))
 
     @extend_schema(request=None, responses={201: dict, 200: dict})
-    def post(self, _request: Request, dataset_id: int, number: int, **_kwargs: Any) -> Response:
-        profile, is_new = profiles.request_profile(_version(self, dataset_id, number), actor=self.access.user)
+    def post(self, _request: Request, table_id: int, number: int, **_kwargs: Any) -> Response:
+        profile, is_new = profiles.request_profile(_version(self, table_id, number), actor=self.access.user)
         return Response(profile_json(profile), status=status.HTTP_201_CREATED if is_new else status.HTTP_200_OK)
 
 
@@ -40,8 +40,8 @@ class ProfileCancelView(WorkspaceAPIView):
     write_permission = Permission.EDIT_DATA
 
     @extend_schema(request=None, responses={202: dict})
-    def post(self, _request: Request, dataset_id: int, number: int, **_kwargs: Any) -> Response:
-        profile = profile_queries.profile_of(_version(self, dataset_id, number))
+    def post(self, _request: Request, table_id: int, number: int, **_kwargs: Any) -> Response:
+        profile = profile_queries.profile_of(_version(self, table_id, number))
         profiles.cancel_profile(profile, actor=self.access.user)
         profile.refresh_from_db()
         return Response(profile_json(profile), status=status.HTTP_202_ACCEPTED)
@@ -130,8 +130,8 @@ def _laid_json(laid: Overlaid | None) -> dict[str, Any] | None:
     return {**of, "a": laid.before, "b": laid.after}
 
 
-def _version(view: WorkspaceAPIView, dataset_id: int, number: int) -> DatasetVersion:
-    return queries.version_of(queries.dataset_in(view.access.workspace, dataset_id), number)
+def _version(view: WorkspaceAPIView, table_id: int, number: int) -> DatasetVersion:
+    return queries.version_of(queries.dataset_in(view.access.workspace, table_id), number)
 
 
 def _chosen(view: WorkspaceAPIView, request: Request, name: str) -> DatasetVersion:

@@ -7,6 +7,7 @@ whom; an address that takes in nobody in particular stands in PUBLIC, with the r
 import json
 import sqlite3
 import uuid
+from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -17,15 +18,18 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpResponseBase
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
 
 from compute.models import ComputeTarget, ConnectionCheck, Environment
 from compute.services import create_environment, create_target
 from compute.spec import EnvironmentSpec
 from datastores import resumable, snapshots
 from datastores.backends import get_backend
-from datastores.models import DataPath, Dataset, DatasetVersion, Datastore, ResumableUpload
+from datastores.models import DataPath, Dataset, DatasetVersion, Datastore, Profile, ProfileResult, ResumableUpload
 from datastores.services import create_dataset, create_table, register_datastore
+from datastores.services.profiles import request_profile
 from datastores.sources import Column, DelimitedFormat, FilesSource, TabularDefinition
+from datastores.tabular.profiling import ColumnProfile
 from pipelines.models import Pipeline, Run
 from studio.workspaces.models import Membership, Role, User
 from studio.workspaces.permissions import Permission
@@ -33,6 +37,10 @@ from tests.service.pipelines.world import World
 
 FILES = {
     "files/cat.png": b"\x89PNG\r\n\x1a\n",
+    "files/dot.png": b64decode(
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
+    ),
+    "files/sound.wav": b"RIFF",
     "files/page.html": b"<!doctype html><script>alert(1)</script>",
     "files/drawing.svg": b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>",
     "files/old.txt": b"old",
@@ -130,6 +138,7 @@ class Place:
             spec=EnvironmentSpec(pip=["pandas"]),
             created_by=world.owner,
         )
+        ConnectionCheck.objects.create(datastore=datastore, target=target)
         # Never the same in two tests: what a digest holds is remembered per process.
         content = f"print('{slug} {uuid.uuid4()}')\n".encode()
         digest = snapshots.add_files(world.workspace, None, [("main.py", BytesIO(content))]).digest
@@ -192,7 +201,7 @@ class Place:
             "upload_id": self.upload.pk,
             "version_id": DatasetVersion.objects.filter(dataset=self.dataset).earliest("pk").pk,
             "target_id": self.target.pk,
-            "check_id": ConnectionCheck.objects.get_or_create(datastore=self.datastore, target=self.target)[0].pk,
+            "check_id": ConnectionCheck.objects.filter(datastore=self.datastore).earliest("pk").pk,
             "environment_id": self.environment.pk,
             "membership_id": Membership.objects.get(workspace=self.world.workspace, user=self.reader).pk,
         }
