@@ -55,8 +55,7 @@ _REFUSED = (UserError, "The server does not accept these credentials. They are w
 _NO_RIGHT = (UserError, "These credentials may not do this in the container {container}. Have the right added.", ())
 _EITHER = (  # Azure's word for a firewall as well, Azurite's for a wrong key
     UserError,
-    "The server does not accept these credentials for the container {container}: they are wrong, expired, or were "
-    "revoked, or they lack the right to do this.",
+    "The server does not accept these credentials: they are wrong, expired, or were revoked, or lack a right.",
     (),
 )
 _NO_NAME = (UserError, "“{path}” can't be a name in this store. Choose another one.", PATH_LOC)
