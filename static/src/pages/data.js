@@ -1,5 +1,4 @@
-// The pages of datastores and datasets: uploads, the selection, and the form of a dataset.
-import { wireDatasetForm } from "../data/dataset-form.js";
+// The pages of datastores: uploads, and the selection.
 import { wireCountedDeletes } from "../data/deleting.js";
 import { chosenFiles, droppedFiles } from "../data/dropped.js";
 import { wireKindForm } from "../data/kind-form.js";
@@ -14,9 +13,6 @@ if (browser instanceof HTMLElement) {
   wireSelection(browser);
   wireCountedDeletes(browser);
 }
-
-const form = document.querySelector("[data-dataset-form]");
-if (form instanceof HTMLFormElement) wireDatasetForm(form);
 
 const kindForm = document.querySelector("[data-kind-form]");
 if (kindForm instanceof HTMLFormElement) wireKindForm(kindForm);
