@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
 from studio.installation.bench.figures import MEASUREMENTS, Measured, Measurement
+from studio.installation.bench.figures_data import DATA_MEASUREMENTS
 from studio.installation.bench.report import details, machine, table
 from studio.installation.bench.studio_side import studio_side
 from studio.installation.bench.workloads import bare_from, single
@@ -17,12 +18,13 @@ class Command(BaseCommand):
     help = "Measure the studio beside bare processes; print a table and write STUDIO_HOME/bench.json."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        names = [measurement.name for measurement in MEASUREMENTS]
+        names = [measurement.name for measurement in (*MEASUREMENTS, *DATA_MEASUREMENTS)]
         parser.add_argument("--only", action="append", choices=names, help="Measure this figure (may be repeated).")
         parser.add_argument("--repetitions", type=int, default=5, help="Of each figure, studio and bare in turn.")
 
     def handle(self, *, only: list[str] | None, repetitions: int, **_: Any) -> None:
-        wanted = [measurement for measurement in MEASUREMENTS if not only or measurement.name in only]
+        known_ones = (*MEASUREMENTS, *DATA_MEASUREMENTS)
+        wanted = [measurement for measurement in known_ones if not only or measurement.name in only]
         results: dict[str, tuple[Measurement, Measured]] = {}
         with studio_side() as studio:
             self.stdout.write(f"Measuring on {machine()}\n\n")
