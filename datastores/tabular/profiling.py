@@ -287,7 +287,7 @@ def _connection(folder: Path) -> "Iterator[duckdb.DuckDBPyConnection]":
         connection.close()
 
 
-@dataclass
+@dataclass(eq=False)
 class _Asked:
     """A column, and what is known of it so far."""
 
