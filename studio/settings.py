@@ -241,6 +241,12 @@ FILE_UPLOAD_TEMP_DIR = STUDIO_HOME / "tmp"  # on the same disk as the data, so t
 for folder in (STATIC_ROOT, FILE_UPLOAD_TEMP_DIR):
     folder.mkdir(parents=True, exist_ok=True)
 
+DEFAULT_EXCEPTION_REPORTER_FILTER = "studio.lib.error_reports.NoValues"
+
+# At DEBUG they log requests with their signatures, addresses with tokens in them, and statements. Never wanted here.
+TALKATIVE = ["adlfs", "aiobotocore", "aiohttp", "asyncio", "asyncssh", "azure", "boto3", "botocore", "fsspec"]
+TALKATIVE += ["httpx", "msal", "psycopg", "pymysql", "requests", "s3fs", "s3transfer", "sqlalchemy", "sshfs", "urllib3"]
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -259,5 +265,6 @@ LOGGING = {
         "axes": {"level": "WARNING"},
         "uvicorn.access": {"level": "WARNING"},
         "django.request": {"filters": ["no_503"]},
+        **{name: {"level": "WARNING"} for name in TALKATIVE},
     },
 }

@@ -6,13 +6,14 @@ one encrypts, every one decrypts, and `manage.py rotate_secrets` writes all anew
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.apps import apps
 from django.conf import settings
 from django.db import models
 
@@ -50,6 +51,21 @@ class Sealed:
         """The same secrets under the newest key. Raises UserError as `open` does."""
         return Sealed.seal(self.open())
 
+    @property
+    def is_current(self) -> bool:
+        """Whether the newest key opens it."""
+        try:
+            _cipher(_keys()[:1]).decrypt(self.token.encode())
+        except InvalidToken:
+            return False
+        return True
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sealed) and other.token == self.token
+
+    def __hash__(self) -> int:
+        return hash(self.token)
+
     def __repr__(self) -> str:
         return "Sealed(…)"
 
@@ -75,6 +91,14 @@ class SealedField(models.TextField):  # type: ignore[type-arg] # not subscriptab
         """Of a dump: the encrypted text."""
         value = self.value_from_object(obj)
         return value.token if isinstance(value, Sealed) else ""
+
+
+def sealed_fields() -> Iterator[tuple[type[models.Model], str]]:
+    """Every column of secrets in the installation: its model and its name."""
+    for model in apps.get_models():
+        for field in model._meta.concrete_fields:  # noqa: SLF001 (documented, in spite of its name)
+            if isinstance(field, SealedField):
+                yield model, field.name
 
 
 def _keys() -> tuple[str, ...]:
