@@ -8,6 +8,13 @@ from tests.support.waiting import wait_for
 
 WORKS = "import pathlib, sys\nprint('hello')\n(pathlib.Path(sys.argv[-1]) / 'result.csv').write_text('a,b')\n"
 FAILS = "import sys\nprint('\\x1b[31mno such column\\x1b[0m', file=sys.stderr)\nsys.exit(3)\n"
+PUT_TABLE = """
+from io import BytesIO
+from datastores.backends import get_backend
+from datastores.models import Datastore
+backend = get_backend(Datastore.objects.get(workspace__slug=slug, is_default=True))
+backend.write("tables/orders.csv", BytesIO(b"id,at,note\\n1,2026-01-01,\\n2,2026-01-02,gift\\n"))
+"""
 ENDED = {"completed", "failed", "cancelled"}
 
 
@@ -20,6 +27,7 @@ class Room:
     failed: int
     datastore: int
     dataset: int
+    table: int
     target: int
     environment: int
 
@@ -47,6 +55,8 @@ PAGES = {
     "run-files": ("runs/{completed}/?step=last&tab=files", "#step-panel"),
     "run-code": ("runs/{completed}/?step=last&tab=code", ".cm-content"),
     "run-environment": ("runs/{completed}/?step=last&tab=environment", "#step-panel"),
+    "lineage": ("lineage/?file={datastore}:runs", "#lineage[data-ready]"),
+    "lineage-to-choose": ("lineage/", "main"),
     "datastores": ("datastores/", "main"),
     "new-datastore": ("datastores/new/", "main"),
     "datastore": ("datastores/{datastore}/", "main"),
@@ -54,6 +64,10 @@ PAGES = {
     "datasets": ("datasets/", "main"),
     "new-dataset": ("datasets/new/", "main"),
     "dataset": ("datasets/{dataset}/", "main"),
+    "dataset-versions": ("datasets/{dataset}/?tab=versions", ".versions-table"),
+    "new-table": ("datasets/new/?kind=table&datastore={datastore}&path=tables/orders.csv", ".rows-table"),
+    "table": ("datasets/{table}/", ".rows-table"),
+    "derive-table": ("datasets/{table}/versions/1/derive/", ".rows-table"),
     "edit-dataset": ("datasets/{dataset}/edit/", "main"),
     "compute": ("compute/", "main"),
     "new-target": ("compute/new/", "main"),
@@ -80,6 +94,9 @@ def furnish(studio: Studio) -> Room:
     datastore = api.get(f"{base}/datastores/")["results"][0]["id"]
     paths = [{"datastore_id": datastore, "path": "runs"}]
     dataset = api.post(f"{base}/datasets/", {"name": "earlier-results", "description": "", "paths": paths})["id"]
+    studio.inside(PUT_TABLE, slug=place.slug)
+    source = {"kind": "files", "paths": [{"datastore_id": datastore, "path": "tables/orders.csv"}]}
+    table = api.post(f"{base}/datasets/", {"name": "orders", "table": {"source": source}, "tags": {"stage": "raw"}})
     states = {}
     for run in (completed, failed):
         what = f"run {run} ends"
@@ -93,6 +110,7 @@ def furnish(studio: Studio) -> Room:
         failed=failed,
         datastore=datastore,
         dataset=dataset,
+        table=table["id"],
         target=api.get(f"{base}/compute/")["results"][0]["id"],
         environment=api.get(f"{base}/environments/")["results"][0]["id"],
     )

@@ -432,3 +432,54 @@ def test_the_builder_can_be_used_by_everybody(visitors: Visitors, place: Place, 
     page.emulate_media(reduced_motion="reduce")
     found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]})
     assert not found.response["violations"], found.generate_report()
+
+
+def test_where_an_output_goes_is_folded_away_until_it_is_wanted(page: Page, place: Place, studio: Studio) -> None:
+    new_pipeline(page, place, "Destinations")
+    add_step(page, "first")
+    output = section(page, "Outputs").get_by_role("listitem")
+    expect(output.get_by_role("textbox", name="Destination")).to_be_hidden()
+    output.get_by_text("More", exact=True).click()
+    output.get_by_label("Datastore", exact=True).select_option("workspacefilestore")
+    destination = output.get_by_role("textbox", name="Destination")
+    destination.fill("models/{run}")
+    expect(destination).to_have_attribute("aria-invalid", "true")
+    expect(output).to_contain_text("“{run}” stands for nothing.")
+
+    # Folded, it says what was said; from the list of problems it opens at the field.
+    output.get_by_text("More", exact=True).click()
+    expect(output.locator(".builder-more__said")).to_have_text("to workspacefilestore: models/{run}")
+    page.locator(".builder-problems").click()
+    page.locator("[data-builder=problem-list]").get_by_role("button", name="first · output output").click()
+    expect(destination).to_be_focused()
+    destination.fill("models/")
+    output.get_by_role("button", name="{run-id}").click()
+    expect(destination).to_have_value("models/{run-id}")
+    expect(page.locator("[data-builder=problems]")).to_be_hidden()
+
+    output.get_by_label("Register as a dataset").check()
+    output.get_by_label("Dataset", exact=True).fill("model")
+    output.get_by_label("Tags", exact=True).fill("stage=trial, draft")
+    saved(page, 1)
+    (said,) = definition_of(studio, place, page)["steps"][0]["outputs"]
+    assert said == {
+        "name": "output",
+        "datastore": "workspacefilestore",
+        "path": "models/{run-id}",
+        "mode": "upload",
+        "register_as": {"dataset": "model", "description": "", "tags": {"stage": "trial", "draft": ""}},
+    }
+
+    # One step back at a time.
+    output.get_by_label("Register as a dataset").uncheck()
+    page.get_by_role("button", name="Undo").click()
+    expect(output.get_by_label("Dataset", exact=True)).to_have_value("model")
+
+    # An input's way of arriving stands with the input.
+    form(page).get_by_role("button", name="Add a step that reads this one's output").click()
+    given = section(page, "Inputs").get_by_role("listitem")
+    given.get_by_text("More", exact=True).click()
+    given.get_by_label("How the data arrives").select_option("Mount")
+    expect(given).to_contain_text("fetch what they need")
+    saved(page, 2)
+    assert definition_of(studio, place, page)["steps"][1]["inputs"][0]["mode"] == "mount"
