@@ -1,0 +1,87 @@
+"""A table is profiled in the browser, live, and two versions are laid over each other."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support.browser import Visitors
+from tests.support.studio import Place, Studio
+
+PATIENCE_MS = 60_000  # a busy machine
+MAKE = """
+    from datastores.models import Datastore
+    from tests.support.tables import csv_version
+
+    datastore = Datastore.objects.get(workspace__slug=slug, is_default=True)
+    columns = {"id": "integer", "value": "number", "<b>word</b>": "string"}
+    first = csv_version(datastore, "readings", one, columns)
+    del columns["id"]
+    second = csv_version(datastore, "readings", two, {**columns, "extra": "integer"}, number=2)
+    result = [first.pk, second.pk, first.dataset_id]
+"""
+
+
+@pytest.fixture
+def versions(studio: Studio, place: Place) -> tuple[int, int, int]:
+    """The ids of two versions, and of their dataset."""
+    words = ("<script>alert(1)</script>", "calm", "calm")
+    one = "id,value,<b>word</b>\n" + "".join(f"{n},{n % 17}.5,{words[n % 3]}\n" for n in range(500))
+    two = "value,<b>word</b>,extra\n" + "".join(f"{n % 23}.5,{words[n % 2]},{n}\n" for n in range(400))
+    first, second, dataset = studio.inside(MAKE, slug=place.slug, one=one, two=two)
+    return first, second, dataset
+
+
+def test_a_table_is_profiled_and_its_columns_are_opened(
+    page: Page, place: Place, versions: tuple[int, int, int]
+) -> None:
+    dataset = versions[2]
+    page.goto(f"/w/{place.slug}/datasets/{dataset}/?version=1&tab=profile")
+    page.get_by_role("button", name="Profile version 1").click()
+    # Nobody reloads the page.
+    expect(page.get_by_role("heading", name="500 rows, 3 columns")).to_be_visible(timeout=PATIENCE_MS)
+    word = page.get_by_role("link", name="<b>word</b>")
+    expect(word).to_be_visible()
+    page.get_by_role("link", name="value", exact=True).click()
+    facts = page.locator(".column-detail")
+    expect(facts.locator(".js-plotly-plot .barlayer path").first).to_be_attached()
+    expect(facts).to_contain_text("Median")
+    word.click()
+    expect(facts).to_have_count(2)
+    expect(page.get_by_text("<script>alert(1)</script>").first).to_be_visible()
+    word.click()
+    expect(facts).to_have_count(1)
+    expect(word).to_have_attribute("aria-expanded", "false")
+    page.reload()
+    expect(page.get_by_role("heading", name="500 rows, 3 columns")).to_be_visible()
+
+
+def test_two_versions_are_compared_and_what_is_missing_is_profiled_from_there(
+    page: Page, place: Place, versions: tuple[int, int, int]
+) -> None:
+    first, second, _ = versions
+    page.goto(f"/w/{place.slug}/datasets/compare/")
+    page.get_by_label("Before").select_option(value=str(first))
+    page.get_by_label("After").select_option(value=str(second))
+    expect(page.get_by_text("1 added")).to_be_visible()
+    expect(page.get_by_text("1 removed")).to_be_visible()
+    for _ in range(2):
+        page.get_by_role("button", name="Profile it").first.click()
+        expect(page.get_by_text("1 added")).to_be_visible()
+    expect(page.get_by_text("500 rows before, 400 after")).to_be_visible(timeout=PATIENCE_MS)
+    page.get_by_role("link", name="value", exact=True).click()
+    expect(page.locator(".column-detail .js-plotly-plot .barlayer .trace")).to_have_count(2)
+    page.get_by_label("Which columns").select_option("changes")
+    expect(page.get_by_role("link", name="value", exact=True)).to_have_count(0)
+    expect(page.get_by_role("link", name="extra")).to_be_visible()
+    page.get_by_label("Find a column").fill("nothing")
+    expect(page.get_by_text("No column fits")).to_be_visible()
+
+
+def test_a_reader_sees_profiles_and_starts_none(
+    visitors: Visitors, place: Place, versions: tuple[int, int, int]
+) -> None:
+    page = visitors.open(place.reader)
+    page.goto(f"/w/{place.slug}/datasets/{versions[2]}/versions/1/profile/")
+    expect(page.get_by_text("A contributor of this workspace can start it")).to_be_visible()
+    expect(page.get_by_role("button", name=re.compile("Profile"))).to_have_count(0)
