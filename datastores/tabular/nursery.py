@@ -12,11 +12,13 @@ import logging
 import os
 import pickle
 import resource
+import select
 import selectors
 import signal
 import socket
 import struct
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -220,9 +222,40 @@ def _problems(error: Exception, call: "Call") -> list[dict[str, Any]]:
     ]
 
 
+@contextlib.contextmanager
+def _leaving_with(asked: socket.socket) -> Iterator[None]:
+    """Inside, the end of whoever would ask is the end of this process at once: imports take a while."""
+    over, told = os.pipe()
+    poll = select.poll()
+    poll.register(asked.fileno(), 0)  # nothing but its hanging up
+    poll.register(over, select.POLLIN)
+
+    def watch() -> None:
+        if any(descriptor != over for descriptor, _ in poll.poll()):
+            os._exit(0)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        os.write(told, b"!")
+        watcher.join()  # who forks has one thread
+        os.close(over)
+        os.close(told)
+
+
 def main() -> None:
     # Threads of a library's own would not live on in a forked process, and many cores are not for one reader.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    with socket.socket(fileno=int(sys.argv[1])) as asked:
+        asked.set_inheritable(False)
+        with _leaving_with(asked):
+            _import()
+        serve(asked)
+
+
+def _import() -> None:
     import django
     from django.conf import settings
 
@@ -231,9 +264,6 @@ def main() -> None:
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "opens nothing", []
     for name in PRELOADED:
         importlib.import_module(name)
-    with socket.socket(fileno=int(sys.argv[1])) as asked:
-        asked.set_inheritable(False)
-        serve(asked)
 
 
 if __name__ == "__main__":

@@ -174,6 +174,18 @@ def test_nothing_outlives_who_asked(tmp_path: Path, how: signal.Signals) -> None
     assert not [process for process in left if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
 
 
+def test_who_goes_while_it_still_begins_takes_it_along() -> None:
+    begin = "import django; django.setup(); from datastores.tabular import isolated; isolated.warm(); "
+    begin += "print(isolated._nursery.process.pid, flush=True); import os; os._exit(0)"
+    found = subprocess.run([sys.executable, "-c", begin], stdout=subprocess.PIPE, check=True)
+    pid = int(found.stdout)
+    wait_for(
+        lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE,
+        what="it went along",
+        timeout_s=10,
+    )
+
+
 def assert_gone(file: Path) -> None:
     pid = int(file.read_text())
     wait_for(
