@@ -15,6 +15,7 @@ from datastores.dataset_pages import facts_of
 from datastores.definition_words import paths_words, source_words
 from datastores.forms import DescriptionForm
 from datastores.sources import QuerySource
+from datastores.tabular import isolated
 from studio.lib.problems import UserError
 from studio.workspaces.access import WorkspaceRequest, workspace_page
 from studio.workspaces.permissions import Permission
@@ -26,6 +27,7 @@ VERSIONS_PER_PAGE = 25
 @require_safe
 @workspace_page(Permission.VIEW)
 def dataset_list(request: WorkspaceRequest) -> HttpResponse:
+    isolated.warm()  # whoever looks around here is about to look into a table
     workspace = request.access.workspace
     text, kind = request.GET.get("q", "").strip().replace("\0", ""), request.GET.get("kind", "")
     datasets = dataset_queries.datasets_in(workspace, text=text, kind=kind)

@@ -16,6 +16,7 @@ from datastores.folder_zip import zipped_folder
 from datastores.icons import icon_of
 from datastores.models import Datastore
 from datastores.paths import clean_path, crumbs
+from datastores.tabular import isolated
 from datastores.uses import uses_of
 from studio.lib.downloads import stream_file
 from studio.lib.problems import UserError
@@ -68,6 +69,7 @@ def datastore_new(request: WorkspaceRequest) -> HttpResponse:
 @workspace_page(Permission.VIEW)
 def browse(request: WorkspaceRequest, datastore_id: int) -> HttpResponse:
     """A folder, or the tables of a database. htmx asks for the rows of a further page alone."""
+    isolated.warm()  # whoever looks around here is about to look into a file
     datastore = queries.datastore_in(request.access.workspace, datastore_id)
     if store_class(datastore.kind).holds == "tables":
         return database_views.browse(request, datastore)
