@@ -5,7 +5,8 @@ from pathlib import PurePosixPath
 from datastores.backends import Entry
 
 _BY_SUFFIX = {
-    "photo": {".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".bmp", ".tif", ".tiff"},
+    "photo": {".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff"},
+    "vector": {".svg"},
     "table": {".csv", ".tsv", ".parquet", ".xlsx", ".arrow", ".feather"},
     "braces": {".json", ".jsonl", ".yml", ".yaml", ".toml"},
     "brand-python": {".py"},
