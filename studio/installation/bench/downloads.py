@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from django.test.utils import override_settings
 
@@ -26,6 +27,7 @@ from compute.data.downloading import Download, Wanted
 from compute.execution.handle import Handle
 from compute.logs.writer import LogWriter
 from datastores.backends import Backend, open_store
+from studio.installation.bench.left_out import LeftOut
 
 LARGE_BYTES = 512 * 1024 * 1024
 SMALL_FILES, SMALL_BYTES = 2000, 10_000
@@ -71,7 +73,7 @@ def _compare(fill: Callable[[Path], None], moved_bytes: int, repetitions: int) -
     try:
         (home / "buckets" / "bench").mkdir(parents=True)
         fill(home / "buckets" / "bench")
-        with _server(home) as server, override_settings(PRIVATE_HOSTS=["127.0.0.1"]):
+        with s3_server(home) as server, override_settings(PRIVATE_HOSTS=["127.0.0.1"]):
             backend, plain = server.backend(), server.plain()
             _ours(backend, home / "warm")
             plain("bench", str(home / "warm-plain"))
@@ -112,7 +114,7 @@ class _NoLog(LogWriter):
 
 
 @dataclass(frozen=True, slots=True)
-class _Server:
+class S3Side:
     endpoint: str
     key: str
     secret: str
@@ -125,9 +127,17 @@ class _Server:
 
     def plain(self) -> Callable[[str, str], None]:
         """As somebody would who has s3fs and a folder."""
+        files = self.s3fs()
+
+        def get(bucket: str, folder: str) -> None:
+            files.get(bucket, folder, recursive=True)
+
+        return get
+
+    def s3fs(self) -> Any:
         from s3fs import S3FileSystem
 
-        files = S3FileSystem(
+        return S3FileSystem(
             key=self.key,
             secret=self.secret,
             endpoint_url=self.endpoint,
@@ -136,21 +146,17 @@ class _Server:
             use_listings_cache=False,
         )
 
-        def get(bucket: str, folder: str) -> None:
-            files.get(bucket, folder, recursive=True)
-
-        return get
-
 
 @contextmanager
-def _server(home: Path) -> Iterator[_Server]:
+def s3_server(home: Path) -> Iterator[S3Side]:
+    """`rclone serve s3` over the folder `home`/buckets, with the bucket `bench` in it. Raises LeftOut without rclone."""
     key, secret = secrets.token_hex(10), secrets.token_hex(20)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
     rclone = Path(sys.executable).with_name("rclone")
     if not rclone.exists():
-        raise RuntimeError("rclone is missing, the server of this benchmark: install the development packages.")
+        raise LeftOut("rclone is missing, the server of this figure: install the development packages.")
     options = ["--etag-hash", "", "--vfs-cache-mode", "off", "--addr", f"127.0.0.1:{port}"]
     process = subprocess.Popen(
         [str(rclone), "serve", "s3", *options, str(home / "buckets")],
@@ -161,7 +167,7 @@ def _server(home: Path) -> Iterator[_Server]:
     )
     try:
         _wait_for(port, process)
-        yield _Server(f"http://127.0.0.1:{port}", key, secret)
+        yield S3Side(f"http://127.0.0.1:{port}", key, secret)
     finally:
         process.kill()
         process.wait()
