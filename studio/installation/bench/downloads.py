@@ -149,7 +149,7 @@ class S3Side:
 
 @contextmanager
 def s3_server(home: Path) -> Iterator[S3Side]:
-    """`rclone serve s3` over the folder `home`/buckets, with the bucket `bench` in it. Raises LeftOut without rclone."""
+    """`rclone serve s3` over the folder `home`/buckets, which holds `bench`. Raises LeftOut without rclone."""
     key, secret = secrets.token_hex(10), secrets.token_hex(20)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
