@@ -48,7 +48,7 @@ def test_a_table_is_profiled_and_its_columns_are_opened(
     expect(facts).to_contain_text("Median")
     word.click()
     expect(facts).to_have_count(2)
-    expect(page.get_by_text("<script>alert(1)</script>").first).to_be_visible()
+    expect(page.locator(".top-value", has_text="<script>alert(1)</script>")).to_be_visible()
     word.click()
     expect(facts).to_have_count(1)
     expect(word).to_have_attribute("aria-expanded", "false")
