@@ -39,7 +39,7 @@ class DatastoreKindsView(WorkspaceAPIView):
 class ConnectionTestView(WorkspaceAPIView):
     write_permission = Permission.MANAGE_DATASTORES
 
-    @extend_schema(request=TestConnection, responses={200: dict, 400: dict})
+    @extend_schema(request=TestConnection, responses={200: dict, 400: dict}, operation_id="datastores_test_new")
     def post(self, request: Request, **_kwargs: Any) -> Response:
         """Connect as a new datastore would, within 10 seconds, and say what was found. Nothing is kept."""
         given = TestConnection(data=request.data)
