@@ -18,7 +18,7 @@ from typing import Any
 
 import mfusepy
 
-from compute.data.answering import Order, answer
+from compute.data.answering import Answers, Order
 from compute.data.retrying import Patience
 from compute.execution.processes import unmount
 from datastores.backends import Backend, Entry, NoSuchPath, open_store
@@ -36,21 +36,21 @@ _FOLDER = stat.S_IFDIR | 0o555
 _FILE = stat.S_IFREG | 0o444
 
 
-def serve(order: Order) -> None:
-    """Mount, say so, and answer until the standard input ends."""
+def serve(order: Order, answers: Answers, until: int) -> None:
+    """Mount, say so, and answer FUSE until the descriptor `until` ends."""
     try:
         store = open_store(order["kind"], order["config"], order["secrets"])
         assert isinstance(store, Backend)
     except UserError as error:
-        answer({"is": "failed", "why": str(error)})
+        answers.give({"is": "failed", "why": str(error)})
         return
     finally:
         order.pop("secrets")
     point = order["point"]
-    threading.Thread(target=_until_told, args=(point,), daemon=True).start()
+    threading.Thread(target=_until_told, args=(until, point), daemon=True).start()
     try:
         mfusepy.FUSE(
-            StoreFiles(store, root=order["view"]["root"], files=order["view"]["files"]),
+            StoreFiles(store, answers, root=order["view"]["root"], files=order["view"]["files"]),
             point,
             foreground=True,
             ro=True,
@@ -61,12 +61,12 @@ def serve(order: Order) -> None:
             entry_timeout=_BELIEVED_S,
         )
     except RuntimeError:
-        answer({"is": "no fuse", "why": "the system does not let it mount anything"})
+        answers.give({"is": "no fuse", "why": "the system does not let it mount anything"})
 
 
-def _until_told(point: str) -> None:
+def _until_told(until: int, point: str) -> None:
     with suppress(OSError):
-        while os.read(0, 4096):
+        while os.read(until, 4096):
             pass
     unmount(point)
     os._exit(0)
@@ -85,8 +85,9 @@ class StoreFiles(mfusepy.Operations):  # type: ignore[misc] # comes without type
 
     use_ns = True
 
-    def __init__(self, backend: Backend, *, root: str, files: dict[str, str]) -> None:
+    def __init__(self, backend: Backend, answers: Answers, *, root: str, files: dict[str, str]) -> None:
         self.backend, self.root, self.files = backend, root, files
+        self._answers = answers
         self._patience = Patience(threading.Event())
         self._entries: OrderedDict[str, tuple[float, Entry | None]] = OrderedDict()
         self._blocks: OrderedDict[tuple[str, str, int], Future[bytes]] = OrderedDict()
@@ -98,7 +99,7 @@ class StoreFiles(mfusepy.Operations):  # type: ignore[misc] # comes without type
         self._began_ns = time.time_ns()
 
     def init(self, path: str) -> None:  # noqa: ARG002 (what FUSE asks)
-        answer({"is": "mounted"})
+        self._answers.give({"is": "mounted"})
 
     def getattr(self, path: str, fh: int | None = None) -> dict[str, Any]:  # noqa: ARG002
         if path == "/":
@@ -257,4 +258,4 @@ class StoreFiles(mfusepy.Operations):  # type: ignore[misc] # comes without type
             is_new = trouble not in self._troubles and len(self._troubles) < _TROUBLES
             self._troubles.add(trouble)
         if is_new:
-            answer({"trouble": trouble})
+            self._answers.give({"trouble": trouble})

@@ -13,6 +13,7 @@ from compute.data.desk import Desk
 from compute.data.helper import Helper
 from compute.execution.processes import unmount_below
 from compute.execution.reasons import StepFailure
+from compute.logs.writer import LogFullError
 from datastores.places import Place
 
 _FUSE = Path("/dev/fuse")
@@ -36,34 +37,32 @@ class Mounts:
 
     def __init__(self, folder: Path, desk: Desk) -> None:
         self.folder, self.desk = folder, desk
-        self._helpers: list[tuple[str, Helper]] = []
+        self._helper = Helper(desk)
+        self._names: list[str] = []  # of the inputs, by the number of their order
 
     def mount(self, name: str, place: Place, view: View, last_name: str) -> Path:
         """Where the view is now. Raises NoFuseError, StepFailure, InterruptedByWish."""
         if not os.access(_FUSE, os.R_OK | os.W_OK):
             raise NoFuseError("it has no /dev/fuse" if not _FUSE.exists() else "it may not use /dev/fuse")
-        point = self.folder / str(len(self._helpers)) / last_name
+        point = self.folder / str(len(self._names)) / last_name
         point.mkdir(parents=True)
-        helper = Helper(self.desk)
-        self._helpers.append((name, helper))
+        self._names.append(name)
         datastore = place.datastore
-        helper.start(
+        answer = self._helper.order(
             {
                 "kind": datastore.kind if datastore else "http",
                 "config": datastore.config if datastore else {"url": place.backend.location},
                 "secrets": datastore.credentials.open() if datastore and datastore.credentials else {},
                 "view": asdict(view),
                 "point": str(point),
-                "device": helper.marker,
+                "device": self._helper.marker,
             }
         )
-        answer = helper.first_answer()
         match answer.get("is"):
             case "mounted":
                 self.desk.say(f"Mounted {name}: its files are read from {place.backend.location} as they are opened.")
                 return point
             case "no fuse":
-                helper.end()
                 raise NoFuseError(str(answer["why"]))
             case _:
                 raise StepFailure(
@@ -73,11 +72,8 @@ class Mounts:
 
     def close(self) -> None:
         """Unmount all, lazily where something still holds it, and say what could not be read."""
-        while self._helpers:
-            name, helper = self._helpers.pop()
-            troubles = helper.end()
-            for trouble in troubles[:_SHOWN]:
-                with contextlib.suppress(Exception):
-                    self.desk.log.say(f"Input “{name}” (mounted): {trouble}")
+        for number, trouble in self._helper.end()[:_SHOWN]:
+            with contextlib.suppress(LogFullError):
+                self.desk.log.say(f"Input “{self._names[number]}” (mounted): {trouble}")
         if self.folder.exists():
             unmount_below(self.folder)
