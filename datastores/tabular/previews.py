@@ -68,6 +68,7 @@ def first_of(
         notes.append(f"The first {MOST_COLUMNS:,} of {len(columns):,} columns are shown.")
     wanted = min(rows, max(1, MOST_CELLS // max(1, len(shown_columns))))
     found_rows: list[tuple[Any, ...]] = []
+    is_short = False
     with _interrupted(connection, until) as was_interrupted:
         try:
             cursor = connection.execute(f"SELECT * FROM ({sql}) LIMIT {wanted + 1:d}")  # noqa: S608
@@ -76,11 +77,12 @@ def first_of(
         except Exception:
             if not was_interrupted.is_set():
                 raise
+            is_short = True
             notes.append("Looking for more rows took too long: these are those that were found in time.")
     return TablePreview(
         columns=shown_columns,
         rows=[[text_of(value) for value in row] for row in found_rows[:wanted]],
-        is_cut=len(found_rows) > wanted or was_interrupted.is_set(),
+        is_cut=len(found_rows) > wanted or is_short,
         notes=notes,
     )
 
@@ -91,9 +93,11 @@ def _interrupted(connection: "duckdb.DuckDBPyConnection", until: float) -> Itera
     over = threading.Event()
 
     def interrupt() -> None:
-        if not over.wait(max(0.0, until - time.monotonic())):
+        pause_s = max(0.0, until - time.monotonic())
+        while not over.wait(pause_s):
             was_interrupted.set()
-            connection.interrupt()
+            connection.interrupt()  # of no effect before it has begun: so again
+            pause_s = 0.05
 
     timer = threading.Thread(target=interrupt, daemon=True)
     timer.start()
