@@ -71,7 +71,7 @@ class TableGiven(serializers.Serializer[Any]):
     table = DraftField()
 
 
-class NewVersion(Said):
+class NewDatasetVersion(Said):
     """Of files (`paths`) or of a table (`table`); with neither, the newest one again: its data has moved on."""
 
     paths = PathGiven(many=True, allow_empty=True, required=False)
@@ -87,7 +87,7 @@ class NewVersion(Said):
         return [DataPath(**path) for path in self.validated_data["paths"]]
 
 
-class NewDataset(NewVersion):
+class NewDataset(NewDatasetVersion):
     name = serializers.CharField(max_length=100)
     moved_on = None  # type: ignore[assignment] # there is nothing yet that it could say again
 

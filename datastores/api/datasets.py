@@ -16,7 +16,7 @@ from datastores.dataset_serializers import (
     DatasetPaths,
     DerivedTable,
     NewDataset,
-    NewVersion,
+    NewDatasetVersion,
     TableGiven,
     changes_json,
     dataset_json,
@@ -151,16 +151,16 @@ class DatasetDetailView(DatasetView):
 
 
 class DatasetVersionsView(DatasetView):
-    @extend_schema(responses=dict)
+    @extend_schema(responses=dict, operation_id="dataset_versions_list")
     def get(self, request: Request, **_kwargs: Any) -> Response:
         pages = Pages()
         page = pages.paginate_queryset(queries.versions_of(self.dataset()), request, view=self)
         return pages.get_paginated_response(self.version_json(*(page or [])))
 
-    @extend_schema(request=NewVersion, responses={200: dict, 201: dict}, examples=DRAFT_EXAMPLES)
+    @extend_schema(request=NewDatasetVersion, responses={200: dict, 201: dict}, examples=DRAFT_EXAMPLES)
     def post(self, request: Request, **_kwargs: Any) -> Response:
         dataset = self.dataset()
-        given = NewVersion(data=request.data)
+        given = NewDatasetVersion(data=request.data)
         given.is_valid(raise_exception=True)
         said = {"actor": self.access.user, "moved_on": given.validated_data["moved_on"], **given.words()}
         if "table" in given.validated_data:
