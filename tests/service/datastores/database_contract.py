@@ -179,7 +179,7 @@ class DatabaseContract:
         wait_for(lambda: self.busy() == 0, what="nothing runs on")
 
     def test_a_large_answer_comes_in_batches_and_bounded_memory(self, database: Database) -> None:
-        count = 300_000  # some 60 MB
+        count = 150_000  # some 40 MB
         tracemalloc.start()
         try:
             with closing(_batches(database, self.many.format(count=count), batch_rows=10_000)) as batches:
@@ -189,7 +189,7 @@ class DatabaseContract:
             tracemalloc.stop()
         assert sum(sizes) == count
         assert max(sizes) <= 10_000
-        assert peak < 30_000_000
+        assert peak < 20_000_000
 
     def test_wide_rows_come_in_small_batches(self, database: Database) -> None:
         query = self.many.format(count=4_000).replace("200", "20000")
