@@ -222,8 +222,9 @@ class _OfADatastore(WorkspaceAPIView):
     write_permission = Permission.MANAGE_DATASTORES
 
     def checks(self, datastore_id: int) -> QuerySet[ConnectionCheck]:
+        datastore = self.datastore(datastore_id)
         end_unheard()
-        checks = ConnectionCheck.objects.filter(datastore=self.datastore(datastore_id))
+        checks = ConnectionCheck.objects.filter(datastore=datastore)
         return checks.select_related("target", "requested_by")
 
     def datastore(self, datastore_id: int) -> Datastore:
