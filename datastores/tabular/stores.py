@@ -14,7 +14,7 @@ from studio.lib.problems import UserError
 # What a kind's module imports late, to be imported once for all calls.
 LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "s3": ("s3fs",),
-    "azure_blob": ("adlfs",),
+    "azure_blob": ("azure.storage.blob.aio",),
     "sftp": ("asyncssh",),
     "http": ("aiohttp",),
     "postgresql": ("sqlalchemy", "psycopg"),
