@@ -6,85 +6,97 @@ with tollgate(server_port) as gate:
     gate.open_again()
 """
 
-import asyncio
 import contextlib
+import socket
+import struct
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 _READ_BYTES = 64 * 1024
+_AT_ONCE = struct.pack("ii", 1, 0)  # closing breaks the connection
 
 
 class Tollgate:
-    """On a port of its own of 127.0.0.1, served by a thread."""
+    """On a port of its own of 127.0.0.1, served by threads."""
 
     def __init__(self, to_port: int) -> None:
         self._to_port = to_port
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="tollgate", daemon=True)
-        self._thread.start()
-        self._server: asyncio.Server | None = None
+        self._lock = threading.Lock()
+        self._sockets: set[socket.socket] = set()
+        self._threads: list[threading.Thread] = []
+        self._door: socket.socket | None = None
         self.port = 0
         self.came_bytes = 0  # from the server to its clients
         self.bytes_per_s: float | None = None  # of each connection
         self.open_again()
 
     def open_again(self) -> None:
-        self._run(self._open())
+        door = socket.create_server(("127.0.0.1", self.port), backlog=128)
+        self.port = door.getsockname()[1]
+        self._door = door
+        self._begin(self._let_in, door)
 
     def shut(self) -> None:
-        self._run(self._shut())
+        door, self._door = self._door, None
+        if door is not None:
+            with contextlib.suppress(OSError):
+                door.shutdown(socket.SHUT_RDWR)  # who waits at it wakes up
+            door.close()
+        with self._lock:
+            for end in self._sockets:
+                with contextlib.suppress(OSError):
+                    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(10)
+        self._threads.clear()
 
-    def close(self) -> None:
-        self.shut()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._loop.close()
+    def _begin(self, work: object, *arguments: object) -> None:
+        thread = threading.Thread(target=work, args=arguments, name="tollgate", daemon=True)  # type: ignore[arg-type]
+        self._threads.append(thread)
+        thread.start()
 
-    def _run(self, work: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
-
-    async def _open(self) -> None:
-        self._server = await asyncio.start_server(self._let_in, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def _shut(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-        # Also those that were let in and have not begun.
-        while passing := asyncio.all_tasks() - {asyncio.current_task()}:
-            for task in passing:
-                task.cancel()
-            await asyncio.gather(*passing, return_exceptions=True)
-        for _ in range(3):  # what was aborted is closed by the loop's next round
-            await asyncio.sleep(0)
-
-    async def _let_in(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            there, back = await asyncio.open_connection("127.0.0.1", self._to_port)
+    def _let_in(self, door: socket.socket) -> None:
+        while True:
             try:
-                async with asyncio.TaskGroup() as both:
-                    both.create_task(self._pass(reader, back, counted=False))
-                    both.create_task(self._pass(there, writer, counted=True))
-            finally:
-                back.transport.abort()
-        except* (OSError, asyncio.CancelledError):
-            pass
-        finally:
-            writer.transport.abort()
+                client, _ = door.accept()
+            except OSError:
+                return
+            with self._lock:
+                if self._door is not door:
+                    client.close()
+                    return
+            try:
+                server = socket.create_connection(("127.0.0.1", self._to_port), timeout=10)
+            except OSError:
+                client.close()
+                continue
+            server.settimeout(None)
+            with self._lock:
+                self._sockets |= {client, server}
+            left = [2]  # whoever is last closes both
+            self._begin(self._pass, client, server, left, False)
+            self._begin(self._pass, server, client, left, True)
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, counted: bool) -> None:
-        while data := await reader.read(_READ_BYTES):
-            if counted:
-                self.came_bytes += len(data)
-                if self.bytes_per_s is not None:
-                    await asyncio.sleep(len(data) / self.bytes_per_s)
-            writer.write(data)
-            await writer.drain()
-        with contextlib.suppress(OSError, RuntimeError):
-            writer.write_eof()
+    def _pass(self, here: socket.socket, there: socket.socket, left: list[int], is_counted: bool) -> None:
+        with contextlib.suppress(OSError):
+            while data := here.recv(_READ_BYTES):
+                if is_counted:
+                    self.came_bytes += len(data)
+                    if self.bytes_per_s is not None:
+                        time.sleep(len(data) / self.bytes_per_s)
+                there.sendall(data)
+        with contextlib.suppress(OSError):
+            there.shutdown(socket.SHUT_WR)
+        with self._lock:
+            left[0] -= 1
+            if not left[0]:
+                for end in (here, there):
+                    self._sockets.discard(end)
+                    end.close()
 
 
 @contextmanager
@@ -93,4 +105,4 @@ def tollgate(to_port: int) -> Iterator[Tollgate]:
     try:
         yield gate
     finally:
-        gate.close()
+        gate.shut()
