@@ -1,21 +1,47 @@
 """The runs that stand on a datastore: their steps read from it or wrote to it."""
 
+from itertools import chain
+from typing import Any
+
+from django.db.models import QuerySet
 from django.urls import reverse
 
-from datastores.models import Datastore
+from datastores.models import DatasetVersion, Datastore
 from datastores.queries import naming
 from datastores.uses import COUNTED, NAMED, Found, Use
-from pipelines.models import Run, StepRun
+from pipelines.models import Run, StepInput, StepOutput, StepRun
+from pipelines.states import RUN_TERMINAL
 
 
 def runs_on(datastore: Datastore) -> Found:
-    """The newest ones by name, and how many there are."""
-    steps = StepRun.objects.filter(run__workspace=datastore.workspace_id)
-    runs = naming(steps, "frozen", datastore).order_by("-run_id").values_list("run_id", flat=True).distinct()
-    found = list(runs[: COUNTED + 1])
+    """How many there are, up to COUNTED and one more, and the newest of those by name.
+
+    What is over is found by the indexes of lineage; only the steps of runs under way are looked into.
+    """
+    workspace_id = datastore.workspace_id
+    under_way = StepRun.objects.filter(run__workspace=workspace_id).exclude(run__status__in=RUN_TERMINAL)
+    versions = naming(DatasetVersion.objects.filter(dataset__workspace=workspace_id), "definition", datastore)
+    found = _some(
+        naming(under_way, "frozen", datastore).values_list("run_id", flat=True).distinct(),
+        StepOutput.objects.filter(datastore=datastore).values_list("step_run__run_id", flat=True).distinct(),
+        StepInput.objects.filter(dataset_version__in=versions.values("pk"))
+        .values_list("step_run__run_id", flat=True)
+        .distinct(),
+    )
     slug = datastore.workspace.slug
+    newest = sorted(found, reverse=True)[:NAMED]
     named = [
         Use("run", f"{run.pipeline.name}, run {run.pk}", reverse("runs:detail", args=[slug, run.pk]))
-        for run in Run.objects.filter(pk__in=found[:NAMED]).select_related("pipeline").order_by("-pk")
+        for run in Run.objects.filter(pk__in=newest).select_related("pipeline").order_by("-pk")
     ]
     return Found("run", named, len(found))
+
+
+def _some(*queries: QuerySet[Any, int]) -> set[int]:
+    """Up to COUNTED and one more of their ids. The database stops when enough are found."""
+    found: set[int] = set()
+    for run_id in chain.from_iterable(query[: COUNTED + 1] for query in queries):
+        found.add(run_id)
+        if len(found) > COUNTED:
+            break
+    return found
