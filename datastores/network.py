@@ -6,24 +6,20 @@ never to a name; names that lead to private addresses are refused, unless an adm
 
     sock = socket.create_connection((resolve("db.example.com", 5432)[0], 5432))
 
-For aiohttp there is `guarded_connector()`: it asks here at every single connection, redirects and later look-ups
-included.
+For aiohttp there is `datastores.connector.GuardedConnector`: it asks here at every single connection, redirects and
+later look-ups included.
 """
 
 import ipaddress
 import socket
 import threading
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
 from datastores.backends.interface import Unreachable
 from datastores.source_paths import shown
 from studio.lib.problems import UserError
-
-if TYPE_CHECKING:
-    import aiohttp
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Loc = tuple[str | int, ...]
@@ -61,13 +57,6 @@ def allowed(host: str, addresses: Sequence[str], *, loc: Loc = ()) -> list[str]:
     if not good:
         raise _refused(host, addresses[0], loc)
     return good
-
-
-def guarded_connector(**options: Any) -> "aiohttp.TCPConnector":
-    """aiohttp's connector, asking `allowed` for each connection. `options` are its own. To be made in an event loop."""
-    from datastores.connector import GuardedConnector
-
-    return GuardedConnector(**options)
 
 
 def name_not_found(host: str, *, loc: Loc = (), for_now: bool = False) -> NameNotFound:

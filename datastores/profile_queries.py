@@ -10,7 +10,7 @@ from django.http import Http404
 
 from datastores.comparing import ColumnPair, Overlaid, overlaid, paired
 from datastores.models import DatasetVersion, Profile, ProfileResult
-from datastores.profile_figures import bars, extreme_text, number_text, spark, value_text
+from datastores.pages.profile_figures import bars, extreme_text, number_text, spark, value_text
 from datastores.services.profiles import UNDER_WAY
 from datastores.sources import Column, TabularDefinition
 from datastores.states import WorkStatus

@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from datastores import (
+from datastores.pages import (
     dataset_form_views,
     dataset_parts,
     dataset_views,

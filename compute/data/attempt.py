@@ -6,8 +6,8 @@ from typing import Self
 from compute.data.desk import Desk
 from compute.data.inputs import Inputs
 from compute.data.mounting import Mounts
-from compute.data.outputs import Output, lay_out, upload_outputs
-from compute.execution.outputs import record_outputs
+from compute.data.outputs import lay_out, upload_outputs
+from compute.execution.outputs import Output, record_outputs
 from compute.services.leases import Lease
 from compute.spec import JobResult
 from datastores.places import Places

@@ -1,29 +1,18 @@
 """Where an attempt writes its outputs: in their datastore, where that is a folder of this machine, else aside."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from compute.data.desk import Desk
 from compute.data.retrying import BROKEN, as_failure
 from compute.data.uploading import Upload, look_at_destination
-from compute.execution.outputs import files_of
+from compute.execution.outputs import Output, files_of
 from compute.execution.reasons import StepFailure
 from compute.spec import JobOutput
 from datastores.backends import Backend
 from datastores.places import Places
 from datastores.sources import DataPath
 from studio.lib.problems import UserError
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """A folder that the step writes: where it is here, and what it is called in its datastore."""
-
-    folder: Path
-    datastore_id: int
-    path: str
-    is_uploaded: bool = False  # when the command has ended well
 
 
 def lay_out(

@@ -4,24 +4,31 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from compute.spec import JobResult, OutputRecord
-
-if TYPE_CHECKING:
-    from compute.data.outputs import Output
 
 _READ_BYTES = 1024 * 1024
 _SHOWN = 20
 
 
-def record_outputs(outputs: "Mapping[str, Output]", say: Callable[[str], None], check: Callable[[], None]) -> JobResult:
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A folder that the step writes: where it is here, and what it is called in its datastore."""
+
+    folder: Path
+    datastore_id: int
+    path: str
+    is_uploaded: bool = False  # when the command has ended well
+
+
+def record_outputs(outputs: Mapping[str, Output], say: Callable[[str], None], check: Callable[[], None]) -> JobResult:
     """Walk every output. What is no part of it is named to `say`; `check` is called now and then and may raise."""
     return JobResult(outputs={name: _record(name, output, say, check) for name, output in outputs.items()})
 
 
-def _record(name: str, output: "Output", say: Callable[[str], None], check: Callable[[], None]) -> OutputRecord:
+def _record(name: str, output: Output, say: Callable[[str], None], check: Callable[[], None]) -> OutputRecord:
     digest = hashlib.sha256()
     file_count = size_bytes = left_out = 0
     for relative, path in _files(output.folder):

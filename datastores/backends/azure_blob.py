@@ -430,7 +430,7 @@ def _connected(account: str, endpoint: str, credential: str, auth: str) -> Any:
     from azure.core.pipeline.transport import AioHttpTransport
     from azure.storage.blob.aio import BlobServiceClient
 
-    from datastores.network import guarded_connector
+    from datastores.connector import GuardedConnector
 
     # Every request with all its headers is more than a log should hold.
     logging.getLogger("azure.core.pipeline.policies.http_logging_policy").setLevel(logging.WARNING)
@@ -443,7 +443,7 @@ def _connected(account: str, endpoint: str, credential: str, auth: str) -> Any:
         is_signature = "sig=" in credential
         signed = AzureSasCredential(credential) if is_signature else AzureNamedKeyCredential(account, credential)
     session = aiohttp.ClientSession(
-        connector=guarded_connector(limit=2 * FETCH_AT_ONCE),
+        connector=GuardedConnector(limit=2 * FETCH_AT_ONCE),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=READ_S),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,

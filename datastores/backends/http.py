@@ -353,11 +353,11 @@ class HttpStore(RemoteFiles):
         import aiohttp
         from yarl import URL
 
-        from datastores.network import guarded_connector
+        from datastores.connector import GuardedConnector
 
         if self._connections is None:
             self._connections = aiohttp.ClientSession(
-                connector=guarded_connector(limit=FETCH_AT_ONCE),
+                connector=GuardedConnector(limit=FETCH_AT_ONCE),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=READ_S),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,

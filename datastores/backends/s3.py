@@ -402,14 +402,14 @@ def _session_class() -> Any:
     import aiohttp
     from aiobotocore.httpsession import AIOHTTPSession
 
-    from datastores.network import guarded_connector
+    from datastores.connector import GuardedConnector
 
     class GuardedSession(AIOHTTPSession):  # type: ignore[misc] # it has no types
         """aiobotocore's connections, through the guard."""
 
         async def _create_connector(self, proxy_url: str | None) -> aiohttp.TCPConnector:
             context, _ = await asyncio.to_thread(self._build_ssl_contexts, proxy_url)
-            return guarded_connector(limit=self._max_pool_connections, ssl=context, **self._connector_args)
+            return GuardedConnector(limit=self._max_pool_connections, ssl=context, **self._connector_args)
 
     return GuardedSession
 

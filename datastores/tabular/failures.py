@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from datastores.sources import Column
-from datastores.tabular import nursery
+from datastores.tabular import limits
 from datastores.tabular.files import SCHEME, Shown, SourceFile
 from datastores.tabular.types import TYPE_NAMES
 from studio.lib.problems import UserError
@@ -81,7 +81,7 @@ def sentence_of(error: BaseException, context: Context | None = None) -> str | N
     if isinstance(error, MemoryError | duckdb.OutOfMemoryException | pa.ArrowMemoryError) or (
         is_duckdbs and text.startswith("Out of Memory Error")
     ):
-        limit = nursery.memory_bytes() / 1024**3
+        limit = limits.memory_bytes() / 1024**3
         return (
             f"Reading this takes more than the {limit:.1f} GB of memory that it may have. Take fewer columns or rows, "
             "or store it as Parquet in smaller files."

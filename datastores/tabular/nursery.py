@@ -43,18 +43,12 @@ PRELOADED = (
 
 logger = logging.getLogger(__name__)
 _answers: socket.socket | None = None
-_memory_bytes = 2 * 1024**3
 
 
 def tell(fraction: float | None, text: str) -> None:
     """Say how far it has come; does nothing outside of an isolated call."""
     if _answers is not None:
         _send(_answers, b"P", json.dumps([fraction, text]).encode())
-
-
-def memory_bytes() -> int:
-    """How much the work of this process may take."""
-    return _memory_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +123,16 @@ def _live(data: socket.socket, parent: int) -> NoReturn:
 
 
 def _work(data: socket.socket) -> None:
-    global _answers, _memory_bytes
+    global _answers  # noqa: PLW0603 (one process, one call)
     with data.makefile("rb") as incoming:
         head = incoming.read(8)
         if len(head) < 8:
             return
         call: Call = pickle.loads(incoming.read(struct.unpack(">Q", head)[0]))  # noqa: S301 (from our own parent)
-    _answers, _memory_bytes = data, call.memory_bytes
+    from datastores.tabular import limits
+
+    _answers = data
+    limits.allow_memory(call.memory_bytes)
     try:
         _confine(call)
         _answer(data, _function(call.function)(**call.arguments))

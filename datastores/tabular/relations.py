@@ -28,7 +28,7 @@ from datastores.sources import (
     QuerySource,
     TabularDefinition,
 )
-from datastores.tabular import delimited, nursery, parquet, partitions, transformations
+from datastores.tabular import delimited, limits, parquet, partitions, transformations
 from datastores.tabular.failures import Context, translated
 from datastores.tabular.files import SCHEME, Shown, SourceFile, found, shown
 from datastores.tabular.sql import identifier, literal, literals, position
@@ -132,7 +132,7 @@ def connected(
         ":memory:",
         config={
             "threads": threads,
-            "memory_limit": f"{nursery.memory_bytes() * 6 // 10}B",
+            "memory_limit": f"{limits.memory_bytes() * 6 // 10}B",
             "temp_directory": "",  # it would write beside whatever it was started from
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,

@@ -12,7 +12,8 @@ import pytest
 from pytest_django import Settings
 
 from datastores import network
-from datastores.network import NameNotFound, RefusedAddress, allowed, guarded_connector, resolve
+from datastores.connector import GuardedConnector
+from datastores.network import NameNotFound, RefusedAddress, allowed, resolve
 
 PRIVATE = [
     "127.0.0.1",
@@ -175,7 +176,7 @@ def get() -> Callable[..., int]:
 
     def status_of(*urls: str) -> int:
         async def ask() -> int:
-            async with aiohttp.ClientSession(connector=guarded_connector(force_close=True)) as session:
+            async with aiohttp.ClientSession(connector=GuardedConnector(force_close=True)) as session:
                 for url in urls:
                     async with session.get(url) as answer:
                         status = answer.status

@@ -10,10 +10,10 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from datastores import dataset_queries, queries, services
-from datastores.dataset_forms import DatasetForm
 from datastores.definition_words import transformation_words
-from datastores.derive_forms import DeriveForm, part_names
 from datastores.models import Dataset, DatasetVersion
+from datastores.pages.dataset_forms import DatasetForm
+from datastores.pages.derive_forms import DeriveForm, part_names
 from datastores.sources import Column, TabularDefinition
 from datastores.tabular.transformations import checked
 from studio.lib.problems import Problem, UserError

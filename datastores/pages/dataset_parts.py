@@ -11,10 +11,10 @@ from django.views.decorators.http import require_POST, require_safe
 
 from datastores import dataset_queries, queries, services
 from datastores.changes import FileChange, changes_since, schema_changes
-from datastores.dataset_views import whole_number
 from datastores.datasets import page_of_files, summarise
 from datastores.icons import icon_of
 from datastores.models import DatasetVersion
+from datastores.pages.dataset_views import whole_number
 from datastores.sources import TabularDefinition, paths_of
 from studio.lib.problems import UserError
 from studio.workspaces.access import WorkspaceRequest, workspace_page

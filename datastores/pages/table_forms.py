@@ -6,9 +6,9 @@ from typing import Any, Literal, get_args
 from django.http import QueryDict
 from pydantic import ValidationError
 
-from datastores.dataset_forms import PathRows
 from datastores.definition_words import SEPARATORS, TYPES, separator_words
 from datastores.drafts import FilesDraft, MLTableDraft, TableDraft
+from datastores.pages.dataset_forms import PathRows
 from datastores.sources import (
     DelimitedFormat,
     FilesSource,

@@ -9,10 +9,10 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from datastores import services
-from datastores.dataset_forms import DatasetForm, PathRows, VersionForm, written_tags
-from datastores.dataset_pages import offered_datastores
 from datastores.models import Dataset, DatasetVersion
-from datastores.table_forms import TableForm
+from datastores.pages.dataset_forms import DatasetForm, PathRows, VersionForm, written_tags
+from datastores.pages.dataset_pages import offered_datastores
+from datastores.pages.table_forms import TableForm
 from datastores.tabular.inference import Inference
 from studio.lib.problems import UserError
 from studio.workspaces.access import WorkspaceRequest, workspace_page

@@ -11,9 +11,9 @@ from django.urls import NoReverseMatch, reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from datastores import dataset_queries, queries, services
-from datastores.dataset_pages import facts_of
 from datastores.definition_words import paths_words, source_words
-from datastores.forms import DescriptionForm
+from datastores.pages.dataset_pages import facts_of
+from datastores.pages.forms import DescriptionForm
 from datastores.sources import QuerySource
 from datastores.tabular import isolated
 from studio.lib.problems import UserError

@@ -8,10 +8,11 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
-from datastores import queries, services, table_views
+from datastores import queries, services
 from datastores.backends import Table, get_database, store_class
-from datastores.dataset_forms import DatasetForm, PathRows, VersionForm, written_tags
-from datastores.dataset_pages import offered_datastores
+from datastores.pages import table_views
+from datastores.pages.dataset_forms import DatasetForm, PathRows, VersionForm, written_tags
+from datastores.pages.dataset_pages import offered_datastores
 from datastores.sources import paths_of
 from studio.lib.problems import UserError
 from studio.workspaces.access import WorkspaceRequest, workspace_page

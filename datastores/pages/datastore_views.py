@@ -9,12 +9,13 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from datastores import database_views, queries, services
+from datastores import queries, services
 from datastores.backends import Backend, get_backend, get_store, store_class, store_classes
-from datastores.datastore_forms import ChangeForm, RegisterForm
 from datastores.folder_zip import zipped_folder
 from datastores.icons import icon_of
 from datastores.models import Datastore
+from datastores.pages import database_views
+from datastores.pages.datastore_forms import ChangeForm, RegisterForm
 from datastores.paths import clean_path, crumbs
 from datastores.tabular import isolated
 from datastores.uses import uses_of

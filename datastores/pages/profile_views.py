@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from datastores import profile_queries, queries
 from datastores.models import DatasetVersion
-from datastores.profile_figures import distribution, overlay
+from datastores.pages.profile_figures import distribution, overlay
 from datastores.services import profiles
 from studio.lib.problems import UserError
 from studio.workspaces.access import WorkspaceRequest, workspace_page

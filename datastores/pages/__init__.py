@@ -1,0 +1,1 @@
+"""The data pages: views, their forms, and what they show."""
