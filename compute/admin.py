@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
-from compute.models import Attempt, ComputeTarget, Environment, Job, LogChunk, Node
+from compute.models import Attempt, ComputeTarget, ConnectionCheck, Environment, Job, LogChunk, Node
 
 
 class ReadOnly:
@@ -133,3 +133,12 @@ class LogChunkAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.display(boolean=True, description="archived")
     def is_archived(self, chunk: LogChunk) -> bool:
         return chunk.archive_start is not None
+
+
+@admin.register(ConnectionCheck)
+class ConnectionCheckAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("id", "datastore", "target", "status", "node_name", "requested_by", "created_at", "finished_at")
+    list_filter = ("status", "target")
+    list_select_related = ("datastore", "target", "requested_by")
+    search_fields = ("datastore__name", "node_name", "message")
+    show_full_result_count = False

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db.models import Count, Max, QuerySet
 from django.http import HttpRequest
 
-from datastores.models import Dataset, DatasetVersion, Datastore, Snapshot
+from datastores.models import Dataset, DatasetVersion, Datastore, Profile, ResumableUpload, Snapshot
 from datastores.sources import paths_of
 from studio.workspaces.templatetags.studio import filesize
 
@@ -92,3 +92,25 @@ class SnapshotAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.display(ordering="size_bytes")
     def size(self, snapshot: Snapshot) -> str:
         return filesize(snapshot.size_bytes)
+
+
+@admin.register(Profile)
+class ProfileAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("id", "version", "status", "progress", "attempts", "requested_by", "created_at", "finished_at")
+    list_filter = ("status", "version__dataset__workspace")
+    list_select_related = ("version__dataset", "requested_by")
+    search_fields = ("version__dataset__name", "reason")
+    show_full_result_count = False
+    exclude = ("result", "token")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Profile]:
+        return super().get_queryset(request).defer("result")
+
+
+@admin.register(ResumableUpload)
+class ResumableUploadAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("path", "datastore", "received_bytes", "size_bytes", "created_by", "changed_at", "stored_at")
+    list_filter = ("datastore__workspace",)
+    list_select_related = ("datastore", "created_by")
+    search_fields = ("path", "datastore__name")
+    show_full_result_count = False

@@ -5,7 +5,17 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.http import HttpRequest
 
-from pipelines.models import Experiment, Pipeline, PipelineVersion, Run, RunEvent, StepEdge, StepRun
+from pipelines.models import (
+    Experiment,
+    Pipeline,
+    PipelineVersion,
+    Run,
+    RunEvent,
+    StepEdge,
+    StepInput,
+    StepOutput,
+    StepRun,
+)
 
 
 class LookedAt(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -130,6 +140,23 @@ class StepEdgeAdmin(LookedAt):
     @admin.display(description="to", ordering="downstream__name")
     def to_step(self, edge: StepEdge) -> str:
         return edge.downstream.name
+
+
+@admin.register(StepInput)
+class StepInputAdmin(LookedAt):
+    list_display = ("id", "step_run_id", "name", "dataset", "upstream_id", "upstream_output")
+    search_fields = ("=step_run__run__id", "dataset", "name")
+    ordering: ClassVar = ["-id"]
+    raw_id_fields = ("step_run", "upstream", "dataset_version")
+
+
+@admin.register(StepOutput)
+class StepOutputAdmin(LookedAt):
+    list_display = ("id", "step_run_id", "name", "datastore", "path", "dataset_version_id")
+    list_select_related = ("datastore",)
+    search_fields = ("=step_run__run__id", "path", "name")
+    ordering: ClassVar = ["-id"]
+    raw_id_fields = ("step_run", "dataset_version")
 
 
 @admin.register(RunEvent)

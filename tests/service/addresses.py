@@ -473,6 +473,7 @@ DOWNLOADS = {
     "datastores:download",
     "datastores:image",
     "datastores:audio",
+    "datastores:thumbnail",
     "datastores:zip",
     "api-datastore-download",
     "api-datastore-zip",

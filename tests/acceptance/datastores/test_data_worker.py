@@ -80,7 +80,7 @@ def test_what_is_asked_for_is_listed_and_profiled(
 def test_a_worker_that_is_killed_in_the_middle_costs_an_attempt_and_nothing_else(
     large: DatasetVersion, worker_stack: Callable[..., Stack]
 ) -> None:
-    stack = worker_stack(STUDIO_DATA_LEASE_S="2", STUDIO_SWEEP_INTERVAL_S="0.4")
+    stack = worker_stack(STUDIO_DATA_LEASE_S="8", STUDIO_SWEEP_INTERVAL_S="0.4")
     first = stack.data()
     profile, _ = request_profile(large, actor=None)
     wait_for(lambda: is_running(profile), what="the profile runs", timeout_s=PATIENCE_S)

@@ -11,8 +11,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from knox.models import AuthToken
 
-from compute.models import Attempt, LogChunk
-from datastores.models import DataPath, Dataset, DatasetVersion, FileDefinition
+from compute.models import Attempt, ComputeTarget, ConnectionCheck, LogChunk
+from datastores.models import DataPath, Dataset, DatasetVersion, FileDefinition, Profile, ResumableUpload
 from studio.workspaces.audit import record
 from studio.workspaces.models import Role, User
 from tests.service.pipelines.world import World
@@ -38,8 +38,13 @@ def full_house(db: None) -> None:
         record(world.workspace, person, "run.submit", f"run {number}")
         dataset = Dataset.objects.create(workspace=world.workspace, name=f"d{number}", created_by=person)
         paths = [DataPath(datastore_id=world.datastore.pk, path="images/")]
-        DatasetVersion.objects.create(
+        version = DatasetVersion.objects.create(
             dataset=dataset, number=1, definition=FileDefinition(paths=paths), created_by=person
+        )
+        Profile.objects.create(version=version, requested_by=person)
+        ResumableUpload.objects.create(datastore=world.datastore, path=f"{number}", size_bytes=9, created_by=person)
+        ConnectionCheck.objects.create(
+            datastore=world.datastore, target=ComputeTarget.objects.get(), requested_by=person
         )
     world.drain()
     for attempt in Attempt.objects.all()[:25]:

