@@ -13,8 +13,9 @@ from datastores import services
 from datastores.api.asked import AFTER, MAX_LISTED, PATH, PREFIX, whole_number
 from datastores.api.stores import DatastoreView
 from datastores.backends import get_backend
+from datastores.downloads import send_path
 from datastores.folder_zip import zipped_folder
-from datastores.paths import clean_path, name_of
+from datastores.paths import clean_path
 from datastores.serializers import NewFolder, entry_json, listing_json
 from datastores.uploads import as_user_error, uploads_of
 from studio.lib.downloads import stream_file
@@ -67,10 +68,7 @@ class FoldersView(DatastoreView):
 class DownloadView(DatastoreView):
     @extend_schema(parameters=[PATH], responses={(200, "application/octet-stream"): bytes})
     def get(self, request: Request, **_kwargs: Any) -> HttpResponseBase:
-        path = clean_path(request.query_params.get("path", ""))
-        backend = get_backend(self.datastore())
-        entry = backend.stat(path)
-        return stream_file(backend.open_read(path), name_of(path), size_bytes=entry.size_bytes)
+        return send_path(request, self.datastore(), request.query_params.get("path", ""))
 
 
 class FolderZipView(DatastoreView):

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 
 from datastores import queries
 from datastores.backends import Backend, Entry, NoSuchPath, get_backend
+from datastores.downloads import etag_of, send_path
 from datastores.icons import icon_of
 from datastores.models import Datastore
 from datastores.paths import clean_path, crumbs, name_of, parent_of
@@ -63,15 +64,7 @@ def download(request: WorkspaceRequest, datastore_id: int) -> HttpResponseBase:
     """The bytes, or the part of them that was asked for: a download that broke off goes on."""
     datastore = queries.datastore_in(request.access.workspace, datastore_id)
     try:
-        entry, open_stream = _opened(datastore, request)
-        return send_file(
-            request,
-            open_stream,
-            entry.name,
-            size_bytes=entry.size_bytes,
-            etag=_etag(datastore, entry),
-            modified_at=entry.modified_at,
-        )
+        return send_path(request, datastore, request.GET.get("path", ""))
     except UserError as error:
         return render(
             request, "datastores/refused.html", {"datastore": datastore, "error": error}, status=error.status_code
@@ -104,7 +97,7 @@ def thumbnail_of(request: WorkspaceRequest, datastore_id: int) -> HttpResponseBa
         path = clean_path(request.GET.get("path", ""))
         backend = get_backend(datastore)
         entry = _file(backend, path)
-        etag = tag_of(_etag(datastore, entry), edge)
+        etag = tag_of(etag_of(datastore, entry), edge)
         answer = get_conditional_response(request, etag=etag)
         if answer is None:
             content = thumbnail(Looked(datastore, backend, entry, {}), edge)
@@ -136,7 +129,7 @@ def _inline(
             open_stream,
             entry.name,
             size_bytes=entry.size_bytes,
-            etag=_etag(datastore, entry),
+            etag=etag_of(datastore, entry),
             modified_at=entry.modified_at,
             content_type=content_type,
             inline=True,
@@ -157,7 +150,3 @@ def _file(backend: Backend, path: str) -> Entry:
     if entry.kind != "file":
         raise NoSuchPath("This is not a file.")
     return entry
-
-
-def _etag(datastore: Datastore, entry: Entry) -> str:
-    return tag_of(datastore.pk, entry.path, entry.size_bytes, entry.etag or entry.modified_ns)

@@ -189,6 +189,16 @@ def test_folders_are_made_and_paths_deleted(client: Client, datastore: Datastore
     assert send(client, "DELETE", f"{files_url}?path=").status_code == 400
 
 
+def test_a_download_that_broke_off_goes_on(client: Client, datastore: Datastore, put: Callable[..., None]) -> None:
+    put("numbers.txt", content=b"0123456789")
+    address = f"{BASE}/datastores/{datastore.pk}/download/?path=numbers.txt"
+    whole = client.get(address)
+    assert whole.getvalue() == b"0123456789"
+    rest = client.get(address, headers={"range": "bytes=6-", "if-range": whole["ETag"]})
+    assert (rest.status_code, rest["Content-Range"]) == (206, "bytes 6-9/10")
+    assert rest.getvalue() == b"6789"
+
+
 def test_a_download_is_an_attachment(client: Client, datastore: Datastore, put: Callable[..., None]) -> None:
     put("page.html", content=b"<script>alert(1)</script>")
     answer = client.get(f"{BASE}/datastores/{datastore.pk}/download/?path=page.html")
