@@ -141,6 +141,7 @@ def _delimited(
     has_header = sniffing.has_header(rows[: sniffing.LOOKED_AT_ROWS]) if draft.has_header is None else draft.has_header
     names, notes = unique_names(rows[0] if has_header else [None] * len(rows[0]))
     body = rows[1:] if has_header else rows
+    is_all = is_all and len(rows) < LOOK_ROWS and len(body) <= max(100, LOOK_CELLS // len(names))
     body = body[: max(100, LOOK_CELLS // len(names))]
     cells = zip_longest(*(row[: len(names)] for row in body), fillvalue="") if body else iter([()] * len(names))
     columns = [

@@ -40,6 +40,13 @@ def test_types_of_a_delimited_file(put: Put, look: Look) -> None:
     assert any("2 rows" in note for note in seen.notes)
 
 
+def test_how_much_was_looked_at_is_said_as_it_is(put: Put, look: Look) -> None:
+    put("few.csv", content=b"a\n1\n2\n")
+    put("many.csv", content=b"a\n" + b"1\n" * 20_000)
+    assert any(note.startswith("All 2 rows") for note in look("few.csv").notes)
+    assert any(note.startswith("The first 9,999 rows") for note in look("many.csv").notes)
+
+
 @pytest.mark.parametrize("separator", [";", "\t", "|", ","])
 def test_the_separator_is_found(put: Put, look: Look, separator: str) -> None:
     put("a.txt", content=f"a{separator}b\n1{separator}x y\n".encode())
