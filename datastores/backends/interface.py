@@ -156,6 +156,7 @@ class Backend(Store):
     """A datastore that holds files. Nothing ever touches anything outside of its root."""
 
     holds: ClassVar[Literal["files", "tables"]] = "files"
+    is_on_disk: ClassVar[bool] = False  # a look at a file is a matter of microseconds: `local_path` has an answer
 
     @abstractmethod
     def list(self, path: str = "", *, after: str | None = None, limit: int = 200, prefix: str = "") -> Listing:

@@ -63,6 +63,7 @@ class LocalFolder(Backend):
     kind: ClassVar[str] = "local"
     label: ClassVar[str] = "Local folder"
     icon: ClassVar[str] = "folder"
+    is_on_disk: ClassVar[bool] = True
     summary: ClassVar[str] = (
         "A folder on the studio's own disk. Nodes on this machine read it in place, without a copy."
     )

@@ -1,5 +1,6 @@
 """A run moves on: its steps follow their jobs, and what a finished step leads to is reused, queued or skipped."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -33,6 +34,8 @@ from pipelines.states import RUN_TERMINAL, STEP_TERMINAL, StepStatus
 from studio.lib.on_commit import enqueue_on_commit
 from studio.lib.problems import UserError
 from studio.lib.statements import read_rows
+
+logger = logging.getLogger(__name__)
 
 OWNER = "step:"
 LOOK_TASK = "pipelines.look_for_earlier_results"
@@ -145,7 +148,13 @@ def look_after(run_id: int) -> bool:
 def look_after_all() -> int:
     """For the sweep: the message that asked for a look may have been lost. Returns how many runs were looked after."""
     waiting = StepRun.objects.filter(status=StepStatus.WAITING, waiting_for=0, run__cancel_requested_at=None)
-    return sum(look_after(run_id) for run_id in sorted(set(waiting.values_list("run_id", flat=True)[:1000])))
+    count = 0
+    for run_id in sorted(set(waiting.values_list("run_id", flat=True)[:1000])):
+        try:
+            count += look_after(run_id)
+        except Exception:
+            logger.exception("run %s could not be looked after, the next sweep tries again", run_id)
+    return count
 
 
 def skip_later_steps(journal: Journal, step: StepRun, why: str) -> None:

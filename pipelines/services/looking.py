@@ -11,9 +11,9 @@ from studio.lib.problems import UserError
 
 
 def is_on_this_machine(datastore: Datastore) -> bool:
-    """Whether its files can lie on this machine's disks: a look at one is a matter of microseconds."""
+    """Whether a look at one of its files needs no network."""
     store = store_class(datastore.kind)
-    return issubclass(store, Backend) and store.local_path is not Backend.local_path
+    return issubclass(store, Backend) and store.is_on_disk
 
 
 def holds_results(step: StepRun, destinations: Collection[str], datastores: Mapping[int, Datastore]) -> bool:

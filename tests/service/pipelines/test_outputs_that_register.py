@@ -2,9 +2,11 @@
 
 import hashlib
 import io
+import json
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from compute.listener import JobChange
@@ -12,12 +14,14 @@ from compute.models import Job
 from compute.spec import EnvironmentSpec, JobResult, OutputRecord
 from compute.states import JobStatus
 from datastores.backends import get_backend
+from datastores.backends.registry import STORES
 from datastores.models import DataPath, Dataset, DatasetVersion, Datastore
 from datastores.services import create_dataset, register_datastore
 from datastores.sources import Column, QuerySource, TabularDefinition
 from pipelines import services
 from pipelines.fingerprints import ingredients_of
 from pipelines.models import FrozenStep, Run, StepOutput, StepRun
+from pipelines.services.looking import is_on_this_machine
 from studio.lib.problems import UserError
 from tests.service.pipelines.world import World
 
@@ -249,6 +253,28 @@ def test_a_destination_that_people_changed_is_written_again(world: World, shelf:
     run = world.submit(pipeline)
     services.look_after_all()  # the bell was lost; the sweep looks
     assert world.statuses(run) == {"train": "queued"}
+
+
+def test_only_a_disk_is_looked_at_while_the_database_is_held() -> None:
+    kinds = {kind for kind in STORES if is_on_this_machine(Datastore(kind=kind))}
+    assert kinds == {"local"}
+
+
+def test_a_run_that_breaks_keeps_no_other_from_going_on(
+    world: World, shelf: Datastore, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert shelf.pk
+    pipeline = world.pipeline(_fixed(world, "a"))
+    world.submit(pipeline)
+    world.drain()
+    broken, run = world.submit(pipeline), world.submit(pipeline)
+    step = StepRun.objects.get(run=broken)
+    frozen = {**step.frozen.model_dump(mode="json"), "compute_id": None}
+    with connection.cursor() as cursor:  # what no version of the studio writes
+        cursor.execute("UPDATE pipelines_steprun SET frozen = %s WHERE id = %s", [json.dumps(frozen), step.pk])
+    assert services.look_after_all() == 1
+    assert world.statuses(run) == {"train": "completed"}
+    assert f"run {broken.pk} could not be looked after" in caplog.text
 
 
 def test_a_destination_that_names_the_run_can_be_reused(world: World, shelf: Datastore) -> None:
