@@ -9,7 +9,7 @@ import builtins
 import re
 import string
 import tempfile
-from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from email.utils import parsedate_to_datetime
@@ -19,6 +19,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from pydantic import Field, SecretStr
 
+from datastores.backends.cursors import NameKey, packed_name, unpacked_name
 from datastores.backends.interface import (
     BackendConfig,
     ChangedMeanwhile,
@@ -158,12 +159,12 @@ class HttpStore(RemoteFiles):
     def list(self, path: str = "", *, after: str | None = None, limit: int = 200, prefix: str = "") -> Listing:
         self._require_folders()
         path = clean_path(path)
-        start = _unpack(after) if after else None
+        start = unpacked_name(after) if after else None
         found = self._wait(self._in_folder(path), path)
         ordered = sorted((entry for entry in found if entry.name.startswith(prefix)), key=_order)
         coming = [entry for entry in ordered if start is None or _order(entry) > start]
         page = self._wait(self._looked_at([entry.path for entry in coming[:limit]], coming[:limit]), path)
-        return Listing(page, _pack(_order(coming[limit - 1])) if len(coming) > limit else None)
+        return Listing(page, packed_name(_order(coming[limit - 1])) if len(coming) > limit else None)
 
     def stat(self, path: str) -> Entry:
         path = self._clean(path)
@@ -522,22 +523,8 @@ def _require_same(entry: Entry, answer: "aiohttp.ClientResponse") -> None:
         raise ChangedMeanwhile(f"“{shown(entry.path)}” was changed while it was read. Read it anew.", loc=PATH_LOC)
 
 
-def _order(entry: Entry) -> tuple[bool, str, str]:
+def _order(entry: Entry) -> NameKey:
     return entry.kind != "folder", entry.name.casefold(), entry.name
-
-
-def _pack(key: tuple[bool, str, str]) -> str:
-    return urlsafe_b64encode(f"{int(key[0])}/{key[2]}".encode()).decode()
-
-
-def _unpack(after: str) -> tuple[bool, str, str]:
-    try:
-        group, slash, name = urlsafe_b64decode(after.encode("ascii")).decode().partition("/")
-    except ValueError as error:
-        raise UserError("`after` must be what the last page gave.", loc=("after",)) from error
-    if group not in {"0", "1"} or not slash:
-        raise UserError("`after` must be what the last page gave.", loc=("after",))
-    return group == "1", name.casefold(), name
 
 
 def _only_read(path: str, _stream: Any = None) -> NoReturn:

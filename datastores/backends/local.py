@@ -9,7 +9,6 @@ import secrets
 import shutil
 import stat
 import time
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, ClassVar, Self, cast
@@ -17,6 +16,7 @@ from typing import BinaryIO, ClassVar, Self, cast
 from django.conf import settings
 from pydantic import Field
 
+from datastores.backends.cursors import no_cursor, packed, unpacked
 from datastores.backends.interface import (
     Backend,
     BackendConfig,
@@ -411,21 +411,14 @@ def _sweep(aside: Path) -> None:
 
 
 def _pack(key: Key) -> str:
-    return urlsafe_b64encode(b"%d/" % key[0] + os.fsencode(key[2])).decode()
+    return packed(str(key[0]), key[2])
 
 
 def _unpack(after: str) -> Key:
-    try:
-        group, slash, name = os.fsdecode(urlsafe_b64decode(after.encode("ascii"))).partition("/")
-    except ValueError as error:
-        raise _no_cursor() from error
-    if group not in {"0", "1", "2"} or not slash or not name:
-        raise _no_cursor()
+    group, name = unpacked(after, count=2)
+    if group not in {"0", "1", "2"} or not name:
+        raise no_cursor()
     return int(group), "" if group == "2" else name.casefold(), name
-
-
-def _no_cursor() -> UserError:
-    return UserError("`after` must be what the last page gave.", loc=("after",))
 
 
 def _nothing_at(path: str) -> NoSuchPath:

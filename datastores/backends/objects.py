@@ -10,7 +10,6 @@ import asyncio
 import os
 import secrets
 from abc import abstractmethod
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import Future
@@ -18,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import BinaryIO, ClassVar
 
+from datastores.backends.cursors import packed, unpacked
 from datastores.backends.interface import Entry, EntryKind, Listing
 from datastores.backends.remote import RemoteFiles, nothing_at
 from datastores.paths import Glob, clean_path, is_glob, join, name_of, parent_of
@@ -116,7 +116,7 @@ class ObjectStore(RemoteFiles):
 
     def list(self, path: str = "", *, after: str | None = None, limit: int = 200, prefix: str = "") -> Listing:
         path = clean_path(path)
-        return self._wait(self._listed(path, prefix, _unpack(after) if after else None, limit), path)
+        return self._wait(self._listed(path, prefix, unpacked(after, count=2)[1] if after else None, limit), path)
 
     def stat(self, path: str) -> Entry:
         path = clean_path(path)
@@ -193,7 +193,7 @@ class ObjectStore(RemoteFiles):
             if _is_shown(found.key) and not (found.is_folder and entry.path in known):
                 files.append(entry)
         entries = sorted(folders + files, key=lambda entry: (entry.kind != "folder", entry.name.casefold(), entry.name))
-        return Listing(entries, _pack(page.after) if page.after else None)
+        return Listing(entries, packed(self.kind, page.after) if page.after else None)
 
     async def _looked_at(self, path: str) -> Entry:
         if path and (found := await self._head(self._key(path))):
@@ -400,21 +400,3 @@ def _full(stream: BinaryIO, count: int) -> bytes:
         pieces.append(piece)
         missing -= len(piece)
     return b"".join(pieces)
-
-
-def _pack(after: str) -> str:
-    return urlsafe_b64encode(f"1{after}".encode()).decode()
-
-
-def _unpack(after: str) -> str:
-    try:
-        packed = urlsafe_b64decode(after.encode("ascii")).decode()
-    except ValueError as error:
-        raise _no_cursor() from error
-    if not packed.startswith("1"):
-        raise _no_cursor()
-    return packed[1:]
-
-
-def _no_cursor() -> UserError:
-    return UserError("`after` must be what the last page gave.", loc=("after",))

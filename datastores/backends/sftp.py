@@ -9,7 +9,7 @@ import heapq
 import re
 import secrets
 import stat
-from base64 import b64decode, urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import Future
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Literal, Self, cast
 from pydantic import Field, SecretStr
 
 from datastores import network
+from datastores.backends.cursors import NameKey, packed_name, unpacked_name
 from datastores.backends.interface import (
     BackendConfig,
     ChangedMeanwhile,
@@ -50,7 +51,6 @@ KEY_LINE = re.compile(r"(?:\S+\s+)?(?:ssh-|ecdsa-|sk-)\S+\s+(?P<key>AAAA[A-Za-z0
 
 # A folder that a walk is in: the names still to come, with the state of the glob.
 Level = Iterator[tuple[Entry, frozenset[int]]]
-SortKey = tuple[bool, str, str]
 
 
 class SftpConfig(BackendConfig):
@@ -171,7 +171,7 @@ class SftpStore(RemoteFiles):
 
     def list(self, path: str = "", *, after: str | None = None, limit: int = 200, prefix: str = "") -> Listing:
         path = clean_path(path)
-        start = _unpack(after) if after else None
+        start = unpacked_name(after) if after else None
         return self._wait(self._listed(path, start, limit, prefix), path, limit_s=LISTING_S)
 
     def stat(self, path: str) -> Entry:
@@ -250,10 +250,10 @@ class SftpStore(RemoteFiles):
                 ) from None
             raise
 
-    async def _listed(self, path: str, start: SortKey | None, limit: int, prefix: str) -> Listing:
+    async def _listed(self, path: str, start: NameKey | None, limit: int, prefix: str) -> Listing:
         connected = await self._connected()
         real = await connected.real(path)
-        kept: list[tuple[SortKey, Entry]] = []
+        kept: list[tuple[NameKey, Entry]] = []
         async for name, attributes in connected.names(real):
             if not name.startswith(prefix):
                 continue
@@ -264,7 +264,7 @@ class SftpStore(RemoteFiles):
             if len(kept) > 10 * (limit + 1):  # memory is bounded by the page, however large the folder
                 kept = heapq.nsmallest(limit + 1, kept, key=_key_of)
         page = heapq.nsmallest(limit + 1, kept, key=_key_of)
-        after = _pack(page[limit - 1][0]) if len(page) > limit else None
+        after = packed_name(page[limit - 1][0]) if len(page) > limit else None
         entries = [await connected.followed(entry) for _, entry in page[:limit]]
         return Listing(sorted(entries, key=_sort_key), after)
 
@@ -702,24 +702,9 @@ def _some_errors(*names: str) -> tuple[type[Exception], ...]:
     return tuple(getattr(asyncssh, name) for name in names)
 
 
-def _sort_key(entry: Entry) -> SortKey:
+def _sort_key(entry: Entry) -> NameKey:
     return entry.kind != "folder", entry.name.casefold(), entry.name
 
 
-def _key_of(keyed: tuple[SortKey, Entry]) -> SortKey:
+def _key_of(keyed: tuple[NameKey, Entry]) -> NameKey:
     return keyed[0]
-
-
-def _pack(key: SortKey) -> str:
-    return urlsafe_b64encode(b"%d" % key[0] + key[2].encode(errors="surrogateescape")).decode()
-
-
-def _unpack(after: str) -> SortKey:
-    try:
-        packed = urlsafe_b64decode(after.encode("ascii"))
-        name = packed[1:].decode(errors="surrogateescape")
-    except ValueError:
-        packed, name = b"", ""
-    if packed[:1] not in {b"0", b"1"}:
-        raise UserError("`after` must be what the last page gave.", loc=("after",))
-    return packed[:1] == b"1", name.casefold(), name

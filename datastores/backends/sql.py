@@ -6,11 +6,9 @@ kept open between two calls.
 
 import contextlib
 import ipaddress
-import json
 import ssl
 import time
 from abc import abstractmethod
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +20,7 @@ from django.conf import settings
 from pydantic import Field, SecretStr
 
 from datastores import network
+from datastores.backends.cursors import packed, unpacked
 from datastores.backends.database import Database, Table, TableListing
 from datastores.backends.interface import BackendConfig, Credentials, Unreachable
 from datastores.backends.one_select import QUERY_LOC, one_select
@@ -165,14 +164,14 @@ class SqlDatabase(Database):
             self._look(connection)
 
     def tables(self, *, after: str | None = None, limit: int = 200, prefix: str = "") -> TableListing:
-        schema, name = _unpacked(after) if after else ("", "")
+        schema, name = unpacked(after, count=2) if after else ("", "")
         if "\0" in prefix:
             return TableListing([], None)
         values = {"schema": schema, "name": name, "prefix": prefix, "limit": limit + 1}
         with self._reading(LOOK_S) as connection:
             rows = connection.execute(self._listing(), values).all()
         tables = [Table(schema=row[0] or None, name=row[1], is_view=bool(row[2])) for row in rows[:limit]]
-        return TableListing(tables, _packed(tables[-1]) if len(rows) > limit else None)
+        return TableListing(tables, packed(tables[-1].schema or "", tables[-1].name) if len(rows) > limit else None)
 
     def columns_of(self, table: Table) -> list[Column]:
         return self.columns(self.select_all(table), timeout_s=LOOK_S)
@@ -494,17 +493,3 @@ def _require_socket_allowed(path: str) -> None:
             "STUDIO_PRIVATE_HOSTS.",
             loc=HOST,
         )
-
-
-def _packed(table: Table) -> str:
-    return urlsafe_b64encode(json.dumps([table.schema or "", table.name]).encode()).decode()
-
-
-def _unpacked(after: str) -> tuple[str, str]:
-    try:
-        schema, name = json.loads(urlsafe_b64decode(after.encode("ascii")))
-    except ValueError:
-        schema = name = None
-    if not isinstance(schema, str) or not isinstance(name, str):
-        raise UserError("`after` must be what the last page gave.", loc=("after",))
-    return schema, name

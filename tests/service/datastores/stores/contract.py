@@ -4,6 +4,7 @@ A kind's test gives `backend` and inherits the rest: `BackendContract` where it 
 `ReadingContract` and a `fill`, which brings files to their place some other way.
 """
 
+import base64
 from collections.abc import Callable
 from io import SEEK_CUR, SEEK_END, BytesIO
 from pathlib import Path
@@ -30,6 +31,11 @@ ODD_NAMES = (
     "it's #1.txt",
     '"quoted" <b>.txt',
 )
+NO_CURSORS = [
+    "not a cursor, é",
+    "%%%",
+    *(base64.urlsafe_b64encode(each).decode() for each in (b"nonsense", b"5", b"[[[")),
+]
 ESCAPES = ["../outside", "a/../../outside", "/etc/passwd", "a\0b", "a/../.."]
 
 Fill = Callable[..., None]
@@ -214,7 +220,7 @@ class ReadingContract:
 
     def test_a_page_asked_for_with_nonsense_is_refused(self, backend: Backend, fill: Fill) -> None:
         fill("a")
-        for nonsense in ("not a cursor, é", "bm9uc2Vuc2U=", "%%%"):
+        for nonsense in NO_CURSORS:
             with pytest.raises(UserError):
                 backend.list("", after=nonsense)
 

@@ -19,6 +19,8 @@ from datastores.sources import Column
 from studio.lib.problems import UserError
 from tests.support.waiting import wait_for
 
+from .contract import NO_CURSORS
+
 Run = Callable[..., object]
 ODD_NAMES = [
     "two words",
@@ -102,8 +104,9 @@ class DatabaseContract:
         assert database.tables(prefix="%").tables == []
 
     def test_a_page_asked_for_with_nonsense_is_refused(self, database: Database) -> None:
-        with pytest.raises(UserError):
-            database.tables(after="not a cursor, é")
+        for nonsense in NO_CURSORS:
+            with pytest.raises(UserError):
+                database.tables(after=nonsense)
 
     @pytest.mark.parametrize("name", ODD_NAMES)
     def test_odd_names_are_names(self, database: Database, run: Run, name: str) -> None:
