@@ -6,15 +6,12 @@ the one that was registered: a name or an address says nothing about who answers
 
 import asyncio
 import heapq
-import re
 import secrets
 import stat
-from base64 import b64decode
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Literal, Self, cast
 
 from pydantic import Field, SecretStr
@@ -27,11 +24,24 @@ from datastores.backends.interface import (
     Credentials,
     DiskFull,
     Entry,
-    EntryKind,
     Listing,
     Unreachable,
 )
 from datastores.backends.remote import CONNECT_S, Loc, RemoteFiles, nothing_at
+from datastores.backends.sftp_connection import (
+    ASIDE,
+    FOLDER,
+    Connected,
+    Draft,
+    below,
+    entry_of,
+    is_error,
+    line_to,
+    refuse_aside,
+    root_of,
+    some_errors,
+)
+from datastores.backends.ssh_host_keys import fingerprint, fingerprint_of, unknown_host
 from datastores.paths import Glob, clean_path, is_glob, join, name_of, parent_of
 from datastores.source_paths import shown
 from studio.lib.problems import Problem, UserError
@@ -39,15 +49,12 @@ from studio.lib.problems import Problem, UserError
 if TYPE_CHECKING:
     import asyncssh
 
-HOST, HOST_KEY, USER, FOLDER = ("config", "host"), ("config", "host_key"), ("config", "user"), ("config", "folder")
+HOST, USER = ("config", "host"), ("config", "user")
 PASSWORD, KEY, PASSPHRASE = ("credentials", "password"), ("credentials", "private_key"), ("credentials", "passphrase")
-ASIDE = ".studio-aside"  # what names of files on their way in begin with
 PIECE_BYTES = 1024 * 1024
 PIECES_AT_ONCE = 8
 NAME_BYTES = 255
 LISTING_S = 120.0  # the protocol gives a folder's names in no order, so all of them are asked for
-FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}=?")
-KEY_LINE = re.compile(r"(?:\S+\s+)?(?:ssh-|ecdsa-|sk-)\S+\s+(?P<key>AAAA[A-Za-z0-9+/=]+)(?:\s.*)?")
 
 # A folder that a walk is in: the names still to come, with the state of the glob.
 Level = Iterator[tuple[Entry, frozenset[int]]]
@@ -129,7 +136,7 @@ class SftpStore(RemoteFiles):
         if config.auth == "key" and not given.private_key.get_secret_value():
             problems.append(Problem(KEY, "Enter the private key, or sign in another way."))
         try:
-            _fingerprint_of(config.host_key)
+            fingerprint_of(config.host_key)
             _clean_folder(config.folder)
             if config.auth == "key" and given.private_key.get_secret_value():
                 _read_key(given)
@@ -233,7 +240,7 @@ class SftpStore(RemoteFiles):
         try:
             await connected.first_name(connected.root)
         except Exception as error:
-            if _is(error, "SFTPPermissionDenied"):
+            if is_error(error, "SFTPPermissionDenied"):
                 raise UserError(f"The user may not read {folder}. Have the right added.", loc=FOLDER) from None
             raise
         if not write:
@@ -244,7 +251,7 @@ class SftpStore(RemoteFiles):
                 await file.write(b"x")
             await connected.files.remove(probe)
         except Exception as error:
-            if _is(error, "SFTPPermissionDenied", "SFTPWriteProtect"):
+            if is_error(error, "SFTPPermissionDenied", "SFTPWriteProtect"):
                 raise UserError(
                     f"The user may read {folder}, and not write there. Have the right added.", loc=FOLDER
                 ) from None
@@ -257,7 +264,7 @@ class SftpStore(RemoteFiles):
         async for name, attributes in connected.names(real):
             if not name.startswith(prefix):
                 continue
-            entry = _entry(join(path, name), attributes)
+            entry = entry_of(join(path, name), attributes)
             key = _sort_key(entry)
             if start is None or key > start:
                 kept.append((key, entry))
@@ -279,12 +286,12 @@ class SftpStore(RemoteFiles):
         connected = await self._connected()
         try:
             real = await connected.real(parent_of(path)) if path else connected.root
-            attributes = await connected.files.lstat(_below(real, name_of(path)) if path else real)
+            attributes = await connected.files.lstat(below(real, name_of(path)) if path else real)
         except Exception as error:
-            if strict or not _is(error, "SFTPNoSuchFile", "SFTPNoSuchPath", "SFTPNotADirectory"):
+            if strict or not is_error(error, "SFTPNoSuchFile", "SFTPNoSuchPath", "SFTPNotADirectory"):
                 raise
             return None
-        entry = await connected.followed(_entry(path, attributes))
+        entry = await connected.followed(entry_of(path, attributes))
         if entry.kind == "other" and stat.S_ISLNK(attributes.permissions or 0):
             await connected.real(path)  # says so where it leads out
         return entry
@@ -293,7 +300,7 @@ class SftpStore(RemoteFiles):
         connected = await self._connected()
         async with connected.files.open(await connected.real(entry.path), "rb") as file:
             content, attributes = await asyncio.gather(file.read(end - start, start), file.stat())
-        seen = _entry(entry.path, attributes)
+        seen = entry_of(entry.path, attributes)
         if (seen.size_bytes, seen.modified_ns) != (entry.size_bytes, entry.modified_ns):
             raise ChangedMeanwhile(f"“{shown(entry.path)}” was changed while it was read. Read it anew.", loc=("path",))
         return cast("bytes", content)
@@ -302,10 +309,10 @@ class SftpStore(RemoteFiles):
         connected = await self._connected()
         _require_short_names(path)
         folder = await self._folder_for(connected, parent_of(path), path)
-        place = _below(folder, name_of(path))
+        place = below(folder, name_of(path))
         if await connected.kind_at(place) == "folder":
             raise UserError(f"“{shown(path)}” is a folder: a file can't replace it.", loc=("path",))
-        aside = _below(folder, f"{ASIDE}.{secrets.token_hex(16)}")
+        aside = below(folder, f"{ASIDE}.{secrets.token_hex(16)}")
         return Draft(connected, await connected.files.open(aside, "wb"), aside)
 
     async def _finished(self, draft: "Draft", path: str) -> None:
@@ -322,8 +329,8 @@ class SftpStore(RemoteFiles):
         kind = await connected.kind_at(connected.full(folder), follow=True)
         if kind is None:
             above = await self._folder_for(connected, parent_of(folder), path)
-            with suppress(*_some_errors("SFTPFailure", "SFTPFileAlreadyExists")):  # somebody else was quicker
-                await connected.files.mkdir(_below(above, name_of(folder)))
+            with suppress(*some_errors("SFTPFailure", "SFTPFileAlreadyExists")):  # somebody else was quicker
+                await connected.files.mkdir(below(above, name_of(folder)))
             kind = await connected.kind_at(connected.full(folder), follow=True)
         if kind != "folder":
             raise UserError(f"A file is in the way of “{shown(path)}”: a folder can't have its name.", loc=("path",))
@@ -337,7 +344,7 @@ class SftpStore(RemoteFiles):
         if await connected.kind_at(place) != "folder":
             await connected.files.remove(place)  # a link goes, never what it leads to
             return
-        aside = _below(parent_of(place) or "/", f"{ASIDE}.{secrets.token_hex(16)}")
+        aside = below(parent_of(place) or "/", f"{ASIDE}.{secrets.token_hex(16)}")
         await connected.files.rename(place, aside)  # gone at once for everybody, however long the rest takes
         await connected.files.rmtree(aside)
 
@@ -365,9 +372,9 @@ class SftpStore(RemoteFiles):
         connected = await self._connected()
         try:
             real = await connected.real(folder)
-            found = [_entry(join(folder, name), attributes) async for name, attributes in connected.names(real)]
+            found = [entry_of(join(folder, name), attributes) async for name, attributes in connected.names(real)]
         except Exception as error:
-            if _is(error, "SFTPNoSuchFile", "SFTPNoSuchPath", "SFTPNotADirectory", "SFTPFailure"):
+            if is_error(error, "SFTPNoSuchFile", "SFTPNoSuchPath", "SFTPNotADirectory", "SFTPFailure"):
                 return []  # deleted meanwhile, or never there
             raise
         found.sort(key=lambda entry: entry.name)
@@ -383,16 +390,16 @@ class SftpStore(RemoteFiles):
         import asyncssh
 
         config = self._config
-        pinned = _fingerprint_of(config.host_key)
+        pinned = fingerprint_of(config.host_key)
         addresses = await asyncio.to_thread(network.resolve, config.host, config.port, loc=HOST)
         seen: list[asyncssh.SSHKey] = []
 
         class Client(asyncssh.SSHClient):
             def validate_host_public_key(self, _host: str, _addr: str, _port: int, key: asyncssh.SSHKey) -> bool:
                 seen.append(key)
-                return bool(pinned) and _fingerprint(key.public_data) == pinned
+                return bool(pinned) and fingerprint(key.public_data) == pinned
 
-        line = await _line_to(addresses, config.port)
+        line = await line_to(addresses, config.port)
         try:
             connection = await asyncssh.connect(
                 config.host,
@@ -409,13 +416,13 @@ class SftpStore(RemoteFiles):
             )
         except asyncssh.HostKeyNotVerifiable:
             line.close()
-            raise _unknown_host(self.endpoint, seen[-1] if seen else None, pinned) from None
+            raise unknown_host(self.endpoint, seen[-1] if seen else None, pinned) from None
         except BaseException:
             line.close()
             raise
         try:
             files = await connection.start_sftp_client(path_errors="surrogateescape")
-            root = await _root_of(files, config.folder)
+            root = await root_of(files, config.folder)
         except BaseException:
             connection.close()
             raise
@@ -465,177 +472,6 @@ class SftpStore(RemoteFiles):
         return None
 
 
-class Connected:
-    """A connection that is signed in, with the real path of the datastore's root."""
-
-    def __init__(self, connection: "asyncssh.SSHClientConnection", files: "asyncssh.SFTPClient", root: str) -> None:
-        self._connection = connection
-        self.files = files
-        self.root = root
-
-    @property
-    def is_closed(self) -> bool:
-        return self._connection.is_closed()
-
-    async def close(self) -> None:
-        self._connection.close()
-        await self._connection.wait_closed()
-
-    def full(self, path: str) -> str:
-        return _below(self.root, path) if path else self.root
-
-    async def real(self, path: str) -> str:
-        """Where `path` really is. Raises UserError where a link on the way leads out of the root."""
-        _refuse_aside(path)
-        if not path:
-            return self.root
-        real = str(await self.files.realpath(self.full(path)))
-        if not _is_below(real, self.root):
-            raise UserError(
-                f"“{shown(path)}” leads out of the datastore through a symbolic link, so the studio does not open it.",
-                loc=("path",),
-            )
-        return real
-
-    async def real_place(self, path: str) -> str:
-        """The folder is followed, the last name is not."""
-        _refuse_aside(path)
-        return _below(await self.real(parent_of(path)), name_of(path))
-
-    async def kind_at(self, place: str, *, follow: bool = False) -> EntryKind | None:
-        try:
-            attributes = await (self.files.stat(place) if follow else self.files.lstat(place))
-        except Exception as error:
-            if _is(error, "SFTPNoSuchFile", "SFTPNoSuchPath", "SFTPNotADirectory"):
-                return None
-            raise
-        return _entry("", attributes).kind
-
-    async def names(self, real: str) -> AsyncIterator[tuple[str, "asyncssh.SFTPAttrs"]]:
-        async for found in self.files.scandir(real):
-            name = str(found.filename)
-            if name not in {".", ".."} and not name.startswith(ASIDE):
-                yield name, found.attrs
-
-    async def first_name(self, real: str) -> None:
-        async for _ in self.names(real):
-            return
-
-    async def followed(self, entry: Entry, *, enter: bool = True) -> Entry:
-        """What a link leads to, where that lies below the root; folders behind links only where they may be entered."""
-        if entry.kind != "other":
-            return entry
-        with suppress(*_some_errors("SFTPError"), UserError):
-            attributes = await self.files.stat(await self.real(entry.path))
-            target = _entry(entry.path, attributes)
-            return target if enter or target.kind == "file" else entry
-        return entry
-
-    async def rename(self, source: str, place: str) -> None:
-        """In the place of whatever file is there, at once where the server can."""
-        try:
-            await self.files.posix_rename(source, place)
-        except Exception as error:
-            if not _is(error, "SFTPOpUnsupported"):
-                raise
-            with suppress(*_some_errors("SFTPNoSuchFile")):
-                await self.files.remove(place)
-            await self.files.rename(source, place)
-
-
-class Draft:
-    """A file on its way in. Nobody sees it until it is finished."""
-
-    def __init__(self, connected: Connected, file: Any, aside: str) -> None:
-        self.connected, self.file, self.aside = connected, file, aside
-
-    async def write(self, piece: bytes, position: int) -> None:
-        await self.file.write(piece, position)
-
-    async def drop(self) -> None:
-        with suppress(Exception):
-            await self.file.close()
-        await self.connected.files.remove(self.aside)
-
-
-async def _line_to(addresses: list[str], port: int) -> Any:
-    """A socket to the first address that answers; libraries would look the name up again."""
-    import socket
-
-    loop = asyncio.get_running_loop()
-    for number, address in enumerate(addresses, 1):
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        line = socket.socket(family, socket.SOCK_STREAM)
-        line.setblocking(False)
-        try:
-            await asyncio.wait_for(loop.sock_connect(line, (address, port)), CONNECT_S)
-        except BaseException as error:
-            line.close()
-            if number == len(addresses) or not isinstance(error, OSError | TimeoutError):
-                raise
-        else:
-            return line
-    raise AssertionError("`resolve` gives at least one address")
-
-
-async def _root_of(files: "asyncssh.SFTPClient", folder: str) -> str:
-    try:
-        root = str(await files.realpath(folder or "."))
-        attributes = await files.stat(root)
-    except Exception as error:
-        if _is(error, "SFTPNoSuchFile", "SFTPNoSuchPath", "SFTPNotADirectory"):
-            raise UserError(f"There is no folder {shown(folder)} on the server. Make it first.", loc=FOLDER) from None
-        if _is(error, "SFTPPermissionDenied"):
-            raise UserError(f"The user may not enter the folder {shown(folder)}.", loc=FOLDER) from None
-        raise
-    if not stat.S_ISDIR(attributes.permissions or 0):
-        raise UserError(f"{shown(folder)} is a file, not a folder.", loc=FOLDER)
-    return root
-
-
-def _unknown_host(endpoint: str, key: "asyncssh.SSHKey | None", pinned: str) -> UserError:
-    if key is None:
-        return UserError(f"{shown(endpoint)} could not prove who it is. Check its host key.", loc=HOST_KEY)
-    said = f"{_fingerprint(key.public_data)} ({key.get_algorithm()})"
-    if not pinned:
-        return UserError(
-            f"{shown(endpoint)} shows the host key {said}. Ask its administrator whether that is right, and enter the "
-            "fingerprint here.",
-            loc=HOST_KEY,
-        )
-    return UserError(
-        f"{shown(endpoint)} shows another host key than the one that is registered: {said}. Somebody may be between "
-        "you and the server. If its administrator says that it was changed, enter the new one.",
-        loc=HOST_KEY,
-    )
-
-
-def _fingerprint_of(given: str) -> str:
-    """SHA256:… of what a person entered: that itself, a public key, or a line of known_hosts; empty of nothing."""
-    given = given.strip()
-    if not given:
-        return ""
-    if FINGERPRINT.fullmatch(given):
-        return given.rstrip("=")
-    found = KEY_LINE.fullmatch(given)
-    if found is None:
-        raise UserError(
-            "This is no host key: enter its fingerprint, as in SHA256:…, or the line from the server's "
-            "/etc/ssh/ssh_host_ed25519_key.pub.",
-            loc=HOST_KEY,
-        )
-    try:
-        return _fingerprint(b64decode(found["key"], validate=True))
-    except ValueError:
-        raise UserError("This host key was cut off: enter the whole line.", loc=HOST_KEY) from None
-
-
-def _fingerprint(public_data: bytes) -> str:
-    from base64 import b64encode
-
-    return "SHA256:" + b64encode(sha256(public_data).digest()).decode().rstrip("=")
-
-
 def _read_key(given: SftpSecrets) -> "asyncssh.SSHKey":
     import asyncssh
 
@@ -661,28 +497,8 @@ def _clean_folder(folder: str) -> str:
     return f"/{plain}" if folder.startswith("/") else plain
 
 
-def _entry(path: str, attributes: "asyncssh.SFTPAttrs") -> Entry:
-    mode = attributes.permissions or 0
-    kind: EntryKind = "folder" if stat.S_ISDIR(mode) else "file" if stat.S_ISREG(mode) else "other"
-    modified_ns = None if attributes.mtime is None else int(attributes.mtime * 10**9 + (attributes.mtime_ns or 0))
-    return Entry(path, kind, attributes.size if kind == "file" else None, modified_ns)
-
-
-def _below(folder: str, name: str) -> str:
-    return f"{folder.rstrip('/')}/{name}"
-
-
-def _is_below(real: str, root: str) -> bool:
-    return real == root or real.startswith(root.rstrip("/") + "/")
-
-
-def _refuse_aside(path: str) -> None:
-    if any(part.startswith(ASIDE) for part in path.split("/")):
-        raise UserError(f"Names that begin with {ASIDE} are the studio's own. Choose another one.", loc=("path",))
-
-
 def _require_short_names(path: str) -> None:
-    _refuse_aside(path)
+    refuse_aside(path)
     length = max(len(part.encode(errors="surrogateescape")) for part in path.split("/"))
     if length > NAME_BYTES:
         raise UserError(
@@ -690,16 +506,6 @@ def _require_short_names(path: str) -> None:
             f"{NAME_BYTES}. Shorten it.",
             loc=("path",),
         )
-
-
-def _is(error: BaseException, *names: str) -> bool:
-    return isinstance(error, _some_errors(*names))
-
-
-def _some_errors(*names: str) -> tuple[type[Exception], ...]:
-    import asyncssh
-
-    return tuple(getattr(asyncssh, name) for name in names)
 
 
 def _sort_key(entry: Entry) -> NameKey:
