@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Literal
 
 from datastores.sources import Column
-from datastores.tabular.profiling import ColumnProfile, Histogram
+from datastores.tabular.column_profiles import ColumnProfile, Histogram
 
 MOST_COMMON_BINS = 60
 MOST_COMMON_VALUES = 12

@@ -134,7 +134,7 @@ class DatasetVersion(models.Model):
 
 
 class ProfileResult(Document):
-    """What a profile found; `columns` are `datastores.tabular.profiling.ColumnProfile` objects, dumped."""
+    """What a profile found; `columns` are `datastores.tabular.column_profiles.ColumnProfile` objects, dumped."""
 
     row_count: int
     columns: list[dict[str, object]]

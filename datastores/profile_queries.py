@@ -14,7 +14,7 @@ from datastores.pages.profile_figures import bars, extreme_text, number_text, sp
 from datastores.services.profiles import UNDER_WAY
 from datastores.sources import Column, TabularDefinition
 from datastores.states import WorkStatus
-from datastores.tabular.profiling import ColumnProfile
+from datastores.tabular.column_profiles import ColumnProfile
 from datastores.tabular.transformations import checked
 from studio.lib.problems import UserError
 from studio.workspaces.models import Workspace

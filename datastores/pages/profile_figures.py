@@ -10,7 +10,7 @@ from typing import Any
 
 from datastores.comparing import Overlaid
 from datastores.sources import ColumnType
-from datastores.tabular.profiling import ColumnProfile
+from datastores.tabular.column_profiles import ColumnProfile
 
 SPARK_WIDTH, SPARK_HEIGHT = 120, 28
 LABEL_CHARACTERS = 28

@@ -29,7 +29,7 @@ from datastores.models import DataPath, Dataset, DatasetVersion, Datastore, Prof
 from datastores.services import create_dataset, create_table, register_datastore
 from datastores.services.profiles import request_profile
 from datastores.sources import Column, DelimitedFormat, FilesSource, TabularDefinition
-from datastores.tabular.profiling import ColumnProfile
+from datastores.tabular.column_profiles import ColumnProfile
 from pipelines.models import Pipeline, Run
 from studio.workspaces.models import Membership, Role, User
 from studio.workspaces.permissions import Permission

@@ -9,7 +9,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from datastores.models import DatasetVersion, Datastore, Profile, ProfileResult
 from datastores.services.profiles import claim, request_profile
-from datastores.tabular.profiling import ColumnProfile, Histogram, TopValue
+from datastores.tabular.column_profiles import ColumnProfile, Histogram, TopValue
 from studio.workspaces.models import User
 from tests.support.tables import csv_version
 

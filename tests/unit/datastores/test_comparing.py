@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from datastores.comparing import common_edges, overlaid, paired, rebinned
 from datastores.pages.profile_figures import bars, distribution, extreme_text, number_text, overlay, value_text
 from datastores.sources import Column, ColumnType
-from datastores.tabular.profiling import ColumnProfile, Histogram, TopValue
+from datastores.tabular.column_profiles import ColumnProfile, Histogram, TopValue
 
 
 def column(name: str, kind: ColumnType = "integer") -> Column:

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pytest
 
 from datastores.sources import Column, ColumnType
-from datastores.tabular import profiling
-from datastores.tabular.profiling import ColumnProfile, profile_batches
+from datastores.tabular import column_files, column_questions
+from datastores.tabular.column_profiles import ColumnProfile
+from datastores.tabular.profiling import profile_batches
 
 Profiled = Callable[..., ColumnProfile]
 
@@ -57,7 +58,7 @@ def test_numbers_are_binned_by_freedman_and_diaconis(of: Profiled) -> None:
     assert total(column) == 1000
     assert column.histogram is not None
     assert "Freedman" in column.histogram.rule
-    assert 5 <= len(column.histogram.counts) <= profiling.MOST_BINS
+    assert 5 <= len(column.histogram.counts) <= column_questions.MOST_BINS
     assert column.top == [], "all differ"
 
 
@@ -146,8 +147,8 @@ def test_truth_bytes_and_whatever_else(of: Profiled) -> None:
 
 
 def test_beyond_some_size_it_is_estimated_and_says_so(of: Profiled, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(profiling, "EXACT_ROWS", 100)
-    monkeypatch.setattr(profiling, "EXACT_GROUPS", 100)
+    monkeypatch.setattr(column_questions, "EXACT_ROWS", 100)
+    monkeypatch.setattr(column_questions, "EXACT_GROUPS", 100)
     numbers = of([*range(5000), 7, 7, 7], "integer")
     assert not numbers.distinct_is_exact
     assert not numbers.quantiles_are_exact
@@ -156,6 +157,8 @@ def test_beyond_some_size_it_is_estimated_and_says_so(of: Profiled, monkeypatch:
     assert total(numbers) == 5003
     texts = of([f"v{number}" for number in range(3000)] + ["often"] * 1500, "string")
     assert (texts.top[0].value, texts.top[0].count, texts.top_is_exact) == ("often", 1500, False)
+    with_nul = of([f"v{number}" for number in range(3000)] + ["of\0ten"] * 1500 + ["it's"] * 900, "string")
+    assert (with_nul.top[0].value, with_nul.top[0].count) == ("it's", 900)
 
 
 def test_many_batches_and_names_that_repeat(tmp_path: Path) -> None:
@@ -167,7 +170,7 @@ def test_many_batches_and_names_that_repeat(tmp_path: Path) -> None:
 
 
 def test_more_columns_than_one_file_takes(tmp_path: Path) -> None:
-    many = 2 * profiling.COLUMNS_A_FILE + 7
+    many = 2 * column_files.COLUMNS_A_FILE + 7
     batch = pa.RecordBatch.from_arrays([pa.array([n, None]) for n in range(many)], names=[f"n{n}" for n in range(many)])
     result = profile_batches([batch], [Column(name=f"n{n}", type="integer") for n in range(many)], tmp_path)
     assert [column["maximum"] for column in result.columns] == [str(n) for n in range(many)]
