@@ -2,25 +2,25 @@
 
 from django.urls import path
 
-from compute import api
+from compute.api import checks, environments, targets
 
 urlpatterns = [
-    path("workspaces/<slug:slug>/compute/", api.TargetsView.as_view(), name="api-compute"),
-    path("workspaces/<slug:slug>/compute/<int:target_id>/", api.TargetView.as_view(), name="api-compute-target"),
+    path("workspaces/<slug:slug>/compute/", targets.TargetsView.as_view(), name="api-compute"),
+    path("workspaces/<slug:slug>/compute/<int:target_id>/", targets.TargetView.as_view(), name="api-compute-target"),
     path(
         "workspaces/<slug:slug>/datastores/<int:datastore_id>/checks/",
-        api.ChecksView.as_view(),
+        checks.ChecksView.as_view(),
         name="api-datastore-checks",
     ),
     path(
         "workspaces/<slug:slug>/datastores/<int:datastore_id>/checks/<int:check_id>/",
-        api.CheckView.as_view(),
+        checks.CheckView.as_view(),
         name="api-datastore-check",
     ),
-    path("workspaces/<slug:slug>/environments/", api.EnvironmentsView.as_view(), name="api-environments"),
+    path("workspaces/<slug:slug>/environments/", environments.EnvironmentsView.as_view(), name="api-environments"),
     path(
         "workspaces/<slug:slug>/environments/<int:environment_id>/",
-        api.EnvironmentView.as_view(),
+        environments.EnvironmentView.as_view(),
         name="api-environment",
     ),
 ]

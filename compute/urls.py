@@ -2,19 +2,19 @@
 
 from django.urls import include, path
 
-from compute import views
+from compute.pages import environment_views, target_views
 
 _targets = [
-    path("", views.target_list, name="list"),
-    path("new/", views.target_new, name="new"),
-    path("<int:target_id>/", views.target_detail, name="detail"),
-    path("<int:target_id>/edit/", views.target_edit, name="edit"),
-    path("<int:target_id>/delete/", views.target_delete, name="delete"),
+    path("", target_views.target_list, name="list"),
+    path("new/", target_views.target_new, name="new"),
+    path("<int:target_id>/", target_views.target_detail, name="detail"),
+    path("<int:target_id>/edit/", target_views.target_edit, name="edit"),
+    path("<int:target_id>/delete/", target_views.target_delete, name="delete"),
 ]
 _environments = [
-    path("", views.environment_list, name="list"),
-    path("new/", views.environment_new, name="new"),
-    path("<int:environment_id>/", views.environment_detail, name="detail"),
+    path("", environment_views.environment_list, name="list"),
+    path("new/", environment_views.environment_new, name="new"),
+    path("<int:environment_id>/", environment_views.environment_detail, name="detail"),
 ]
 
 urlpatterns = [

@@ -11,7 +11,7 @@ from django.utils import timezone
 from compute.data.attempt import AttemptData
 from compute.data.desk import Desk
 from compute.database import patiently
-from compute.environments import BuiltEnvironment, make_ready
+from compute.environments.building import BuiltEnvironment, make_ready
 from compute.execution.folders import AttemptFolders
 from compute.execution.handle import Handle, InterruptedByWish, Wish
 from compute.execution.processes import MARKER

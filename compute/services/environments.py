@@ -3,8 +3,8 @@
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
+from compute.environments.requirements import normalised
 from compute.models import Environment
-from compute.requirements import normalised
 from compute.services.targets import check_name
 from compute.spec import EnvironmentSpec
 from studio.lib.problems import ConflictError, UserError

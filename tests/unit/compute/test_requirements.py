@@ -2,7 +2,7 @@
 
 import pytest
 
-from compute.requirements import MAX_LINES, normalised, problem_of
+from compute.environments.requirements import MAX_LINES, normalised, problem_of
 from compute.spec import EnvironmentSpec
 from studio.lib.problems import UserError
 

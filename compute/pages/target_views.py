@@ -1,4 +1,4 @@
-"""The pages of compute targets and environments."""
+"""The pages of compute targets."""
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -8,9 +8,10 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from compute import queries
-from compute.forms import ChangeTargetForm, EnvironmentForm, TargetForm, add_problems
-from compute.models import ComputeTarget, Environment
-from compute.services import change_target, create_environment, create_target, delete_target
+from compute.models import ComputeTarget
+from compute.pages.forms import add_problems, status_of
+from compute.pages.target_forms import ChangeTargetForm, TargetForm
+from compute.services import change_target, create_target, delete_target
 from studio.lib.problems import UserError
 from studio.workspaces.access import WorkspaceRequest, workspace_page
 from studio.workspaces.permissions import Permission
@@ -38,7 +39,7 @@ def target_new(request: WorkspaceRequest) -> HttpResponse:
         else:
             messages.success(request, f"“{target.name}” is there. Its node starts within seconds.")
             return redirect("compute:detail", workspace.slug, target.pk)
-    return render(request, "compute/new.html", {"form": form}, status=_status(form))
+    return render(request, "compute/new.html", {"form": form}, status=status_of(form))
 
 
 @require_safe
@@ -70,7 +71,7 @@ def target_edit(request: WorkspaceRequest, target_id: int) -> HttpResponse:
         else:
             messages.success(request, f"“{target.name}” is saved.")
             return redirect("compute:detail", workspace.slug, target.pk)
-    return render(request, "compute/edit.html", {"form": form, "target": target}, status=_status(form))
+    return render(request, "compute/edit.html", {"form": form, "target": target}, status=status_of(form))
 
 
 @require_POST
@@ -85,91 +86,6 @@ def target_delete(request: WorkspaceRequest, target_id: int) -> HttpResponse:
         return redirect("compute:detail", workspace.slug, target.pk)
     messages.success(request, f"“{target.name}” is gone.")
     return redirect("compute:list", workspace.slug)
-
-
-@require_safe
-@workspace_page(Permission.VIEW)
-def environment_list(request: WorkspaceRequest) -> HttpResponse:
-    text = request.GET.get("q", "").strip()[:100]
-    found = queries.latest_environments(request.access.workspace, text=text)
-    page = Paginator(found, _PAGE_SIZE).get_page(request.GET.get("page"))
-    return render(request, "environments/list.html", {"page_obj": page, "text": text})
-
-
-@workspace_page(Permission.EDIT_ENVIRONMENTS)
-def environment_new(request: WorkspaceRequest) -> HttpResponse:
-    """A new name, or with `?from=ID` a new version of that environment (of a curated one: a copy under a new name)."""
-    workspace = request.access.workspace
-    base = _base_environment(request)
-    is_version = base is not None and base.workspace_id is not None
-    form = EnvironmentForm(request.POST or None, initial=_initial(base, is_version=is_version))
-    if is_version:
-        form.fields["name"].disabled = True
-    if request.method == "POST" and form.is_valid():
-        data = form.cleaned_data
-        latest = queries.latest_own_version(workspace, data["name"])
-        try:
-            if not is_version:
-                _require_new(data["name"], latest)
-            environment = create_environment(
-                workspace=workspace,
-                name=data["name"],
-                description=data["description"],
-                spec=form.spec(),
-                created_by=request.user,
-            )
-        except UserError as error:
-            add_problems(form, error)
-        else:
-            _tell_saved(request, environment, is_new=environment.version > latest)
-            return redirect("environments:detail", workspace.slug, environment.pk)
-    context = {"form": form, "base": base, "is_version": is_version}
-    return render(request, "environments/new.html", context, status=_status(form))
-
-
-@require_safe
-@workspace_page(Permission.VIEW)
-def environment_detail(request: WorkspaceRequest, environment_id: int) -> HttpResponse:
-    environment = queries.environment_of(request.access.workspace, environment_id)
-    versions = queries.versions_of(environment)
-    before = queries.version_before(environment)
-    context = {
-        "environment": environment,
-        "before": before,
-        "difference": queries.spec_difference(before.spec, environment.spec) if before else None,
-        "latest": versions.first(),
-        "page_obj": Paginator(versions, _PAGE_SIZE).get_page(request.GET.get("page")),
-    }
-    return render(request, "environments/detail.html", context)
-
-
-def _base_environment(request: WorkspaceRequest) -> Environment | None:
-    given = request.GET.get("from", "")
-    is_number = given.isdecimal() and len(given) < 19
-    return queries.environment_of(request.access.workspace, int(given)) if is_number else None
-
-
-def _initial(base: Environment | None, *, is_version: bool) -> dict[str, str]:
-    if base is None:
-        return {}
-    return {
-        "name": base.name if is_version else "",
-        "description": base.description,
-        "python_version": base.spec.python_version,
-        "requirements": "\n".join(base.spec.pip),
-    }
-
-
-def _require_new(name: str, latest: int) -> None:
-    if latest:
-        raise UserError(f"There is an environment “{name}” already: open it to add a version.", loc=("name",))
-
-
-def _tell_saved(request: WorkspaceRequest, environment: Environment, *, is_new: bool) -> None:
-    if is_new:
-        messages.success(request, f"“{environment}” is saved. Its first step builds it.")
-    else:
-        messages.info(request, f"Nothing changed: version {environment.version} says the same.")
 
 
 def _own_target(request: WorkspaceRequest, target_id: int) -> ComputeTarget:
@@ -191,7 +107,3 @@ def _page_or_part(request: WorkspaceRequest, name: str) -> str:
 def _page_number(request: WorkspaceRequest) -> int:
     given = request.GET.get("page", "")
     return int(given) if given.isdecimal() and len(given) < 9 else 1
-
-
-def _status(form: TargetForm | ChangeTargetForm | EnvironmentForm) -> int:
-    return 422 if form.errors else 200

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 
-from compute.uv import uv_executable
+from compute.environments.uv import uv_executable
 
 logger = logging.getLogger(__name__)
 

@@ -19,12 +19,12 @@ from typing import IO
 
 from django.conf import settings
 
+from compute.environments.uv import uv_executable
 from compute.execution.handle import Handle
 from compute.execution.processes import MARKER, kill_until_gone, members
 from compute.execution.reasons import StepFailure, is_full_disk, of_full_disk
 from compute.execution.supervision import awaited, spawn
 from compute.spec import EnvironmentSpec
-from compute.uv import uv_executable
 
 _POLL_S = 0.05
 _READ_BYTES = 256 * 1024

@@ -1,0 +1,105 @@
+"""Compute targets over REST."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from compute import queries
+from compute.models import ComputeTarget
+from compute.services import change_target, create_target, delete_target
+from compute.services.targets import MAX_SLOTS
+from studio.lib.pagination import Pages
+from studio.workspaces.access import WorkspaceAPIView
+from studio.workspaces.permissions import Permission
+
+
+class NodeSerializer(serializers.Serializer[queries.NodeRow]):
+    name = serializers.CharField()
+    state = serializers.ChoiceField(choices=["alive", "silent", "stopped"])
+    heartbeat_at = serializers.DateTimeField()
+    slots = serializers.IntegerField()
+    slots_in_use = serializers.IntegerField()
+    hostname = serializers.CharField()
+    started_at = serializers.DateTimeField()
+
+
+class TargetSerializer(serializers.Serializer[queries.TargetRow]):
+    id = serializers.IntegerField(source="target.pk")
+    name = serializers.CharField(source="target.name")
+    description = serializers.CharField(source="target.description")
+    kind = serializers.CharField(source="target.kind")
+    shared = serializers.BooleanField(source="is_shared")
+    slots = serializers.IntegerField(source="target.slots", help_text="Jobs at once on each node.")
+    slots_total = serializers.IntegerField(help_text="Of the nodes that are alive.")
+    slots_in_use = serializers.IntegerField()
+    queue_length = serializers.IntegerField()
+    nodes = NodeSerializer(many=True)
+    created_at = serializers.DateTimeField(source="target.created_at")
+
+
+class ChangeTargetSerializer(serializers.Serializer[Any]):
+    slots = serializers.IntegerField(min_value=1, max_value=MAX_SLOTS, default=2)
+    description = serializers.CharField(max_length=500, allow_blank=True, default="")
+
+
+class NewTargetSerializer(ChangeTargetSerializer):
+    name = serializers.CharField(max_length=100)
+    kind = serializers.ChoiceField(choices=["local"], default="local")
+
+
+class TargetsView(WorkspaceAPIView):
+    write_permission = Permission.MANAGE_COMPUTE
+
+    @extend_schema(responses=TargetSerializer(many=True))
+    def get(self, request: Request, slug: str) -> Response:
+        """The workspace's own targets and the shared ones, a page at a time."""
+        pages = Pages()
+        page = pages.paginate_queryset(queries.targets_of(self.access.workspace), request, view=self)
+        return pages.get_paginated_response([TargetSerializer(row).data for row in queries.target_rows(page or [])])
+
+    @extend_schema(request=NewTargetSerializer, responses={201: TargetSerializer})
+    def post(self, request: Request, slug: str) -> Response:
+        """Make a target. A node for it starts within seconds where the studio runs its nodes itself."""
+        wanted = NewTargetSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        target = create_target(workspace=self.access.workspace, created_by=self.access.user, **wanted.validated_data)
+        return Response(_target_json(target), status=status.HTTP_201_CREATED)
+
+
+class TargetView(WorkspaceAPIView):
+    write_permission = Permission.MANAGE_COMPUTE
+
+    @extend_schema(responses=TargetSerializer)
+    def get(self, request: Request, slug: str, target_id: int) -> Response:
+        """A target with its nodes."""
+        return Response(_target_json(queries.target_of(self.access.workspace, target_id)))
+
+    @extend_schema(request=ChangeTargetSerializer, responses=TargetSerializer)
+    def patch(self, request: Request, slug: str, target_id: int) -> Response:
+        """Change the number of slots or the description."""
+        target = self._own(target_id)
+        wanted = ChangeTargetSerializer(data=request.data, partial=True)
+        wanted.is_valid(raise_exception=True)
+        current = {"slots": target.slots, "description": target.description}
+        change_target(target, changed_by=self.access.user, **current | wanted.validated_data)
+        return Response(_target_json(target))
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, slug: str, target_id: int) -> Response:
+        """Remove a target that nothing runs on."""
+        delete_target(self._own(target_id), deleted_by=self.access.user)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def _own(self, target_id: int) -> ComputeTarget:
+        target = queries.target_of(self.access.workspace, target_id)
+        if target.workspace_id is None:
+            raise PermissionDenied("This target is shared by every workspace: only an administrator changes it.")
+        return target
+
+
+def _target_json(target: ComputeTarget) -> Any:
+    return TargetSerializer(queries.target_rows([target])[0]).data

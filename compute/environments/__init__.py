@@ -1,0 +1,1 @@
+"""Environments: what they may ask for, and how a node builds them."""
