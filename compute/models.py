@@ -122,6 +122,7 @@ class Job(models.Model):
     priority = models.SmallIntegerField(default=0)  # higher first
     created_at = models.DateTimeField(auto_now_add=True)
     queued_at = models.DateTimeField()
+    not_before = models.DateTimeField(null=True, blank=True)  # queued, but another attempt has to wait until then
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     attempt_number = models.PositiveSmallIntegerField(default=0)  # of the latest attempt; 0 before the first

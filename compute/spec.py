@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from datastores.sources import DataPath, TabularDefinition
 from studio.lib.typed_json import Document
@@ -55,6 +55,40 @@ class JobOutput(BaseModel):
     mode: OutputMode = "upload"
 
 
+RetryCause = Literal["exit", "timeout", "memory"]
+RETRY_CAUSES: tuple[RetryCause, ...] = ("exit", "timeout", "memory")
+
+
+class Retry(BaseModel):
+    """Whether a failed attempt is followed by another, and when.
+
+    `on` says after which failures: an exit code, the time limit, the memory limit (or the machine's). What passes by
+    itself, as a broken connection to a datastore, is always worth another attempt. The n-th wait is
+    `backoff_s * backoff_factor ** (n - 1)`, at most `max_backoff_s`. Lost nodes are counted apart from all that.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_attempts: int = 1  # the first one included
+    on: list[RetryCause] = Field(default_factory=lambda: list(RETRY_CAUSES))
+    exit_codes: str = ""  # of `exit` only these, as in `3, 10-20`; empty: any
+    backoff_s: FiniteFloat = 0.0
+    backoff_factor: FiniteFloat = 2.0
+    max_backoff_s: FiniteFloat = 3600.0
+    max_node_losses: int = 2
+
+
+class Limits(BaseModel):
+    """What the whole process tree of a job may use. None: what the node's settings say, which may be no limit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    memory_bytes: int | None = None  # memory of its own, over all its processes
+    cpus: FiniteFloat | None = None  # cores at once
+    output_bytes: int | None = None  # of each output
+    log_bytes: int | None = None
+
+
 class JobSpec(Document):
     """Everything that a node needs to run a job.
 
@@ -69,6 +103,8 @@ class JobSpec(Document):
     outputs: dict[str, JobOutput] = Field(default_factory=dict)
     environment_variables: dict[str, str] = Field(default_factory=dict)
     timeout_s: float | None = None
+    retry: Retry = Field(default_factory=Retry)
+    limits: Limits = Field(default_factory=Limits)
 
 
 class OutputRecord(BaseModel):

@@ -4,11 +4,11 @@ Shape only. `pipelines.validation` says whether a document of this shape makes s
 half-finished pipeline can be saved and not submitted.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
-from compute.spec import InputMode, OutputMode
+from compute.spec import InputMode, Limits, OutputMode, Retry
 from studio.lib.typed_json import Document
 
 ParameterType = Literal["string", "integer", "number", "boolean"]
@@ -95,8 +95,18 @@ class PythonScriptStep(Part):
     environment: str = "python"  # "NAME" for the latest version at submission, or "NAME:VERSION"
     compute: str = "local"
     allow_reuse: bool = True
-    retries: int = 0  # further attempts after a failure of the script
-    timeout_s: float | None = None
+    timeout_s: FiniteFloat | None = None
+    retry: Retry = Field(default_factory=Retry)
+    limits: Limits = Field(default_factory=Limits)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_earlier_versions(cls, data: Any) -> Any:
+        """They had `retries`, the number of further attempts after a failure of the script."""
+        if isinstance(data, dict) and isinstance(retries := data.get("retries"), int) and "retry" not in data:
+            data = {name: value for name, value in data.items() if name != "retries"}
+            return {**data, "retry": {"max_attempts": retries + 1}}
+        return data
 
 
 Step = PythonScriptStep  # a union, told apart by `kind`, as soon as there is a second kind

@@ -25,10 +25,10 @@ from pipelines.definition import (
 )
 from pipelines.destinations import StoreFacts, clashes, destination_problem, registration_problems, store_problem
 from pipelines.graph import circle_through, edges_of, places_of, steps_on_circles, successors_of
+from pipelines.step_limits import limit_problems, retry_problems, time_problems
 from studio.lib.problems import Problem, UserError
 
 MAX_STEPS = 5000
-MAX_RETRIES = 10
 MAX_TEXT = 100_000  # characters of one value or one line of arguments: Linux takes 128 KiB for one argument
 MAX_NUMBER = 10**300
 _CIRCLES_TOLD = 50
@@ -158,10 +158,9 @@ class _Check:
                 if step.compute
                 else "Choose a compute target.",
             )
-        if not 0 <= step.retries <= MAX_RETRIES:
-            yield Problem((*loc, "retries"), f"Retries can be 0 to {MAX_RETRIES}.")
-        if step.timeout_s is not None and not 0 < step.timeout_s < math.inf:
-            yield Problem((*loc, "timeout_s"), "A time limit is a number of seconds above 0. Leave it empty for none.")
+        yield from time_problems(step.timeout_s, (*loc, "timeout_s"))
+        yield from retry_problems(step.retry, (*loc, "retry"))
+        yield from limit_problems(step.limits, (*loc, "limits"))
 
     def _source(self, step: Step, loc: tuple[str | int, ...]) -> Iterator[Problem]:
         if step.source is None:

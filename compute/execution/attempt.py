@@ -27,6 +27,7 @@ from compute.execution.reasons import (
 from compute.execution.supervision import Cause, Ended, Supervisor, spawn
 from compute.logs.lines import Stream
 from compute.logs.writer import LeaseLostError, LogFullError, LogWriter
+from compute.retrying import Failure
 from compute.services.leases import Lease, Outcome, start
 from compute.states import JobStatus
 
@@ -56,16 +57,16 @@ class Attempt:
         except InterruptedByWish as interruption:
             return self._interrupted(interruption.wish)
         except StepFailure as failure:
-            return self._failed(failure.reason, may_retry=failure.may_retry)
+            return self._failed(failure.reason, failure="passing" if failure.may_retry else None)
         except LogFullError:
-            return self._failed(_of_full_log(), may_retry=False)
+            return self._failed(_of_full_log())
         except LeaseLostError:
             raise
         except Exception as error:
             if is_full_disk(error):
-                return self._failed(of_full_disk("the step could not be prepared or recorded"), may_retry=False)
+                return self._failed(of_full_disk("the step could not be prepared or recorded"))
             logger.exception("attempt %s of job %s broke", self.lease.attempt, self.lease.job_id)
-            return self._failed(of_ours(error, "run this step"), may_retry=False)
+            return self._failed(of_ours(error, "run this step"))
 
     def _run(self) -> Outcome:
         self.handle.check()
@@ -78,7 +79,7 @@ class Attempt:
             return self._made_to_end(ended, ended.cause)
         if ended.exit_code != 0:
             reason = of_exit(ended.exit_code, folder_gone=not self.folders.code.exists())
-            return self._failed(reason, exit_code=ended.exit_code, may_retry=True)
+            return self._failed(reason, exit_code=ended.exit_code, failure="exit")
         result = self.data.take_away()
         return Outcome(JobStatus.COMPLETED, exit_code=0, result=result)
 
@@ -142,12 +143,12 @@ class Attempt:
         match cause:
             case "timeout":
                 assert self.lease.spec.timeout_s is not None
-                return self._failed(of_timeout(self.lease.spec.timeout_s), exit_code=ended.exit_code, may_retry=True)
+                return self._failed(of_timeout(self.lease.spec.timeout_s), exit_code=ended.exit_code, failure="timeout")
             case "log full":
-                return self._failed(_of_full_log(), exit_code=ended.exit_code, may_retry=False)
+                return self._failed(_of_full_log(), exit_code=ended.exit_code)
             case "disk full":
                 reason = of_full_disk("the step's log could not be stored")
-                return self._failed(reason, exit_code=ended.exit_code, may_retry=False)
+                return self._failed(reason, exit_code=ended.exit_code)
             case _:
                 return self._interrupted(cause, ended.exit_code)
 
@@ -161,9 +162,9 @@ class Attempt:
         self._say(reason)
         return Outcome(JobStatus.QUEUED, exit_code=exit_code, reason=reason)
 
-    def _failed(self, reason: str, *, may_retry: bool, exit_code: int | None = None) -> Outcome:
+    def _failed(self, reason: str, *, failure: Failure | None = None, exit_code: int | None = None) -> Outcome:
         self._say(reason)
-        return Outcome(JobStatus.FAILED, exit_code=exit_code, reason=reason, may_retry=may_retry)
+        return Outcome(JobStatus.FAILED, exit_code=exit_code, reason=reason, failure=failure)
 
     def _say(self, text: str) -> None:
         """Last words. A log that is full does without them."""

@@ -18,7 +18,7 @@ from studio.lib.transitions import transition
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewJob:
-    """A job to be queued. `owner` comes back with every change of it; `max_attempts` counts failures of the command."""
+    """A job to be queued. `owner` comes back with every change of it."""
 
     workspace_id: int
     target_id: int
@@ -26,8 +26,6 @@ class NewJob:
     title: str
     spec: JobSpec
     priority: int = 0
-    max_attempts: int = 1
-    max_node_losses: int = 2
 
 
 def create_jobs(new_jobs: Sequence[NewJob]) -> list[Job]:
@@ -46,8 +44,8 @@ def create_jobs(new_jobs: Sequence[NewJob]) -> list[Job]:
             title=new.title[:200],
             spec=new.spec,
             priority=new.priority,
-            max_attempts=new.max_attempts,
-            max_node_losses=new.max_node_losses,
+            max_attempts=new.spec.retry.max_attempts,
+            max_node_losses=new.spec.retry.max_node_losses,
             queued_at=now,
         )
         for new in new_jobs

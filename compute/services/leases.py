@@ -18,14 +18,18 @@ from django.utils import timezone
 from compute import doorbell
 from compute.listener import JobChange, tell
 from compute.models import LOG_ARCHIVE_BYTES, Attempt, Job, Node
+from compute.retrying import Failure, may_follow, wait_s
 from compute.spec import JobResult, JobSpec
 from compute.states import ACTIVE, TRANSITIONS, JobStatus
 from studio.lib.on_commit import enqueue_on_commit
-from studio.lib.statements import read_rows, update_where
+from studio.lib.statements import now_sql, read_rows, update_where
 from studio.lib.transitions import sources_of, transition
 
 # The jobs that may be claimed, best first. Answered by the index `job_queue`.
-_IN_QUEUE = "target_id = %s AND status = %s AND cancel_requested_at IS NULL ORDER BY priority DESC, queued_at, id"
+_IN_QUEUE = (
+    "target_id = %s AND status = %s AND cancel_requested_at IS NULL AND (not_before IS NULL OR not_before <= {now})"
+    " ORDER BY priority DESC, queued_at, id"
+)
 _CLAIM_FIELDS = (
     "id",
     "workspace",
@@ -66,12 +70,12 @@ class Outcome:
     exit_code: int | None = None
     reason: str = ""
     result: JobResult | None = None
-    may_retry: bool = False  # the command failed by itself: another attempt may do better
+    failure: Failure | None = None  # by which another attempt may do better; None: by nothing of that kind
 
 
 def claim(node: Node) -> Lease | None:
     """Take the best queued job of the node's target, or None where there is none."""
-    if not read_rows(Job, ["id"], f"{_IN_QUEUE} LIMIT 1", [node.target_id, JobStatus.QUEUED.value]):
+    if not read_rows(Job, ["id"], f"{_in_queue()} LIMIT 1", [node.target_id, JobStatus.QUEUED.value]):
         return None  # looked up without the write lock: most rings find nothing
     with transaction.atomic():
         return _claim(node)
@@ -79,7 +83,7 @@ def claim(node: Node) -> Lease | None:
 
 def _claim(node: Node) -> Lease | None:
     skip = " FOR UPDATE SKIP LOCKED" if connection.features.has_select_for_update else ""
-    rows = read_rows(Job, _CLAIM_FIELDS, f"{_IN_QUEUE} LIMIT 1{skip}", [node.target_id, JobStatus.QUEUED.value])
+    rows = read_rows(Job, _CLAIM_FIELDS, f"{_in_queue()} LIMIT 1{skip}", [node.target_id, JobStatus.QUEUED.value])
     if not rows:
         return None
     job = rows[0]
@@ -93,6 +97,7 @@ def _claim(node: Node) -> Lease | None:
         lease_token=token,
         lease_node_id=node.pk,
         lease_expires_at=Now() + timedelta(seconds=settings.NODE_LEASE_S),
+        not_before=None,
         exit_code=None,
         reason="",
     )
@@ -114,6 +119,10 @@ def _claim(node: Node) -> Lease | None:
         failures=job.failures,
         max_attempts=job.max_attempts,
     )
+
+
+def _in_queue() -> str:
+    return _IN_QUEUE.format(now=now_sql())
 
 
 def start(lease: Lease, at: datetime) -> bool:
@@ -151,23 +160,34 @@ def finish(
 def _close(lease: Lease, outcome: Outcome, now: datetime) -> bool:
     status, reason = outcome.status, outcome.reason
     changes: dict[str, Any] = {**NO_LEASE, "exit_code": outcome.exit_code}
-    if outcome.may_retry:
-        changes["failures"] = lease.failures + 1
-        if lease.failures + 1 < lease.max_attempts:
-            status = JobStatus.QUEUED
+    waits_s = 0.0
+    if outcome.failure is not None:
+        failures = changes["failures"] = lease.failures + 1
+        retry = lease.spec.retry
+        if failures < lease.max_attempts and may_follow(retry, outcome.failure, exit_code=outcome.exit_code):
+            status, waits_s = JobStatus.QUEUED, wait_s(retry, failures)
+            reason = f"{reason} {_of_another_attempt(failures + 1, lease.max_attempts, waits_s)}"
     if status == JobStatus.QUEUED:
         # Somebody may have asked for its end meanwhile: it must not start again.
         if Job.objects.filter(pk=lease.job_id, cancel_requested_at__isnull=False).exists():
             status, reason = JobStatus.CANCELLED, "Cancelled."
         else:
             changes["queued_at"] = now
-            doorbell.ring_on_commit({lease.target_id: 1})
+            if not waits_s:  # else the sweep rings when it is due
+                doorbell.ring_on_commit({lease.target_id: 1})
     if status != JobStatus.QUEUED:
         changes |= {"finished_at": now, "result": outcome.result}
     if not _move(lease, status, reason=reason, **changes):
         return False
+    if status == JobStatus.QUEUED and waits_s:
+        Job.objects.filter(pk=lease.job_id).update(not_before=Now() + timedelta(seconds=waits_s))
     tell([JobChange(lease.job_id, lease.owner, status, now, lease.attempt, outcome.exit_code, reason, outcome.result)])
     return True
+
+
+def _of_another_attempt(number: int, of: int, waits_s: float) -> str:
+    when = f"in {waits_s:g} s" if waits_s else "at once"
+    return f"It is tried again {when}: attempt {number} of {of}."
 
 
 def _move(lease: Lease, to: JobStatus, **changes: Any) -> bool:

@@ -44,10 +44,11 @@ def requeue_lost_jobs() -> int:
 
 
 def ring_again() -> None:
-    """Ring for jobs that wait although a slot of their target is free."""
+    """Ring for jobs that wait although a slot of their target is free, those whose time has come among them."""
     waiting = {
         row["target_id"]: row["count"]
         for row in Job.objects.filter(status=JobStatus.QUEUED)
+        .exclude(not_before__gt=Now())
         .values("target_id")
         .annotate(count=Count("pk"), oldest=Min("queued_at"))
         .order_by()

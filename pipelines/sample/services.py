@@ -9,7 +9,7 @@ from django.db import transaction
 from compute.listener import JobChange
 from compute.models import ComputeTarget, Environment, Job
 from compute.services import NewJob, create_jobs
-from compute.spec import JobOutput, JobSpec
+from compute.spec import JobOutput, JobSpec, Retry
 from compute.states import JobStatus
 from datastores import snapshots
 from datastores.models import DataPath, Dataset, Datastore, Snapshot
@@ -104,8 +104,8 @@ def _prepare(workspace: Workspace, datastore: Datastore) -> None:
                     snapshot=_sources(workspace, "images").digest,
                     environment=environment.spec,
                     outputs={"images": JobOutput(datastore_id=datastore.pk, path=FOLDER)},
+                    retry=Retry(max_attempts=3),
                 ),
-                max_attempts=3,
             )
         ]
     )

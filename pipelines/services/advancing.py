@@ -316,8 +316,9 @@ def _new_job(journal: Journal, step: StepRun, data: dict[str, JobInput]) -> NewJ
             inputs=data,
             outputs={output.name: _place(step, output) for output in frozen.step.outputs},
             timeout_s=frozen.step.timeout_s,
+            retry=frozen.step.retry,
+            limits=frozen.step.limits,
         ),
-        max_attempts=frozen.step.retries + 1,
     )
 
 

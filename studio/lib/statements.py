@@ -8,7 +8,7 @@ together by hand, from the model's own columns and conversions; everywhere else 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
-from django.db import connections, router
+from django.db import DEFAULT_DB_ALIAS, connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Field, Model
 
@@ -53,6 +53,12 @@ def read_rows(model: type[M], names: Collection[str], condition: str, parameters
     columns = ", ".join(_column(model, name, connection) for name in names)
     table = connection.ops.quote_name(model._meta.db_table)
     return list(model._default_manager.raw(f"SELECT {columns} FROM {table} WHERE {condition}", parameters))  # noqa: S608
+
+
+def now_sql() -> str:
+    """The database's clock, as a condition in SQL writes it: machines may differ about the time, and it decides."""
+    sqlite = connections[DEFAULT_DB_ALIAS].vendor == "sqlite"
+    return "STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'NOW')" if sqlite else "STATEMENT_TIMESTAMP()"
 
 
 def for_update(model: type[Model]) -> str:

@@ -11,7 +11,7 @@ from compute.logs.reading import read_lines, total_lines
 from compute.models import Attempt, ComputeTarget, Job, Node
 from compute.services import NewJob, create_jobs
 from compute.services.leases import Outcome, finish
-from compute.spec import EnvironmentSpec, JobInput, JobOutput, JobSpec
+from compute.spec import EnvironmentSpec, JobInput, JobOutput, JobSpec, Retry
 from compute.states import TERMINAL, JobStatus
 from datastores.backends import store_class
 from datastores.models import DataPath, Datastore
@@ -40,11 +40,13 @@ class Compute:
         return node
 
     def job(self, *command: str, **values: Any) -> Job:
-        """Queue one. Fields of a `NewJob` go there, the others into its specification."""
-        new = {name: values.pop(name) for name in ("priority", "max_attempts", "max_node_losses") if name in values}
+        """Queue one. Fields of a `NewJob` and of a `Retry` go there, the others into its specification."""
+        new = {name: values.pop(name) for name in ("priority",) if name in values}
+        again = {name: values.pop(name) for name in ("max_attempts", "max_node_losses") if name in values}
         spec = JobSpec(
             command=list(command) or ["python", "-c", "print('hello')"],
             environment=values.pop("environment", EnvironmentSpec()),
+            retry=values.pop("retry", Retry(**again)),
             **values,
         )
         return create_jobs(

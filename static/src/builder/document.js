@@ -15,13 +15,29 @@ import { namesIn, renamePlaceholder } from "./placeholders.js";
  * @typedef {{key: string, name: string, datastore: string|null, path: string|null, mode: "upload"|"mount",
  *   register_as: Registration|null}} Output
  * @typedef {{key: string, name: string, type: string, default: any, description: string}} Parameter
+ * @typedef {{max_attempts: number, on: string[], exit_codes: string, backoff_s: number, backoff_factor: number,
+ *   max_backoff_s: number, max_node_losses: number}} Retry
+ * @typedef {{memory_bytes: number|null, cpus: number|null, output_bytes: number|null, log_bytes: number|null}} Limits
  * @typedef {{key: string, name: string, description: string, source: string|null, entry: string, arguments: string,
- *   inputs: Input[], outputs: Output[], environment: string, compute: string, allow_reuse: boolean, retries: number,
+ *   inputs: Input[], outputs: Output[], environment: string, compute: string, allow_reuse: boolean, retry: Retry, limits: Limits,
  *   timeout_s: number|null, kind: string, edits: Record<string, string>}} Step
  * @typedef {{name: string, description: string, parameters: Parameter[], steps: Step[]}} Draft
  */
 
 export const FIRST_SCRIPT = "main.py";
+
+/** What a step says of further attempts and of its limits as long as nobody says anything else. @type {Retry} */
+export const ONE_ATTEMPT = {
+  max_attempts: 1,
+  on: ["exit", "timeout", "memory"],
+  exit_codes: "",
+  backoff_s: 0,
+  backoff_factor: 2,
+  max_backoff_s: 3600,
+  max_node_losses: 2,
+};
+/** @type {Limits} */
+export const NO_LIMITS = { memory_bytes: null, cpus: null, output_bytes: null, log_bytes: null };
 
 /** What a new step runs: it works as it stands, so that the first thing a newcomer sees is a run that completes. */
 export const SCRIPT_TEMPLATE = `"""Reads a folder, writes a folder. Make it yours."""
@@ -136,8 +152,9 @@ export function addStep(draft, { after = null, environment = "python", compute =
     environment: upstream?.environment ?? environment,
     compute: upstream?.compute ?? compute,
     allow_reuse: true,
-    retries: 0,
     timeout_s: null,
+    retry: { ...ONE_ATTEMPT },
+    limits: { ...NO_LIMITS },
     edits: { [FIRST_SCRIPT]: SCRIPT_TEMPLATE },
   };
   return { draft: { ...draft, steps: [...draft.steps, step] }, key };

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
+  NO_LIMITS,
+  ONE_ATTEMPT,
   addInput,
   addOutput,
   addParameter,
@@ -40,8 +42,9 @@ const step = (name, { inputs = [], outputs = [], args = "" } = {}) => ({
   environment: "python",
   compute: "local",
   allow_reuse: true,
-  retries: 0,
   timeout_s: null,
+  retry: ONE_ATTEMPT,
+  limits: NO_LIMITS,
 });
 const reads = (name, from, output) => ({ name, binding: { kind: "output", step: from, output } });
 

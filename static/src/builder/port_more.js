@@ -4,6 +4,7 @@ import { h } from "../graph/dom.js";
 import { icon } from "../lib/status.js";
 import { datastoreGroups, isTable } from "./catalogue.js";
 import { updatePort, updateRegistration } from "./document.js";
+import { folded, sentence } from "./folded.js";
 import { tagsOf, tagsText } from "./tags.js";
 
 const INPUT_MODES = {
@@ -138,28 +139,6 @@ export function outputWords(output) {
   return [place && `to ${place}`, output.register_as && `becomes ${output.register_as.dataset || "a dataset"}`]
     .filter(Boolean)
     .join(", ");
-}
-
-function folded(part, path, words, content) {
-  const said = h("span", { class: "builder-more__said" });
-  part.follow(() => {
-    const text = words();
-    if (said.textContent !== text) said.textContent = text;
-  });
-  return h(
-    "details",
-    { class: "builder-more", dataset: { more: path } },
-    h("summary", {}, icon("chevron-right"), h("span", { text: "More" }), said),
-    h("div", { class: "builder-more__inner" }, ...content),
-  );
-}
-
-function sentence(part, words) {
-  const text = h("p", { class: "field-help builder-more__help" });
-  part.follow(() => {
-    text.textContent = words();
-  });
-  return text;
 }
 
 /** Buttons that write a placeholder where the caret was last. */

@@ -31,6 +31,17 @@ const WORDS = {
   entry: "entry script",
   compute: "compute target",
   timeout_s: "time limit",
+  "retry.max_attempts": "attempts",
+  "retry.on": "when to try again",
+  "retry.exit_codes": "exit codes",
+  "retry.backoff_s": "wait between attempts",
+  "retry.backoff_factor": "growth of the wait",
+  "retry.max_backoff_s": "longest wait",
+  "retry.max_node_losses": "lost nodes",
+  "limits.memory_bytes": "memory limit",
+  "limits.cpus": "CPU limit",
+  "limits.output_bytes": "output limit",
+  "limits.log_bytes": "log limit",
   allow_reuse: "reuse",
 };
 
@@ -38,7 +49,8 @@ const WORDS = {
 function keyed(loc, owner) {
   const [list, index, ...rest] = loc;
   const item = typeof index === "number" && Array.isArray(owner[list]) ? owner[list][index] : null;
-  if (!item) return [loc.join("."), list === undefined ? "" : (WORDS[list] ?? String(list))];
+  const path = loc.join(".");
+  if (!item) return [path, list === undefined ? "" : (WORDS[path] ?? WORDS[list] ?? String(list))];
   return [[list, item.key, ...rest].join("."), `${WORDS[list] ?? list} ${item.name || index + 1}`];
 }
 

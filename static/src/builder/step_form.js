@@ -19,6 +19,7 @@ import { Fields } from "./fields.js";
 import { filesField, filesOf } from "./files_field.js";
 import { listField } from "./list_field.js";
 import { inputMore, outputMore } from "./port_more.js";
+import { stepLimits } from "./step_limits.js";
 
 /**
  * @param {import("./store.js").Store} store
@@ -158,12 +159,7 @@ export function stepForm(store, stepKey, page) {
         write: set("compute"),
       }),
     ),
-    h(
-      "div",
-      { class: "builder-pair" },
-      fields.number({ path: "retries", label: "Retries after a failure", max: 10, read: get("retries"), write: (value) => set("retries")(value ?? 0) }),
-      fields.number({ path: "timeout_s", label: "Time limit in seconds", step: "any", placeholder: "none", read: get("timeout_s"), write: set("timeout_s") }),
-    ),
+    stepLimits(fields, { store, stepKey, step }),
     fields.check({
       path: "allow_reuse",
       label: "Reuse earlier results",

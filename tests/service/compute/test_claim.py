@@ -127,7 +127,7 @@ def test_a_failed_command_is_tried_again_while_it_may_be() -> None:
     compute = Compute()
     node = compute.node()
     job = compute.job(max_attempts=2)
-    failure = Outcome(JobStatus.FAILED, exit_code=3, reason="The script ended with exit code 3.", may_retry=True)
+    failure = Outcome(JobStatus.FAILED, exit_code=3, reason="The script ended with exit code 3.", failure="exit")
     assert finish(claim(node), failure, log=DONE, log_bytes=0)[0]
     job.refresh_from_db()
     assert (job.status, job.failures) == (JobStatus.QUEUED, 1)

@@ -123,7 +123,7 @@ class World:
 
     def fail(self, lease: Lease, *, code: int = 1, reason: str = "The script ended with exit code 1.") -> bool:
         start(lease, timezone.now())
-        return self.end(lease, Outcome(JobStatus.FAILED, exit_code=code, reason=reason, may_retry=True))
+        return self.end(lease, Outcome(JobStatus.FAILED, exit_code=code, reason=reason, failure="exit"))
 
     def end(self, lease: Lease, outcome: Outcome) -> bool:
         held, _next = finish(lease, outcome, log={"log_complete": True}, log_bytes=0)

@@ -1,5 +1,6 @@
 """Every problem of a definition, at its field."""
 
+import math
 from typing import Any
 
 import pytest
@@ -54,6 +55,12 @@ def test_a_good_definition_has_no_problem() -> None:
     )
 
 
+def test_a_document_of_an_earlier_version_keeps_its_retries() -> None:
+    (read,) = parse_definition({"steps": [step(retries=3)]}).steps
+    assert (read.retry.max_attempts, read.retry.backoff_s) == (4, 0.0)
+    assert "retries" not in read.model_dump()
+
+
 def test_a_pipeline_without_a_step() -> None:
     assert found() == {("steps",): "The pipeline has no step. Add one."}
 
@@ -99,7 +106,28 @@ STEP_PROBLEMS: list[tuple[dict[str, Any], tuple[Any, ...], str]] = [
     (step(environment="sklearn:x"), ("environment",), "has no version x"),
     (step(compute=""), ("compute",), "Choose a compute target"),
     (step(compute="gpu"), ("compute",), "no compute target “gpu”"),
-    (step(retries=-1), ("retries",), "0 to 10"),
+    (step(retries=-1), ("retry", "max_attempts"), "1 (no further one) to 100"),
+    (step(retry={"max_attempts": 0}), ("retry", "max_attempts"), "1 (no further one) to 100"),
+    (step(retry={"max_attempts": 101}), ("retry", "max_attempts"), "1 (no further one) to 100"),
+    (step(retry={"max_attempts": 2, "on": []}), ("retry", "on"), "Choose after which failures"),
+    (step(retry={"exit_codes": "three"}), ("retry", "exit_codes"), "“three” is no exit code"),
+    (step(retry={"exit_codes": "3, 0"}), ("retry", "exit_codes"), "1 to 255"),
+    (step(retry={"exit_codes": "256"}), ("retry", "exit_codes"), "1 to 255"),
+    (step(retry={"exit_codes": "20-10"}), ("retry", "exit_codes"), "the smaller one first"),
+    (step(retry={"exit_codes": "-3"}), ("retry", "exit_codes"), "no exit code"),
+    (step(retry={"exit_codes": "1," * 101}), ("retry", "exit_codes"), "more than 200 characters"),
+    (step(retry={"backoff_s": -1}), ("retry", "backoff_s"), "0 to 604,800 seconds"),
+    (step(retry={"backoff_s": 1e300}), ("retry", "backoff_s"), "0 to 604,800 seconds"),
+    (step(retry={"max_backoff_s": -0.1}), ("retry", "max_backoff_s"), "0 to 604,800 seconds"),
+    (step(retry={"backoff_factor": 0.5}), ("retry", "backoff_factor"), "1 to 100 times"),
+    (step(retry={"max_node_losses": -1}), ("retry", "max_node_losses"), "0 to 100"),
+    (step(limits={"memory_bytes": 0}), ("limits", "memory_bytes"), "16 MB to 1 PB"),
+    (step(limits={"memory_bytes": -(10**30)}), ("limits", "memory_bytes"), "16 MB to 1 PB"),
+    (step(limits={"memory_bytes": 10**30}), ("limits", "memory_bytes"), "16 MB to 1 PB"),
+    (step(limits={"cpus": 0}), ("limits", "cpus"), "0.1 to 4096"),
+    (step(limits={"cpus": 1e9}), ("limits", "cpus"), "0.1 to 4096"),
+    (step(limits={"output_bytes": -1}), ("limits", "output_bytes"), "1 byte to 1 PB"),
+    (step(limits={"log_bytes": 0}), ("limits", "log_bytes"), "10,000 bytes to 1 PB"),
     (step(timeout_s=0), ("timeout_s",), "above 0"),
     (step(timeout_s=-3), ("timeout_s",), "above 0"),
 ]
@@ -224,6 +252,12 @@ def test_values_missing_and_unknown() -> None:
         ({"parameters": [{"name": "a\0"}]}, ("parameters", 0, "name")),
         ({"steps": [{"name": "a", "description": "\udfff"}]}, ("steps", 0, "description")),
         ({"steps": [{"name": "a", "retries": "many"}]}, ("steps", 0, "retries")),
+        ({"steps": [{"name": "a", "timeout_s": math.nan}]}, ("steps", 0, "timeout_s")),
+        ({"steps": [{"name": "a", "retry": {"max_attempts": 1.5}}]}, ("steps", 0, "retry", "max_attempts")),
+        ({"steps": [{"name": "a", "retry": {"backoff_s": math.inf}}]}, ("steps", 0, "retry", "backoff_s")),
+        ({"steps": [{"name": "a", "retry": {"on": ["weather"]}}]}, ("steps", 0, "retry", "on", 0)),
+        ({"steps": [{"name": "a", "limits": {"cpus": math.nan}}]}, ("steps", 0, "limits", "cpus")),
+        ({"steps": [{"name": "a", "limits": {"memory_bytes": "much"}}]}, ("steps", 0, "limits", "memory_bytes")),
     ],
 )  # fmt: skip
 def test_a_wrong_shape_is_told_at_its_field(data: Any, loc: tuple[Any, ...]) -> None:
