@@ -290,13 +290,17 @@ class Part:
             os.fchmod(self._descriptor, 0o444)
             os.utime(self._descriptor, ns=(time.time_ns(), self.file.modified_ns))
             link(self.path, target)  # before it can be removed by somebody who needs room
-            blocks_of(self.path).unlink(missing_ok=True)
+            if self._has_blocks:
+                blocks_of(self.path).unlink(missing_ok=True)
             if self.file.key is None:
                 self.path.unlink()
                 return
             here = self.cache.object(self.key)
-            here.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self.path.replace(here)
+            try:
+                self.path.replace(here)
+            except FileNotFoundError:
+                here.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                self.path.replace(here)
 
     def discard(self) -> None:
         """What has come is of no use."""

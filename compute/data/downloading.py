@@ -19,6 +19,8 @@ from datastores.backends import Backend, Entry
 WORKERS = 16
 _BLOCKS_AT_ONCE = 12  # each takes its size in memory
 _SMALLEST_PIECE = 256 * 1024
+_SMALL_BYTES = 256 * 1024  # smaller files are read together, where their store can do that
+_BATCHES_AT_ONCE = 3  # of small files: one is read while others are written
 _FILES_AHEAD = 1000  # of the listing; it may be of a million
 _LOOK_AGAIN = 50  # of the files that others fetch, at a time
 _STOP_S = 0.3
@@ -45,7 +47,8 @@ class _Fetch:
         return (self.wanted.file.entry.size_bytes or 0) > BLOCK_BYTES
 
 
-_Task = Wanted | tuple[_Fetch, int]
+_Batch = list[Wanted]  # small files of one store
+_Task = Wanted | _Batch | tuple[_Fetch, int]
 
 
 class Download:
@@ -62,7 +65,7 @@ class Download:
         self.patience = Patience(self._stop)
         self._files: deque[Wanted] = deque()
         self._blocks: deque[tuple[_Fetch, int]] = deque()
-        self._blocks_read = 0
+        self._blocks_read = self._batches_read = 0
         self._elsewhere: list[Wanted] = []  # somebody else fetches these
         self._fetches: list[_Fetch] = []  # that hold a part
         self._left = 0
@@ -130,8 +133,9 @@ class Download:
                     self._left += 1
                     self.progress.found(item.file.entry.size_bytes or 0)
                     self._files.append(item)
-                    self._need_workers(1)
-                    self._news.notify()
+                    if self._may_take_files():
+                        self._need_workers(1)
+                        self._news.notify()
         except StoppedError:
             return
         except Exception as error:  # noqa: BLE001 (raised again by `run`)
@@ -150,6 +154,8 @@ class Download:
             try:
                 if isinstance(task, Wanted):
                     self._file(task)
+                elif isinstance(task, list):
+                    self._batch_in_turn(task)
                 else:
                     self._block_in_turn(*task)
             except StoppedError:
@@ -164,14 +170,27 @@ class Download:
                 if self._blocks and self._blocks_read < _BLOCKS_AT_ONCE:
                     self._blocks_read += 1
                     return self._blocks.popleft()
-                if self._files and not self._blocks:
-                    if len(self._files) == _FILES_AHEAD // 2:
-                        self._room.notify()
-                    return self._files.popleft()
+                if self._may_take_files() and not self._blocks:
+                    return self._take_files()
                 if self._is_listed and self._left == 0:
                     return None
                 self._news.wait()
         return None
+
+    def _may_take_files(self) -> bool:
+        return bool(self._files) and (self._batches_read < _BATCHES_AT_ONCE or not _is_for_a_batch(self._files[0]))
+
+    def _take_files(self) -> Wanted | _Batch:
+        first = self._files.popleft()
+        if len(self._files) <= _FILES_AHEAD // 2:
+            self._room.notify()
+        if not _is_for_a_batch(first):
+            return first
+        batch = [first]
+        while len(batch) < first.backend.small_at_once and self._files and _go_together(first, self._files[0]):
+            batch.append(self._files.popleft())
+        self._batches_read += 1
+        return batch
 
     def _fail(self, error: Exception) -> None:
         with self._news:
@@ -182,14 +201,41 @@ class Download:
             self._room.notify_all()
 
     def _file(self, wanted: Wanted) -> None:
+        if (fetch := self._take_part(wanted)) is not None:
+            self._fetch(fetch)
+
+    def _batch_in_turn(self, batch: _Batch) -> None:
+        try:
+            self._batch(batch)
+        finally:
+            with self._news:
+                self._batches_read -= 1
+                self._news.notify()
+
+    def _batch(self, batch: _Batch) -> None:
+        fetches = [fetch for wanted in batch if (fetch := self._take_part(wanted)) is not None]
+        if not fetches:
+            return
+        entries = [fetch.wanted.file.entry for fetch in fetches]
+        self.cache.reserve(sum(entry.size_bytes or 0 for entry in entries))
+        contents = self.patience.call(lambda: batch[0].backend.read_small(entries))
+        for fetch, entry, content in zip(fetches, entries, contents, strict=True):
+            if content is None or len(content) != entry.size_bytes:
+                self._bring(fetch)  # it says why, or waits for the server
+                continue
+            self._write(fetch, 0, content)
+            self._finish(fetch)
+
+    def _take_part(self, wanted: Wanted) -> _Fetch | None:
+        """None where there is nothing left to do, or somebody else does it."""
         self._make_folder(wanted.target)
         if self._link(wanted):
-            return
+            return None
         part = Part.take(self.cache, wanted.file)
         if part is None:
             with self._news:
                 self._elsewhere.append(wanted)
-            return
+            return None
         fetch = _Fetch(wanted, part, len(part.missing))
         with self._news:
             if self._stop.is_set():
@@ -199,8 +245,8 @@ class Download:
         if self._link(wanted):  # it was finished in between
             part.discard()
             self._let_go(fetch)
-            return
-        self._fetch(fetch)
+            return None
+        return fetch
 
     def _fetch(self, fetch: _Fetch) -> None:
         part, size = fetch.part, fetch.wanted.file.entry.size_bytes
@@ -208,7 +254,11 @@ class Download:
         if size is not None:
             self.progress.kept(size - missing_bytes)
         self.cache.reserve(missing_bytes)
-        if size is None:
+        self._bring(fetch)
+
+    def _bring(self, fetch: _Fetch) -> None:
+        part = fetch.part
+        if fetch.wanted.file.entry.size_bytes is None:
             self._stream(fetch)
             self._finish(fetch)
         elif not part.missing:
@@ -338,6 +388,15 @@ class Download:
     def _changed(self, entry: Entry) -> StepFailure:
         reason = f"{self.label}: “{entry.label}” changed while it was downloaded. Run the step again."
         return StepFailure(reason, may_retry=True)
+
+
+def _is_for_a_batch(wanted: Wanted) -> bool:
+    size_bytes = wanted.file.entry.size_bytes
+    return wanted.backend.small_at_once > 1 and size_bytes is not None and size_bytes <= _SMALL_BYTES
+
+
+def _go_together(first: Wanted, other: Wanted) -> bool:
+    return other.backend is first.backend and _is_for_a_batch(other)
 
 
 def _is_same(seen: Entry, now: Entry) -> bool:

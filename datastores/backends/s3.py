@@ -4,7 +4,9 @@ import asyncio
 import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar, Literal, Self, cast
 
 from pydantic import Field, SecretStr
@@ -70,6 +72,8 @@ _SENTENCES: Mapping[str, tuple[type[UserError], str, Loc]] = {
     "301": _OTHER_REGION,
     "PreconditionFailed": _CHANGED,
     "412": _CHANGED,
+    "InvalidRange": _CHANGED,  # only what a file was seen to have is asked for: it is shorter now
+    "416": _CHANGED,
     "NoSuchKey": _GONE,
     "NoSuchUpload": _GONE,
     "404": _GONE,
@@ -365,6 +369,7 @@ def _filesystem(config: S3Config, secrets: S3Secrets) -> Any:
         "profile": (None, None, None, None),
     }
     session = AioSession(session_vars=None if config.auth == "identity" else alone)
+    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_moment)
     keys = {
         "key": secrets.access_key.get_secret_value() or None,
         "secret": secrets.secret_key.get_secret_value() or None,
@@ -387,6 +392,7 @@ def _filesystem(config: S3Config, secrets: S3Secrets) -> Any:
             "max_pool_connections": 2 * FETCH_AT_ONCE,
             "s3": {"addressing_style": "path" if config.path_style else "auto"},
             "ignore_configured_endpoint_urls": True,
+            "user_agent": "pipeline-studio",  # put together anew for each request, botocore's own takes its time
             # Servers other than Amazon's refuse what they do not know.
             "request_checksum_calculation": "when_required",
             "response_checksum_validation": "when_required",
@@ -422,6 +428,17 @@ def _region(response: dict[str, Any] | None) -> str:
     response = response or {}
     headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     return str(headers.get("x-amz-bucket-region") or response.get("Error", {}).get("Region") or "")
+
+
+def _moment(text: Any) -> Any:
+    """As botocore has it, whose own parser takes longer than all the rest that is done about an entry of a list."""
+    from botocore.utils import parse_timestamp
+
+    for read in (datetime.fromisoformat, parsedate_to_datetime):
+        with suppress(ValueError, TypeError):
+            if (moment := read(text)).tzinfo is not None:
+                return moment
+    return parse_timestamp(text)
 
 
 def _ns(moment: datetime | None) -> int | None:

@@ -129,6 +129,21 @@ def test_a_download_goes_on_when_the_server_comes_back(compute: Compute, node: S
     assert any("Downloading data: " in line and "%), " in line for line in log_of(job, "s"))
 
 
+def test_many_small_files_go_on_when_the_server_comes_back(compute: Compute, node: Stack, far: FarStore) -> None:
+    wanted = {f"{number:03}.bin": far.put(f"many/{number:03}.bin", number % 7 * 3000) for number in range(400)}
+    wanted["large.bin"] = far.put("many/large.bin", 5 * MIB)
+    far.gate.bytes_per_s = MIB / 8
+    job = _look(compute, many=far.input("many"))
+    wait_for(lambda: far.gate.came_bytes > MIB, what="some of them have come")
+    far.gate.shut()
+    says(job, "Trying again.")
+    far.gate.bytes_per_s = None
+    far.gate.open_again()
+    assert over(job).status == JobStatus.COMPLETED, job.reason
+    assert log_of(job, "o") == [f"{name} {_sha(data)}" for name, data in wanted.items()]
+    assert any("401 files" in line for line in log_of(job, "s"))
+
+
 def test_a_killed_nodes_download_is_gone_on_with(
     data_stack: Callable[..., Stack], compute: Compute, far: FarStore
 ) -> None:

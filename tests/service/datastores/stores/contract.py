@@ -6,6 +6,7 @@ A kind's test gives `backend` and inherits the rest: `BackendContract` where it 
 
 import base64
 from collections.abc import Callable
+from dataclasses import replace
 from io import SEEK_CUR, SEEK_END, BytesIO
 from pathlib import Path
 from random import Random
@@ -14,7 +15,7 @@ from typing import ClassVar
 
 import pytest
 
-from datastores.backends import Backend, Entry, NoSuchPath
+from datastores.backends import Backend, ChangedMeanwhile, Entry, NoSuchPath
 from studio.lib.problems import UserError
 
 ODD_NAMES = (
@@ -151,6 +152,17 @@ class ReadingContract:
             thread.join()
         assert b"".join(found[start] for start in sorted(found)) == content
         assert backend.read_part(entry, 2_000_000, 10) == b""
+
+    def test_small_files_are_read_together(self, backend: Backend, fill: Fill) -> None:
+        wanted = {f"s/{number:02}": Random(number).randbytes(number * 100) for number in range(40)}
+        for path, content in wanted.items():
+            fill(path, content=content)
+        entries = [backend.stat(path) for path in wanted]
+        gone = replace(entries[-1], path="s/gone")
+        assert list(backend.read_small([gone, *entries])) == [None, *wanted.values()]
+        with pytest.raises((NoSuchPath, ChangedMeanwhile), match="gone"):
+            backend.read_part(gone, 0, 10)
+        assert list(backend.read_small([])) == []
 
     def test_odd_names_are_names(self, backend: Backend, fill: Fill) -> None:
         for number, name in enumerate(self.odd_names):

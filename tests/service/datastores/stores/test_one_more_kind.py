@@ -11,6 +11,7 @@ import pytest
 from datastores.backends import Backend
 from datastores.backends.interface import BackendConfig, ChangedMeanwhile, Credentials
 from datastores.backends.objects import PAGE, Draft, ObjectStore, Page, StoredObject
+from datastores.backends.remote import nothing_at
 from studio.lib.problems import UserError
 
 from .contract import BackendContract
@@ -63,6 +64,8 @@ class MemoryStore(ObjectStore):
         return self.objects[key][0] if key in self.objects else None
 
     async def _get(self, key: str, start: int, end: int, etag: str | None) -> bytes:
+        if key not in self.objects:
+            raise nothing_at(key)
         stored, content = self.objects[key]
         if etag not in {None, stored.etag}:
             raise ChangedMeanwhile("It was changed.")
