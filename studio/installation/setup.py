@@ -77,8 +77,10 @@ def _environment(parent: int) -> dict[str, str]:
     environment.pop("PYTHONHOME", None)
     for name, folder in {"UV_CACHE_DIR": "uv", "UV_PYTHON_INSTALL_DIR": "python", "npm_config_cache": "npm"}.items():
         environment.setdefault(name, str(cache / folder))
-    # Bytecode too, not beside the sources. The tests' many installations share what lies there.
+    # Bytecode too. The tests' many installations share what lies there. Who wants none beside the sources, as in most
+    # container images, gets none there; without any, each process would spend seconds on compiling all it imports.
     environment.setdefault("PYTHONPYCACHEPREFIX", str(cache / "bytecode"))
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     environment["UV_NO_PROGRESS"] = environment["npm_config_update_notifier"] = "1"
     # uv does not read pip's settings: a machine whose index is known to pip only would ask the public one.
     pip = _pip_settings()

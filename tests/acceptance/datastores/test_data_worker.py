@@ -1,5 +1,6 @@
 """The data worker as a process of its own: what waits is done once, whoever dies meanwhile, and ends when it should."""
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from datastores.models import DatasetVersion, Datastore, Profile
 from datastores.services.profiles import cancel_profile, request_profile
 from studio.workspaces.models import User
 from studio.workspaces.services import create_workspace
-from tests.support.stack import Stack
+from tests.support.stack import Stack, Worker
 from tests.support.tables import csv_version
 from tests.support.waiting import wait_for
 
@@ -45,19 +46,27 @@ def ended(profile: Profile) -> Profile | None:
     return profile if profile.finished_at else None
 
 
-def is_running(profile: Profile) -> bool:
-    profile.refresh_from_db()
-    return profile.status == "running" and bool(profile.stage)
-
-
 def wait_until_ended(profile: Profile) -> Profile:
     found = wait_for(lambda: ended(profile), what="the profile ends", timeout_s=PATIENCE_S)
     assert found is not None
     return found
 
 
-def readers_of(pid: int) -> list[psutil.Process]:
-    return [process for process in psutil.Process(pid).children(recursive=True) if process.is_running()]
+def readers_of(worker: Worker) -> list[psutil.Process]:
+    """The processes that read data for it: not the one that they are forked from, which is its child."""
+    found = []
+    for process in psutil.Process(worker.pid).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.ppid() != worker.pid and _lives(process):
+                found.append(process)
+    return found
+
+
+def wait_until_read(profile: Profile, worker: Worker) -> None:
+    """A profile is running from the moment that it is taken; its reader is forked a little later."""
+    wait_for(lambda: readers_of(worker), what="the reader is there", timeout_s=PATIENCE_S)
+    profile.refresh_from_db()
+    assert profile.status == "running", profile.reason
 
 
 def test_what_is_asked_for_is_listed_and_profiled(
@@ -83,11 +92,10 @@ def test_a_worker_that_is_killed_in_the_middle_costs_an_attempt_and_nothing_else
     stack = worker_stack(STUDIO_DATA_LEASE_S="8", STUDIO_SWEEP_INTERVAL_S="0.4")
     first = stack.data()
     profile, _ = request_profile(large, actor=None)
-    wait_for(lambda: is_running(profile), what="the profile runs", timeout_s=PATIENCE_S)
-    readers = readers_of(first.pid)
-    assert readers
+    wait_until_read(profile, first)
+    family = psutil.Process(first.pid).children(recursive=True)
     first.kill()
-    wait_for(lambda: not any(_lives(each) for each in readers), what="its readers end with it")
+    wait_for(lambda: not any(_lives(each) for each in family), what="its readers end with it")
     stack.control()
     stack.scheduler()
     stack.data()
@@ -102,12 +110,13 @@ def test_a_wish_to_end_it_is_heard_within_seconds_and_its_reader_goes(
 ) -> None:
     worker = worker_stack().data()
     profile, _ = request_profile(large, actor=None)
-    wait_for(lambda: is_running(profile), what="the profile runs", timeout_s=PATIENCE_S)
+    wait_until_read(profile, worker)
     cancel_profile(profile, actor=None)
-    wait_for(lambda: ended(profile), what="the profile ends", timeout_s=5)
+    wait_until_ended(profile)
+    # A wish that nobody heard would have left it to be completed.
     assert (profile.status, profile.reason) == ("cancelled", "Cancelled.")
     # The one that forks readers stays; what it forked is gone.
-    wait_for(lambda: len(readers_of(worker.pid)) <= 1, what="the reader ends", timeout_s=5)
+    wait_for(lambda: not readers_of(worker), what="the reader ends", timeout_s=PATIENCE_S)
 
 
 def test_a_stop_takes_seconds_and_hands_the_work_back(
@@ -115,10 +124,11 @@ def test_a_stop_takes_seconds_and_hands_the_work_back(
 ) -> None:
     worker = worker_stack().data()
     profile, _ = request_profile(large, actor=None)
-    wait_for(lambda: is_running(profile), what="the profile runs", timeout_s=PATIENCE_S)
+    wait_until_read(profile, worker)
     worker.process.terminate()
-    worker.process.wait(timeout=8)
+    worker.process.wait(timeout=PATIENCE_S)
     profile.refresh_from_db()
+    # One that waited for its work would have completed it.
     assert (profile.status, profile.attempts, profile.token) == ("queued", 0, None)
 
 

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -33,9 +34,15 @@ def checkout(tmp_path: Path) -> Path:
     return folder
 
 
-def set_up(checkout: Path, target: str = "up", **variables: str) -> "subprocess.CompletedProcess[str]":
-    inherited = {name: value for name, value in os.environ.items() if name not in {"STUDIO_HOME", "VIRTUAL_ENV"}}
-    command = [BASE_PYTHON, "studio/installation/setup.py", target, "--", "/bin/sh", "-c", "echo went on"]
+GO_ON = ("/bin/sh", "-c", "echo went on")
+
+
+def set_up(
+    checkout: Path, target: str = "up", *, then: Sequence[str] = GO_ON, **variables: str
+) -> "subprocess.CompletedProcess[str]":
+    own = {"STUDIO_HOME", "VIRTUAL_ENV", "PYTHONPYCACHEPREFIX"}
+    inherited = {name: value for name, value in os.environ.items() if name not in own}
+    command = [BASE_PYTHON, "studio/installation/setup.py", target, "--", *then]
     return subprocess.run(
         command, cwd=checkout, env=inherited | variables, capture_output=True, text=True, check=False, timeout=110
     )
@@ -50,6 +57,13 @@ def test_it_installs_once_and_mends_what_was_broken_off(checkout: Path) -> None:
     assert {path.name for path in checkout.iterdir()} >= {".venv", ".studio", "node_modules"}
 
     assert set_up(checkout).stdout == "went on\n", "a second time there is nothing to do"
+
+    # Each of the studio's processes would compile all that it imports. Beside the sources nothing is written.
+    (checkout / "imported.py").write_text("print('imported')")
+    importing = [BASE_PYTHON, "-c", "import imported"]
+    assert set_up(checkout, then=importing, PYTHONDONTWRITEBYTECODE="1").stdout == "imported\n"
+    (compiled,) = checkout.rglob("imported.*.pyc")
+    assert compiled.is_relative_to(checkout / ".studio")
 
     # Killed in the middle of the second try: no stamp, and half a package.
     (checkout / ".venv" / ".studio-stamp").unlink()
