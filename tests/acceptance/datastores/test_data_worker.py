@@ -18,7 +18,7 @@ from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LARGE_ROWS = 150_000
-PATIENCE_S = 90.0
+PATIENCE_S = 150.0  # a busy machine
 
 
 @pytest.fixture
