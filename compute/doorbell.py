@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from functools import partial
 
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 
 from compute.alive import alive_nodes
 from compute.models import Node
+from compute.states import Intake
 from studio.celery import app
 from studio.lib.on_commit import publish
 
@@ -53,16 +54,16 @@ def ring_on_commit(queued: Mapping[int, int]) -> None:
 
 
 def ring(queued: Mapping[int, int]) -> None:
-    """Send one message per job or per slot of the target's living nodes, whichever is fewer."""
-    slots = dict(
-        alive_nodes(Node.objects.filter(target_id__in=list(queued)))
-        .values_list("target_id")
-        .annotate(Sum("slots"))
-        .order_by()
-    )
+    """Send one message per job or per slot of the target's living nodes that take jobs, whichever is fewer."""
+    slots = dict(alive_nodes(open_nodes(list(queued))).values_list("target_id").annotate(Sum("slots")).order_by())
     for target_id, count in queued.items():
         for _ in range(min(count, slots.get(target_id, 0))):
             _send_ring(target_id)
+
+
+def open_nodes(target_ids: Collection[int]) -> QuerySet[Node]:
+    """Nodes of these targets that take new jobs, alive or not."""
+    return Node.objects.filter(target_id__in=target_ids, intake=Intake.OPEN, target__intake=Intake.OPEN)
 
 
 def _send_ring(target_id: int) -> None:

@@ -5,8 +5,8 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 
-from compute.spec import EnvironmentSpec, JobResult, JobSpec
-from compute.states import CheckStatus, JobStatus
+from compute.spec import EnvironmentSpec, Gpu, Gpus, JobResult, JobSpec
+from compute.states import CheckStatus, Intake, JobStatus, QuotaScope
 from datastores.models import Datastore
 from studio.lib.typed_json import DocumentField
 from studio.workspaces.models import NAME, Workspace
@@ -23,13 +23,18 @@ class LiveTargets(models.Manager["ComputeTarget"]):
 
 
 class ComputeTarget(models.Model):
-    """A place to run jobs. Without a workspace it is shared by all of them."""
+    """A place to run jobs: of its workspace (without one: of the studio), and of those that it is shared with."""
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, null=True, blank=True, related_name="targets")
     name = models.CharField(max_length=100, validators=[NAME])
     description = models.CharField(max_length=500, blank=True)
     kind = models.CharField(max_length=40, default="local")
     slots = models.PositiveSmallIntegerField(default=2)  # jobs at once on each node
+    intake = models.CharField(max_length=20, choices=Intake, default=Intake.OPEN)
+    shared_with_all = models.BooleanField(default=False)
+    shared_with: "models.ManyToManyField[Workspace, models.Model]" = models.ManyToManyField(
+        Workspace, related_name="shared_targets", blank=True
+    )
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     deleted_at = models.DateTimeField(null=True, blank=True)  # its jobs stay, and go on naming it
@@ -67,6 +72,12 @@ class Node(models.Model):
     hostname = models.CharField(max_length=200)
     pid = models.PositiveIntegerField()
     slots = models.PositiveSmallIntegerField()
+    intake = models.CharField(max_length=20, choices=Intake, default=Intake.OPEN)
+    # What it has to give to the jobs that ask for some of it. Null: nobody knows.
+    cpus = models.FloatField(null=True, blank=True)
+    memory_bytes = models.PositiveBigIntegerField(null=True, blank=True)
+    gpus = DocumentField(Gpus, null=True, blank=True)
+    machine = models.CharField(max_length=100, blank=True)  # nodes with an equal one share its devices
     started_at = models.DateTimeField()
     heartbeat_at = models.DateTimeField()
     stopped_at = models.DateTimeField(null=True, blank=True)  # it said goodbye
@@ -76,9 +87,15 @@ class Node(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["target", "name"], name="one_node_of_a_name"),
         ]
+        indexes: ClassVar = [models.Index(fields=["machine"], name="node_by_machine")]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def devices(self) -> list[Gpu]:
+        """The GPUs that it gives out."""
+        return list(self.gpus.devices) if self.gpus else []
 
 
 class Environment(models.Model):
@@ -120,6 +137,15 @@ class Job(models.Model):
     spec = DocumentField(JobSpec)
     status = models.CharField(max_length=20, choices=JobStatus, default=JobStatus.QUEUED)
     priority = models.SmallIntegerField(default=0)  # higher first
+    # Who waits for it: their jobs take turns with those of others. Its index is `job_active`, for what runs.
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
+    )
+    # What it asks for, as its specification says, where the claim can read it.
+    cpus = models.FloatField(null=True, blank=True)
+    memory_bytes = models.PositiveBigIntegerField(null=True, blank=True)
+    gpus = models.PositiveSmallIntegerField(default=0)
+    lane = models.BigIntegerField(default=0)  # jobs of one target and lane are alike for the queue: only age counts
     created_at = models.DateTimeField(auto_now_add=True)
     queued_at = models.DateTimeField()
     not_before = models.DateTimeField(null=True, blank=True)  # queued, but another attempt has to wait until then
@@ -135,6 +161,7 @@ class Job(models.Model):
     lease_token = models.UUIDField(null=True, blank=True)
     lease_node = models.ForeignKey(Node, on_delete=models.SET_NULL, null=True, blank=True, related_name="jobs")
     lease_expires_at = models.DateTimeField(null=True, blank=True)
+    lease_gpus = models.TextField(blank=True)  # keys of the devices that it was given, separated by commas
     exit_code = models.IntegerField(null=True, blank=True)  # negative: ended by that signal
     reason = models.TextField(blank=True)  # why it failed or was cancelled, in words
     result = DocumentField(JobResult, null=True, blank=True)
@@ -142,9 +169,13 @@ class Job(models.Model):
     class Meta:
         indexes: ClassVar = [
             models.Index(
-                fields=["target", "-priority", "queued_at", "id"],
-                condition=models.Q(status="queued"),
-                name="job_queue",
+                fields=["target", "lane", "queued_at", "id"], condition=models.Q(status="queued"), name="job_lanes"
+            ),
+            # No more rows than there are slots.
+            models.Index(
+                fields=["workspace", "requested_by"],
+                condition=models.Q(status__in=["preparing", "running"]),
+                name="job_active",
             ),
             models.Index(fields=["target", "status"], name="job_by_target"),
             # Only a job that is prepared or runs has a lease, so this stays small however much is over.
@@ -158,12 +189,96 @@ class Job(models.Model):
         return f"job {self.pk}: {self.title}"
 
 
+class Turn(models.Model):
+    """When a person was last served on a target while others waited too: who waits longest for a turn is next."""
+
+    target = models.ForeignKey(ComputeTarget, on_delete=models.CASCADE, related_name="+", db_index=False)
+    person = models.BigIntegerField()  # a user's key; 0 for jobs of nobody
+    served_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["target", "person"], name="one_turn_of_a_person"),
+        ]
+
+    def __str__(self) -> str:
+        return f"turn of {self.person} on {self.target_id}"
+
+
+class Quota(models.Model):
+    """A limit that an administrator set on what a workspace, or a person in it, may use of the studio's compute."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="quotas")
+    scope = models.CharField(max_length=20, choices=QuotaScope, default=QuotaScope.WORKSPACE)
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True, related_name="+"
+    )
+    # Null: no limit.
+    running_steps = models.PositiveIntegerField(null=True, blank=True)
+    queued_steps = models.PositiveIntegerField(null=True, blank=True)  # submitted, and not begun
+    cpu_hours = models.PositiveIntegerField(null=True, blank=True)  # of a calendar month, UTC
+    storage_bytes = models.PositiveBigIntegerField(null=True, blank=True)
+    set_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    set_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering: ClassVar = ["workspace", "scope", "id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["workspace", "scope"], condition=models.Q(person=None), name="one_quota_of_a_scope"
+            ),
+            models.UniqueConstraint(fields=["workspace", "person"], name="one_quota_of_a_person"),
+            models.CheckConstraint(
+                condition=models.Q(scope="person", person__isnull=False)
+                | (~models.Q(scope="person") & models.Q(person=None)),
+                name="quota_names_its_person",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"quota {self.pk} of {self.workspace_id}"
+
+
+class CpuUse(models.Model):
+    """What somebody's attempts took in a month: the CPUs they asked for (one, where they asked for none) times time."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+", db_index=False)
+    month = models.DateField()  # its first day, UTC
+    person = models.BigIntegerField()  # a user's key; 0 for jobs of nobody
+    cpu_seconds = models.FloatField(default=0)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["workspace", "month", "person"], name="one_cpu_use_of_a_month"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.cpu_seconds:.0f} CPU seconds of {self.person} in {self.workspace_id}"
+
+
+class StorageUse(models.Model):
+    """What somebody's completed steps wrote into the studio's own datastores."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+", db_index=False)
+    person = models.BigIntegerField()  # a user's key; 0 for jobs of nobody
+    size_bytes = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["workspace", "person"], name="one_storage_use_of_a_person"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.size_bytes} bytes of {self.person} in {self.workspace_id}"
+
+
 class Attempt(models.Model):
     """One try at a job, with a log of its own."""
 
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="attempts")
     number = models.PositiveSmallIntegerField()
     node_name = models.CharField(max_length=200)
+    gpus = models.TextField(blank=True)  # ids of the devices that it was given, separated by commas
     claimed_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True, blank=True)  # of the process
     finished_at = models.DateTimeField(null=True, blank=True)

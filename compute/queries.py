@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from compute.alive import alive_nodes
 from compute.models import ComputeTarget, Job, Node
+from compute.sharing import targets_seen_by
 from compute.states import ACTIVE, TERMINAL, JobStatus
 from studio.workspaces.models import Workspace
 
@@ -79,10 +80,7 @@ class TargetRow:
     nodes: list[NodeRow]
     slots_in_use: int
     queue_length: int
-
-    @property
-    def is_shared(self) -> bool:
-        return self.target.workspace_id is None
+    is_shared: bool  # with the workspace that looks at it, whose own it is not
 
     @property
     def nodes_alive(self) -> int:
@@ -153,8 +151,8 @@ class Queue:
 
 
 def targets_of(workspace: Workspace) -> QuerySet[ComputeTarget]:
-    """The workspace's own targets and the shared ones."""
-    return ComputeTarget.objects.filter(Q(workspace=workspace) | Q(workspace=None))
+    """The workspace's own targets and those that an administrator shares with it."""
+    return targets_seen_by(workspace)
 
 
 def target_of(workspace: Workspace, target_id: int) -> ComputeTarget:
@@ -165,8 +163,8 @@ def target_of(workspace: Workspace, target_id: int) -> ComputeTarget:
     return target
 
 
-def target_rows(targets: Iterable[ComputeTarget]) -> list[TargetRow]:
-    """Each target with its nodes and counts, in four queries however many there are."""
+def target_rows(targets: Iterable[ComputeTarget], workspace: Workspace) -> list[TargetRow]:
+    """As a page of `workspace` shows them, each with its nodes and counts, in four queries however many there are."""
     listed = list(targets)
     ids = [target.pk for target in listed]
     nodes: dict[int, list[NodeRow]] = {pk: [] for pk in ids}
@@ -183,6 +181,7 @@ def target_rows(targets: Iterable[ComputeTarget]) -> list[TargetRow]:
             nodes=sorted(nodes[target.pk], key=lambda row: (not row.is_alive, row.name)),
             slots_in_use=active.get(target.pk, 0),
             queue_length=queued.get(target.pk, 0),
+            is_shared=target.workspace_id != workspace.pk,
         )
         for target in listed
     ]

@@ -89,6 +89,37 @@ class Limits(BaseModel):
     log_bytes: int | None = None
 
 
+class Resources(BaseModel):
+    """What a job asks of the one node that runs it. What is absent is not set aside: the job takes a slot alone."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cpus: float | None = None
+    memory_bytes: int | None = None
+    gpus: int = 0
+
+    @property
+    def is_empty(self) -> bool:
+        return self.cpus is None and self.memory_bytes is None and not self.gpus
+
+
+class Gpu(BaseModel):
+    """A device of a node: `id` is what CUDA_VISIBLE_DEVICES takes, `key` names it for every node of the machine."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    key: str
+    name: str = ""
+    memory_bytes: int | None = None
+
+
+class Gpus(Document):
+    """The devices that a node may give out."""
+
+    devices: list[Gpu] = Field(default_factory=list)
+
+
 class JobSpec(Document):
     """Everything that a node needs to run a job.
 
@@ -105,6 +136,7 @@ class JobSpec(Document):
     timeout_s: float | None = None
     retry: Retry = Field(default_factory=Retry)
     limits: Limits = Field(default_factory=Limits)
+    resources: Resources = Field(default_factory=Resources)
 
 
 class OutputRecord(BaseModel):

@@ -14,6 +14,22 @@ class JobStatus(TextChoices):
     CANCELLED = "cancelled", "Cancelled"  # on request; nothing of it runs any more
 
 
+class Intake(TextChoices):
+    """Whether a target, or a node of it, takes new jobs. What runs goes on in any case."""
+
+    OPEN = "open", "Open"
+    PAUSED = "paused", "Paused"  # nothing new starts; nodes stay
+    DRAINING = "draining", "Draining"  # nothing new starts; nodes of a pool leave once they are idle
+
+
+class QuotaScope(TextChoices):
+    """Whom a quota holds to its limits."""
+
+    WORKSPACE = "workspace", "The workspace as a whole"
+    EACH = "each", "Each person in the workspace"
+    PERSON = "person", "One person in the workspace"  # in place of what holds for each
+
+
 class CheckStatus(TextChoices):
     QUEUED = "queued", "Waiting"  # no node has taken it yet
     RUNNING = "running", "Testing"  # a node tries the connection

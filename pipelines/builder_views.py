@@ -9,7 +9,8 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from compute.models import ComputeTarget, Environment
+from compute.models import Environment
+from compute.queries import targets_of
 from datastores.backends import store_class
 from datastores.models import DatasetVersion, Datastore
 from pipelines.catalogue import kind_of_definition, visible
@@ -116,7 +117,7 @@ def _catalogue(workspace: Workspace) -> dict[str, Any]:
         # One of the workspace stands before a shared one of that name.
         if row.workspace_id or row.name not in own:
             _add_version(environments.setdefault(row.name, {"name": row.name, "versions": []}), row.version)
-    targets = visible(ComputeTarget.objects.all(), workspace).order_by("name").values_list("name", flat=True)
+    targets = targets_of(workspace).order_by("name").values_list("name", flat=True)
     return {
         "datasets": list(datasets.values()),
         "environments": list(environments.values()),

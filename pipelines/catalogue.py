@@ -1,12 +1,14 @@
 """What exists in a workspace, as far as a definition speaks of it."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.db.models.fields.json import KeyTextTransform
 
 from compute.models import ComputeTarget, Environment
+from compute.queries import targets_of
 from datastores import snapshots
 from datastores.backends import store_class
 from datastores.models import Dataset, DatasetVersion, Datastore, Snapshot
@@ -28,13 +30,13 @@ def catalogue_for(workspace: Workspace, definition: PipelineDefinition) -> Catal
         datastores={name: _facts(kind) for name, kind, _is_default in stores},
         default_datastore=next((name for name, _kind, is_default in stores if is_default), None),
         environments=_environments(workspace),
-        computes=frozenset(visible(ComputeTarget.objects.all(), workspace).values_list("name", flat=True)),
+        computes=frozenset(targets_of(workspace).values_list("name", flat=True)),
         sources=_sources(workspace, definition),
     )
 
 
 def visible(rows: "QuerySet[Any]", workspace: Workspace) -> "QuerySet[Any]":
-    """Of environments or targets, those of the workspace and those that are shared by all."""
+    """Of environments, those of the workspace and those that come with the studio."""
     return rows.filter(Q(workspace=workspace) | Q(workspace=None))
 
 
@@ -50,7 +52,7 @@ class Bound:
 
 def bind(workspace: Workspace, definition: PipelineDefinition) -> Bound:
     """For a definition that was found good. What belongs to the workspace goes before what is shared."""
-    targets = {target.name: target for target in _shared_first(ComputeTarget.objects.all(), workspace)}
+    targets = {target.name: target for target in sorted(targets_of(workspace), key=partial(_closeness, workspace))}
     stores: dict[str | None, Datastore] = {}
     for store in Datastore.objects.filter(workspace=workspace).defer("credentials"):
         stores[store.name] = store
@@ -140,8 +142,9 @@ def _bound_environments(workspace: Workspace, definition: PipelineDefinition) ->
     return bound
 
 
-def _shared_first(rows: "QuerySet[Any]", workspace: Workspace) -> list[Any]:
-    return sorted(visible(rows, workspace), key=lambda row: row.workspace_id is not None)
+def _closeness(workspace: Workspace, target: ComputeTarget) -> tuple[bool, bool, int]:
+    """The closest last: a workspace's own, then what was shared with it by name, then what all may use."""
+    return target.workspace_id == workspace.pk, not target.shared_with_all, -target.pk
 
 
 def _registered_names(definition: PipelineDefinition) -> set[str]:

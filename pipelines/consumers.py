@@ -19,9 +19,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404
 
 from compute.logs.reading import total_lines
-from compute.models import ComputeTarget
+from compute.queries import targets_of
 from pipelines import queries
-from pipelines.catalogue import visible
 from pipelines.models import StepRun
 from studio.workspaces.access import Access, authorise
 from studio.workspaces.models import Membership, User
@@ -272,8 +271,8 @@ class LiveConsumer(WorkspaceConsumer):
                 groups[each] = f"workspace.{self.access.workspace.pk}"
             else:
                 raise BadMessageError('There are "runs", "pipelines", "compute:ID" and "profile:ID" to watch.')
-        asked = ComputeTarget.objects.filter(pk__in=targets.values())
-        there = set(visible(asked, self.access.workspace).values_list("pk", flat=True)) if targets else set()
+        asked = targets_of(self.access.workspace).filter(pk__in=targets.values())
+        there = set(asked.values_list("pk", flat=True)) if targets else set()
         if not set(targets.values()) <= there:
             raise BadMessageError("There is no such compute target in this workspace.")
         return groups | {each: f"compute.{number}" for each, number in targets.items()}

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
-from compute.spec import InputMode, Limits, OutputMode, Retry
+from compute.spec import InputMode, Limits, OutputMode, Resources, Retry
 from studio.lib.typed_json import Document
 
 ParameterType = Literal["string", "integer", "number", "boolean"]
@@ -98,6 +98,7 @@ class PythonScriptStep(Part):
     timeout_s: FiniteFloat | None = None
     retry: Retry = Field(default_factory=Retry)
     limits: Limits = Field(default_factory=Limits)
+    resources: Resources = Field(default_factory=Resources)  # what it asks of its node; a slot, where nothing is said
 
     @model_validator(mode="before")
     @classmethod

@@ -101,6 +101,7 @@ class Run(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
     reason = models.TextField(blank=True)  # why it failed or was cancelled, in words
+    priority = models.SmallIntegerField(default=0)  # of its steps in the queue: higher first
     last_event = models.PositiveIntegerField(default=0)  # number of the newest RunEvent
     steps_total = models.PositiveIntegerField(default=0)
     steps_done = models.PositiveIntegerField(default=0)  # steps in a terminal state

@@ -150,6 +150,10 @@ CELERY_BEAT_SCHEDULE = {
 # How long a node may be silent before its jobs are run again, and how often it says that it lives.
 NODE_LEASE_S = env.float("STUDIO_NODE_LEASE_S", default=15.0)
 NODE_HEARTBEAT_S = env.float("STUDIO_NODE_HEARTBEAT_S", default=3.0)
+# A job that has waited for so long because nothing is large enough at once makes a node keep room for it.
+HOLD_BACK_AFTER_S = env.float("STUDIO_HOLD_BACK_AFTER_S", default=60.0)
+# The GPUs that a node gives out, as CUDA_VISIBLE_DEVICES names them; empty for none. Unset: those of nvidia-smi.
+NODE_GPUS: list[str] | None = env.list("STUDIO_NODE_GPUS") if "STUDIO_NODE_GPUS" in env.ENVIRON else None
 # The same for the worker that lists and profiles data.
 DATA_LEASE_S = env.float("STUDIO_DATA_LEASE_S", default=20.0)
 # Between SIGTERM and SIGKILL when a step is cancelled.

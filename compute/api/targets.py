@@ -4,7 +4,6 @@ from typing import Any
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
-from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -12,8 +11,10 @@ from compute import queries
 from compute.models import ComputeTarget
 from compute.services import change_target, create_target, delete_target
 from compute.services.targets import MAX_SLOTS
+from compute.sharing import require_own
 from studio.lib.pagination import Pages
 from studio.workspaces.access import WorkspaceAPIView
+from studio.workspaces.models import Workspace
 from studio.workspaces.permissions import Permission
 
 
@@ -59,7 +60,8 @@ class TargetsView(WorkspaceAPIView):
         """The workspace's own targets and the shared ones, a page at a time."""
         pages = Pages()
         page = pages.paginate_queryset(queries.targets_of(self.access.workspace), request, view=self)
-        return pages.get_paginated_response([TargetSerializer(row).data for row in queries.target_rows(page or [])])
+        rows = queries.target_rows(page or [], self.access.workspace)
+        return pages.get_paginated_response([TargetSerializer(row).data for row in rows])
 
     @extend_schema(request=NewTargetSerializer, responses={201: TargetSerializer})
     def post(self, request: Request, slug: str) -> Response:
@@ -67,7 +69,7 @@ class TargetsView(WorkspaceAPIView):
         wanted = NewTargetSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
         target = create_target(workspace=self.access.workspace, created_by=self.access.user, **wanted.validated_data)
-        return Response(_target_json(target), status=status.HTTP_201_CREATED)
+        return Response(_target_json(target, self.access.workspace), status=status.HTTP_201_CREATED)
 
 
 class TargetView(WorkspaceAPIView):
@@ -76,7 +78,7 @@ class TargetView(WorkspaceAPIView):
     @extend_schema(responses=TargetSerializer)
     def get(self, request: Request, slug: str, target_id: int) -> Response:
         """A target with its nodes."""
-        return Response(_target_json(queries.target_of(self.access.workspace, target_id)))
+        return Response(self._json(queries.target_of(self.access.workspace, target_id)))
 
     @extend_schema(request=ChangeTargetSerializer, responses=TargetSerializer)
     def patch(self, request: Request, slug: str, target_id: int) -> Response:
@@ -86,7 +88,7 @@ class TargetView(WorkspaceAPIView):
         wanted.is_valid(raise_exception=True)
         current = {"slots": target.slots, "description": target.description}
         change_target(target, changed_by=self.access.user, **current | wanted.validated_data)
-        return Response(_target_json(target))
+        return Response(self._json(target))
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, slug: str, target_id: int) -> Response:
@@ -96,10 +98,12 @@ class TargetView(WorkspaceAPIView):
 
     def _own(self, target_id: int) -> ComputeTarget:
         target = queries.target_of(self.access.workspace, target_id)
-        if target.workspace_id is None:
-            raise PermissionDenied("This target is shared by every workspace: only an administrator changes it.")
+        require_own(self.access, target)
         return target
 
+    def _json(self, target: ComputeTarget) -> Any:
+        return _target_json(target, self.access.workspace)
 
-def _target_json(target: ComputeTarget) -> Any:
-    return TargetSerializer(queries.target_rows([target])[0]).data
+
+def _target_json(target: ComputeTarget, workspace: Workspace) -> Any:
+    return TargetSerializer(queries.target_rows([target], workspace)[0]).data

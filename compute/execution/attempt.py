@@ -12,6 +12,7 @@ from compute.data.attempt import AttemptData
 from compute.data.desk import Desk
 from compute.database import patiently
 from compute.environments.building import BuiltEnvironment, make_ready
+from compute.execution.devices import devices_visible, thread_hints
 from compute.execution.folders import AttemptFolders
 from compute.execution.handle import Handle, InterruptedByWish, Wish
 from compute.execution.processes import MARKER
@@ -130,7 +131,10 @@ class Attempt:
             "PYTHONIOENCODING": "utf-8",
             "PIP_REQUIRE_VIRTUALENV": "1",
             "VIRTUAL_ENV": str(environment.folder),
+            **thread_hints(self.lease.spec.resources),
             **self.lease.spec.environment_variables,
+            # Nobody gives themselves a device: another step may have it.
+            **devices_visible(self.lease.gpus),
             MARKER: self.handle.marker,
         }
 

@@ -21,6 +21,7 @@ from compute.execution import processes
 from compute.execution.supervision import awaited, spawn
 from compute.models import ComputeTarget, Job, Node
 from compute.node import context as node_context
+from compute.node.capacity import NodeCapacity
 from compute.node.context import NodeContext
 from compute.node.keeper import Fence, Janitor, Keeper
 from compute.services.nodes import hand_back_inherited, inherited_jobs, register, say_goodbye
@@ -29,10 +30,10 @@ from studio.celery import app
 logger = logging.getLogger(__name__)
 
 
-def serve(target: ComputeTarget, *, name: str, slots: int) -> None:
+def serve(target: ComputeTarget, *, name: str, slots: int, capacity: NodeCapacity) -> None:
     """Be a node of `target` until a signal says stop. Raises UserError where a node of that name lives already."""
     with _stopping_on_signals():
-        node = patiently(lambda: register(target=target, name=name, slots=slots))
+        node = patiently(lambda: register(target=target, name=name, slots=slots, capacity=capacity))
         context = node_context.current = NodeContext(node)
         keeper, fence, janitor = Keeper(context), Fence(context), Janitor(context)
         try:

@@ -1,7 +1,6 @@
 """The pages of compute targets."""
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -12,6 +11,7 @@ from compute.models import ComputeTarget
 from compute.pages.forms import add_problems, status_of
 from compute.pages.target_forms import ChangeTargetForm, TargetForm
 from compute.services import change_target, create_target, delete_target
+from compute.sharing import may_change, require_own
 from studio.lib.problems import UserError
 from studio.workspaces.access import WorkspaceRequest, workspace_page
 from studio.workspaces.permissions import Permission
@@ -23,7 +23,7 @@ _PAGE_SIZE = 50
 @workspace_page(Permission.VIEW)
 def target_list(request: WorkspaceRequest) -> HttpResponse:
     page = Paginator(queries.targets_of(request.access.workspace), _PAGE_SIZE).get_page(request.GET.get("page"))
-    context = {"page_obj": page, "rows": queries.target_rows(page.object_list)}
+    context = {"page_obj": page, "rows": queries.target_rows(page.object_list, request.access.workspace)}
     return render(request, _page_or_part(request, "compute/list"), context)
 
 
@@ -48,11 +48,11 @@ def target_detail(request: WorkspaceRequest, target_id: int) -> HttpResponse:
     workspace = request.access.workspace
     target = queries.target_of(workspace, target_id)
     context = {
-        "row": queries.target_rows([target])[0],
+        "row": queries.target_rows([target], workspace)[0],
         "running": queries.running_jobs(target, workspace),
         "queue": queries.queue(target, workspace, page=_page_number(request)),
         "finished": queries.finished_jobs(target, workspace),
-        "may_change": _may_change(request, target),
+        "may_change": may_change(request.access, target),
     }
     return render(request, _page_or_part(request, "compute/detail"), context)
 
@@ -90,13 +90,8 @@ def target_delete(request: WorkspaceRequest, target_id: int) -> HttpResponse:
 
 def _own_target(request: WorkspaceRequest, target_id: int) -> ComputeTarget:
     target = queries.target_of(request.access.workspace, target_id)
-    if target.workspace_id is None:
-        raise PermissionDenied("This target is shared by every workspace: only an administrator changes it.")
+    require_own(request.access, target)
     return target
-
-
-def _may_change(request: WorkspaceRequest, target: ComputeTarget) -> bool:
-    return target.workspace_id is not None and request.access.may(Permission.MANAGE_COMPUTE)
 
 
 def _page_or_part(request: WorkspaceRequest, name: str) -> str:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from compute import doorbell
 from compute.listener import JobChange, tell
 from compute.models import Job
+from compute.queueing import NOBODY, lane_of
 from compute.spec import JobSpec
 from compute.states import ACTIVE, TERMINAL, TRANSITIONS, JobStatus
 from studio.lib.transitions import transition
@@ -18,13 +19,17 @@ from studio.lib.transitions import transition
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewJob:
-    """A job to be queued. `owner` comes back with every change of it."""
+    """A job to be queued. `owner` comes back with every change of it.
+
+    `requested_by_id` is the person who waits for it: the queue is fair between people.
+    """
 
     workspace_id: int
     target_id: int
     owner: str
     title: str
     spec: JobSpec
+    requested_by_id: int | None = None
     priority: int = 0
 
 
@@ -44,6 +49,11 @@ def create_jobs(new_jobs: Sequence[NewJob]) -> list[Job]:
             title=new.title[:200],
             spec=new.spec,
             priority=new.priority,
+            requested_by_id=new.requested_by_id,
+            cpus=new.spec.resources.cpus,
+            memory_bytes=new.spec.resources.memory_bytes,
+            gpus=new.spec.resources.gpus,
+            lane=_lane(new),
             max_attempts=new.spec.retry.max_attempts,
             max_node_losses=new.spec.retry.max_node_losses,
             queued_at=now,
@@ -52,6 +62,15 @@ def create_jobs(new_jobs: Sequence[NewJob]) -> list[Job]:
     )
     doorbell.ring_on_commit(Counter(new.target_id for new in new_jobs))
     return jobs
+
+
+def _lane(new: NewJob) -> int:
+    return lane_of(
+        workspace_id=new.workspace_id,
+        person=new.requested_by_id or NOBODY,
+        priority=new.priority,
+        request=new.spec.resources,
+    )
 
 
 def request_cancel(job_ids: Sequence[int]) -> int:

@@ -19,30 +19,20 @@ from compute import doorbell
 from compute.listener import JobChange, tell
 from compute.models import LOG_ARCHIVE_BYTES, Attempt, Job, Node
 from compute.retrying import Failure, may_follow, wait_s
-from compute.spec import JobResult, JobSpec
+from compute.services.queue import choose, request_of
+from compute.spec import JobResult, JobSpec, Resources
 from compute.states import ACTIVE, TRANSITIONS, JobStatus
 from studio.lib.on_commit import enqueue_on_commit
-from studio.lib.statements import now_sql, read_rows, update_where
+from studio.lib.statements import update_where
 from studio.lib.transitions import sources_of, transition
 
-# The jobs that may be claimed, best first. Answered by the index `job_queue`.
-_IN_QUEUE = (
-    "target_id = %s AND status = %s AND cancel_requested_at IS NULL AND (not_before IS NULL OR not_before <= {now})"
-    " ORDER BY priority DESC, queued_at, id"
-)
-_CLAIM_FIELDS = (
-    "id",
-    "workspace",
-    "target",
-    "owner",
-    "title",
-    "spec",
-    "started_at",
-    "attempt_number",
-    "max_attempts",
-    "failures",
-)
-NO_LEASE: dict[str, Any] = {"lease_token": None, "lease_node": None, "lease_expires_at": None}
+NO_LEASE: dict[str, Any] = {
+    "lease_token": None,
+    "lease_node": None,
+    "lease_expires_at": None,
+    "lease_gpus": "",
+}
+_MOST_RINGS = 8  # for what one job frees; the sweep rings for the rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +50,7 @@ class Lease:
     spec: JobSpec
     failures: int
     max_attempts: int
+    gpus: tuple[str, ...] = ()  # ids of the devices that are its own until it ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,19 +65,18 @@ class Outcome:
 
 
 def claim(node: Node) -> Lease | None:
-    """Take the best queued job of the node's target, or None where there is none."""
-    if not read_rows(Job, ["id"], f"{_in_queue()} LIMIT 1", [node.target_id, JobStatus.QUEUED.value]):
+    """Take the best queued job of the node's target that fits into what the node has free, or None."""
+    if choose(node, hold=False) is None:
         return None  # looked up without the write lock: most rings find nothing
     with transaction.atomic():
         return _claim(node)
 
 
 def _claim(node: Node) -> Lease | None:
-    skip = " FOR UPDATE SKIP LOCKED" if connection.features.has_select_for_update else ""
-    rows = read_rows(Job, _CLAIM_FIELDS, f"{_in_queue()} LIMIT 1{skip}", [node.target_id, JobStatus.QUEUED.value])
-    if not rows:
+    chosen = choose(node, hold=True)
+    if chosen is None:
         return None
-    job = rows[0]
+    job = chosen.job
     now, token, number = timezone.now(), uuid.uuid4(), job.attempt_number + 1
     moved = transition(
         Job.objects.filter(pk=job.pk, status=JobStatus.QUEUED, cancel_requested_at=None),
@@ -97,13 +87,17 @@ def _claim(node: Node) -> Lease | None:
         lease_token=token,
         lease_node_id=node.pk,
         lease_expires_at=Now() + timedelta(seconds=settings.NODE_LEASE_S),
+        lease_gpus=",".join(gpu.key for gpu in chosen.gpus),
         not_before=None,
         exit_code=None,
         reason="",
     )
     if not moved:
         return None
-    attempt = Attempt.objects.create(job_id=job.pk, number=number, node_name=node.name, claimed_at=now)
+    gpus = tuple(gpu.id for gpu in chosen.gpus)
+    attempt = Attempt.objects.create(
+        job_id=job.pk, number=number, node_name=node.name, gpus=",".join(gpus), claimed_at=now
+    )
     tell([JobChange(job.pk, job.owner, JobStatus.PREPARING, now, number)])
     doorbell.target_changed_on_commit([node.target_id])
     return Lease(
@@ -118,11 +112,8 @@ def _claim(node: Node) -> Lease | None:
         spec=job.spec,
         failures=job.failures,
         max_attempts=job.max_attempts,
+        gpus=gpus,
     )
-
-
-def _in_queue() -> str:
-    return _IN_QUEUE.format(now=now_sql())
 
 
 def start(lease: Lease, at: datetime) -> bool:
@@ -167,18 +158,22 @@ def _close(lease: Lease, outcome: Outcome, now: datetime) -> bool:
         if failures < lease.max_attempts and may_follow(retry, outcome.failure, exit_code=outcome.exit_code):
             status, waits_s = JobStatus.QUEUED, wait_s(retry, failures)
             reason = f"{reason} {_of_another_attempt(failures + 1, lease.max_attempts, waits_s)}"
+    rings = _rings_for_what_is_freed(lease.target_id, lease.spec.resources)
     if status == JobStatus.QUEUED:
         # Somebody may have asked for its end meanwhile: it must not start again.
         if Job.objects.filter(pk=lease.job_id, cancel_requested_at__isnull=False).exists():
             status, reason = JobStatus.CANCELLED, "Cancelled."
         else:
             changes["queued_at"] = now
-            if not waits_s:  # else the sweep rings when it is due
-                doorbell.ring_on_commit({lease.target_id: 1})
+            # The later it may begin, the further back it stands; what is due now is rung for, the rest by the sweep.
+            changes["queued_at"] = now + timedelta(seconds=waits_s)
+            rings += 0 if waits_s else 1
     if status != JobStatus.QUEUED:
         changes |= {"finished_at": now, "result": outcome.result}
     if not _move(lease, status, reason=reason, **changes):
         return False
+    if rings:
+        doorbell.ring_on_commit({lease.target_id: rings})
     if status == JobStatus.QUEUED and waits_s:
         Job.objects.filter(pk=lease.job_id).update(not_before=Now() + timedelta(seconds=waits_s))
     tell([JobChange(lease.job_id, lease.owner, status, now, lease.attempt, outcome.exit_code, reason, outcome.result)])
@@ -188,6 +183,13 @@ def _close(lease: Lease, outcome: Outcome, now: datetime) -> bool:
 def _of_another_attempt(number: int, of: int, waits_s: float) -> str:
     when = f"in {waits_s:g} s" if waits_s else "at once"
     return f"It is tried again {when}: attempt {number} of {of}."
+
+
+def _rings_for_what_is_freed(target_id: int, resources: Resources) -> int:
+    """Where one large job ends, several small ones may begin, on slots that had nothing to do."""
+    if resources.is_empty:
+        return 0
+    return Job.objects.filter(target=target_id, status=JobStatus.QUEUED)[:_MOST_RINGS].count()
 
 
 def _move(lease: Lease, to: JobStatus, **changes: Any) -> bool:
@@ -237,8 +239,11 @@ def lose(job: Job, what: str) -> bool:
             finished_at=now, reason=reason, log_complete=True
         )
         tell([JobChange(job.pk, job_now.owner, status, now, job_now.attempt_number, None, reason)])
+        rings = _rings_for_what_is_freed(job_now.target_id, request_of(job_now))
         if status == JobStatus.QUEUED:
-            doorbell.ring_on_commit({job_now.target_id: 1})
+            rings += 1
+        if rings:
+            doorbell.ring_on_commit({job_now.target_id: rings})
         doorbell.target_changed_on_commit([job_now.target_id])
         transaction.on_commit(partial(_log_ended, job.pk, job_now.attempt_number), robust=True)
     return True

@@ -14,13 +14,17 @@ from django.utils import timezone
 from compute import doorbell
 from compute.alive import alive_nodes
 from compute.models import ComputeTarget, Job, Node
+from compute.node.capacity import NodeCapacity
 from compute.services.leases import lose
+from compute.spec import Gpus
 from compute.states import ACTIVE
 from studio.lib.problems import UserError
 
 
-def register(*, target: ComputeTarget, name: str, slots: int) -> Node:
-    """This process serves `target` as node `name` from now on, a new incarnation of it.
+def register(*, target: ComputeTarget, name: str, slots: int, capacity: NodeCapacity) -> Node:
+    """This process serves `target` as node `name` from now on, a new incarnation of it, and has `capacity` to give.
+
+    A node that was paused or drained stays so: whoever did that says when it is over.
 
     Raises UserError while another live process does.
     """
@@ -35,6 +39,8 @@ def register(*, target: ComputeTarget, name: str, slots: int) -> Node:
         node = node or Node(target=target, name=name)
         node.incarnation = uuid.uuid4()
         node.hostname, node.pid, node.slots = hostname, os.getpid(), slots
+        node.cpus, node.memory_bytes, node.machine = capacity.cpus, capacity.memory_bytes, capacity.machine
+        node.gpus = Gpus(devices=capacity.gpus)
         node.started_at = node.heartbeat_at = timezone.now()
         node.stopped_at = None
         node.save()

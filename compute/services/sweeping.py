@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from compute import doorbell
 from compute.alive import alive_nodes
-from compute.models import LOG_ARCHIVE_BYTES, Attempt, Job, Node
+from compute.models import LOG_ARCHIVE_BYTES, Attempt, Job
 from compute.services.checks import end_unheard
 from compute.services.jobs import cancel_asked_but_queued
 from compute.services.leases import expired, lose
@@ -57,10 +57,7 @@ def ring_again() -> None:
     if not waiting:
         return
     slots = dict(
-        alive_nodes(Node.objects.filter(target_id__in=waiting))
-        .values_list("target_id")
-        .annotate(Sum("slots"))
-        .order_by()
+        alive_nodes(doorbell.open_nodes(list(waiting))).values_list("target_id").annotate(Sum("slots")).order_by()
     )
     busy = dict(
         Job.objects.filter(status__in=ACTIVE, target_id__in=waiting)

@@ -5,10 +5,10 @@ import sys
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from compute.models import ComputeTarget, Environment, Job
+from compute.sharing import targets_seen_by
 from compute.spec import EnvironmentSpec
 from compute.states import TERMINAL
 from studio.lib.problems import UserError
@@ -32,7 +32,7 @@ def create_target(
     check_name(name)
     if not 1 <= slots <= MAX_SLOTS:
         raise UserError(f"Give a number of slots from 1 to {MAX_SLOTS}.", loc=("slots",))
-    if ComputeTarget.objects.filter(Q(workspace=workspace) | Q(workspace=None), name=name).exists():
+    if targets_seen_by(workspace).filter(name=name).exists():
         raise UserError(f"There is a compute target “{name}” already: choose another name.", loc=("name",))
     try:
         with transaction.atomic():
@@ -92,7 +92,7 @@ def ensure_curated() -> None:
     ComputeTarget.objects.get_or_create(
         workspace=None,
         name=CURATED_TARGET,
-        defaults={"slots": slots, "description": "This machine.", "kind": "local"},
+        defaults={"slots": slots, "description": "This machine.", "kind": "local", "shared_with_all": True},
     )
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     curated = {

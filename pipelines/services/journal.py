@@ -29,6 +29,8 @@ RUN_FIELDS = (
     "steps_total",
     "started_at",
     "cancel_requested_at",
+    "submitted_by_id",
+    "priority",
 )
 # Of a step's row, what its events say. Not the frozen definition: it is long.
 STEP_FIELDS = (

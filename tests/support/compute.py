@@ -11,12 +11,12 @@ from compute.logs.reading import read_lines, total_lines
 from compute.models import Attempt, ComputeTarget, Job, Node
 from compute.services import NewJob, create_jobs
 from compute.services.leases import Outcome, finish
-from compute.spec import EnvironmentSpec, JobInput, JobOutput, JobSpec, Retry
+from compute.spec import EnvironmentSpec, Gpu, Gpus, JobInput, JobOutput, JobSpec, Resources, Retry
 from compute.states import TERMINAL, JobStatus
 from datastores.backends import store_class
 from datastores.models import DataPath, Datastore
 from studio.lib.secrets import Sealed
-from studio.workspaces.models import Workspace
+from studio.workspaces.models import User, Workspace
 from tests.support.waiting import wait_for
 
 DONE = {"log_complete": True}
@@ -31,8 +31,10 @@ class Compute:
         self.target = ComputeTarget.objects.create(workspace=self.workspace, name=name, slots=slots)
 
     def node(self, name: str = "one", *, heard_of: bool = True, **values: Any) -> Node:
-        """A row, and nothing behind it."""
+        """A row, and nothing behind it. `gpus` are the ids of its devices."""
         now = timezone.now()
+        if "gpus" in values:
+            values["gpus"] = Gpus(devices=[Gpu(id=each, key=each) for each in values["gpus"]])
         values = {"hostname": "elsewhere", "pid": 1, "slots": 2, "started_at": now, "heartbeat_at": now} | values
         node = Node.objects.create(target=self.target, name=name, incarnation=uuid.uuid4(), **values)
         if not heard_of:
@@ -40,9 +42,11 @@ class Compute:
         return node
 
     def job(self, *command: str, **values: Any) -> Job:
-        """Queue one. Fields of a `NewJob` and of a `Retry` go there, the others into its specification."""
-        new = {name: values.pop(name) for name in ("priority",) if name in values}
+        """Queue one. Fields of a `NewJob`, a `Retry` and `Resources` go there, the others into its specification."""
+        new = {name: values.pop(name) for name in ("priority", "requested_by_id") if name in values}
         again = {name: values.pop(name) for name in ("max_attempts", "max_node_losses") if name in values}
+        if asked := {name: values.pop(name) for name in ("cpus", "memory_bytes", "gpus") if name in values}:
+            values["resources"] = Resources(**asked)
         spec = JobSpec(
             command=list(command) or ["python", "-c", "print('hello')"],
             environment=values.pop("environment", EnvironmentSpec()),
@@ -61,6 +65,9 @@ class Compute:
                 )
             ]
         )[0]
+
+    def person(self, name: str) -> User:
+        return User.objects.create_user(f"{name}-{self.workspace.slug}", first_name=name)
 
     def script(self, text: str, **values: Any) -> Job:
         return self.job("python", "-c", text, **values)

@@ -64,7 +64,7 @@ def make_world() -> World:
     return World(
         ours=ours,
         theirs=theirs,
-        shared=ComputeTarget.objects.create(name="local", workspace=None),
+        shared=ComputeTarget.objects.create(name="local", workspace=None, shared_with_all=True),
         own=ComputeTarget.objects.create(name="training", workspace=ours),
         foreign=ComputeTarget.objects.create(name="secret", workspace=theirs),
     )

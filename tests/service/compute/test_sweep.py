@@ -19,7 +19,7 @@ from tests.support.compute import Compute, completed
 # A partial index holds what is queued or running; anything else of these tables holds all that ever was.
 WHOLE_TABLE = re.compile(
     r"(SCAN|SEARCH) compute_(job|attempt)(?! USING INTEGER PRIMARY KEY)"
-    r"(?! USING (COVERING )?INDEX (job_queue|job_leases|attempt_log_to_archive|compute_job_lease_node))"
+    r"(?! USING (COVERING )?INDEX (job_lanes|job_active|job_leases|attempt_log_to_archive|compute_job_lease_node))"
     r"(?! USING (COVERING )?INDEX job_by_target \(target_id=\? AND status=\?)"
 )
 

@@ -52,7 +52,7 @@ def test_the_page_embeds_the_definition_and_what_there_is_to_choose(room: Room, 
     pipeline = room.pipeline("Digits", versions=2)
     dataset(room, "digits", versions=2)
     dataset(other_room, "theirs", versions=1)
-    ComputeTarget.objects.get_or_create(name="local", workspace=None)
+    ComputeTarget.objects.get_or_create(name="local", workspace=None, defaults={"shared_with_all": True})
     Environment.objects.create(workspace=None, name="mine", version=1, spec=EnvironmentSpec())
     Environment.objects.create(workspace=room.workspace, name="mine", version=7, spec=EnvironmentSpec())
     data = embedded(room.client().get(room.url(f"pipelines/{pipeline.pk}/edit/")).content.decode())
