@@ -71,7 +71,7 @@ def test_a_node_lives_as_long_as_its_lease(world: World) -> None:
     world.node("atlas")
     world.node("borealis", silent_s=settings.NODE_LEASE_S + 5)
     world.node("castor", silent_s=60, stopped_at=timezone.now())
-    row = queries.target_rows([world.shared], world.workspace)[0]
+    row = queries.target_rows([world.shared], world.ours)[0]
     assert [(node.name, node.state) for node in row.nodes] == [
         ("atlas", "alive"),
         ("borealis", "silent"),
@@ -81,9 +81,9 @@ def test_a_node_lives_as_long_as_its_lease(world: World) -> None:
 
 
 def test_a_new_target_is_starting_and_an_old_one_without_nodes_has_none(world: World) -> None:
-    assert queries.target_rows([world.own], world.workspace)[0].state == "starting"
+    assert queries.target_rows([world.own], world.ours)[0].state == "starting"
     world.own.created_at = timezone.now() - timedelta(hours=1)
-    assert queries.target_rows([world.own], world.workspace)[0].state == "none"
+    assert queries.target_rows([world.own], world.ours)[0].state == "none"
 
 
 def test_what_finished_last_stands_first(world: World) -> None:
