@@ -235,6 +235,8 @@ class LiveConsumer(WorkspaceConsumer):
             await self.channel_layer.group_discard(group, self.channel_name)
         for group in set(wanted.values()) - joined:
             await self.channel_layer.group_add(group, self.channel_name)
+        # From here on nothing is missed: what changed between a page and this, the client reads now.
+        await self.send_json({"type": "watching", "what": sorted(wanted)})
 
     async def workspace_changed(self, message: dict[str, Any]) -> None:
         self._note({message["what"]})

@@ -3,10 +3,11 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, WebSocketRoute, expect
 
 from tests.support.browser import Visitors
 from tests.support.studio import Place, Studio
+from tests.support.waiting import wait_for
 
 PATIENCE_MS = 60_000  # a busy machine
 MAKE = """
@@ -19,6 +20,24 @@ MAKE = """
     del columns["id"]
     second = csv_version(datastore, "readings", two, {**columns, "extra": "integer"}, number=2)
     result = [first.pk, second.pk, first.dataset_id]
+"""
+
+ASK = """
+    from datastores.models import DatasetVersion
+    from datastores.services.profiles import request_profile
+
+    request_profile(DatasetVersion.objects.get(pk=version), actor=None)
+"""
+ENDED = """
+    from datastores.models import Profile
+
+    result = Profile.objects.filter(version=version, status="completed").exists()
+"""
+CHANGED = """
+    from datastores.models import DatasetVersion
+    from datastores.services.profiles import changed_on_commit
+
+    changed_on_commit(DatasetVersion.objects.get(pk=version).dataset.workspace_id, version)
 """
 
 
@@ -65,9 +84,11 @@ def test_two_versions_are_compared_and_what_is_missing_is_profiled_from_there(
     page.get_by_label("After").select_option(value=str(second))
     expect(page.get_by_text("1 added")).to_be_visible()
     expect(page.get_by_text("1 removed")).to_be_visible()
-    for _ in range(2):
-        page.get_by_role("button", name="Profile it").first.click()
-        expect(page.get_by_text("1 added")).to_be_visible()
+    buttons = page.get_by_role("button", name="Profile it")
+    expect(buttons).to_have_count(2)
+    for left in (1, 0):
+        buttons.first.click()
+        expect(buttons).to_have_count(left)
     expect(page.get_by_text("500 rows before, 400 after")).to_be_visible(timeout=PATIENCE_MS)
     page.get_by_role("link", name="value", exact=True).click()
     expect(page.locator(".column-detail .js-plotly-plot .barlayer .trace")).to_have_count(2)
@@ -76,6 +97,45 @@ def test_two_versions_are_compared_and_what_is_missing_is_profiled_from_there(
     expect(page.get_by_role("link", name="extra")).to_be_visible()
     page.get_by_label("Find a column").fill("nothing")
     expect(page.get_by_text("No column fits")).to_be_visible()
+
+
+def test_what_happened_between_the_page_and_its_socket_is_caught_up_with(
+    page: Page, studio: Studio, place: Place, versions: tuple[int, int, int]
+) -> None:
+    def late(socket: WebSocketRoute) -> None:
+        studio.inside(ASK, version=versions[0])
+        wait_for(lambda: studio.inside(ENDED, version=versions[0]), what="the profile ends", timeout_s=60)
+        socket.connect_to_server()
+
+    page.route_web_socket("**/live/", late)
+    page.goto(f"/w/{place.slug}/datasets/{versions[2]}/versions/1/profile/")
+    expect(page.get_by_role("heading", name="500 rows, 3 columns")).to_be_visible(timeout=PATIENCE_MS)
+
+
+def test_what_happens_while_the_page_is_refreshed_is_not_missed_and_open_columns_stay(
+    page: Page, studio: Studio, place: Place, versions: tuple[int, int, int]
+) -> None:
+    answered = []
+
+    def late(route: Route) -> None:
+        """The first answer is from before the profile, and arrives after it."""
+        answer = route.fetch()
+        if not answered:
+            studio.inside(ASK, version=versions[0])
+            wait_for(lambda: studio.inside(ENDED, version=versions[0]), what="the profile ends", timeout_s=60)
+        answered.append(answer)
+        route.fulfill(response=answer)
+
+    address = f"/w/{place.slug}/datasets/{versions[2]}/versions/1/profile/"
+    page.goto(address)
+    page.route(f"**{address}", late)
+    studio.inside(CHANGED, version=versions[0])
+    expect(page.get_by_role("heading", name="500 rows, 3 columns")).to_be_visible(timeout=PATIENCE_MS)
+    page.get_by_role("link", name="value", exact=True).click()
+    expect(page.locator(".column-detail")).to_have_count(1)
+    with page.expect_response(f"**{address}"):
+        studio.inside(CHANGED, version=versions[0])
+    expect(page.locator(".column-detail")).to_have_count(1)
 
 
 def test_a_reader_sees_profiles_and_starts_none(

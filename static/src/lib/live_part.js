@@ -7,16 +7,19 @@ import { LiveSocket } from "./socket.js";
 export class LivePart {
   /**
    * @param {HTMLElement} element Its inside is what the server answers to `HX-Request`.
-   * @param {{onDrawn?: () => void}} [options]
+   * @param {{onDrawn?: () => void, address?: string, isNews?: (html: string) => boolean}} [options] `address`: where
+   *   the part is asked for, unless at the page's present address. `isNews`: what it says no to is not drawn.
    */
-  constructor(element, { onDrawn } = {}) {
+  constructor(element, { onDrawn, address, isNews } = {}) {
     this.element = element;
     this.onDrawn = onDrawn ?? (() => {});
+    this.address = address;
+    this.isNews = isNews ?? (() => true);
     this.running = false;
     this.again = false;
   }
 
-  /** Ask the server for the part at the page's present address. Calls that come meanwhile become one more. */
+  /** Ask the server for the part. Calls that come meanwhile become one more. */
   async refresh() {
     if (this.running) {
       this.again = true;
@@ -35,10 +38,11 @@ export class LivePart {
 
   async #fetch() {
     const asked = window.location.href;
-    const response = await fetch(asked, { headers: { "HX-Request": "true" }, credentials: "same-origin" }).catch(() => null);
+    const response = await fetch(this.address ?? asked, { headers: { "HX-Request": "true" }, credentials: "same-origin" }).catch(() => null);
     // A page that is somewhere else by now asks again for itself; a lost server is the socket's to tell.
     if (!response?.ok || response.redirected || asked !== window.location.href) return;
-    this.draw(await response.text());
+    const html = await response.text();
+    if (this.isNews(html)) this.draw(html);
   }
 
   draw(html) {
@@ -52,22 +56,18 @@ export class LivePart {
  * Hear of changes in a workspace.
  * @param {string} path The workspace's live socket.
  * @param {string[]} what Kinds of changes.
- * @param {() => void} onChange Also after each reconnect: something may have been missed.
+ * @param {() => void} onChange Also as soon as the server listens, at first and after each reconnect: something may
+ *   have changed since the page was drawn, and nobody told.
  * @param {HTMLElement|null} note Says whether the page is live.
  */
 export function listen(path, what, onChange, note) {
-  let wasAway = false;
   const words = note?.querySelector("[data-live-words]");
   const socket = new LiveSocket(path, {
-    onOpen: () => {
-      socket.send({ type: "watch", what });
-      if (wasAway) onChange();
-    },
+    onOpen: () => socket.send({ type: "watch", what }),
     onMessage: (message) => {
-      if (message.type === "changed") onChange();
+      if (message.type === "changed" || message.type === "watching") onChange();
     },
     onState: (state) => {
-      if (state === "reconnecting") wasAway = true;
       if (!note || !words) return;
       note.dataset.state = state;
       words.textContent =

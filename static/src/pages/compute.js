@@ -23,10 +23,10 @@ if (part instanceof HTMLElement) {
     onOpen() {
       const what = part.dataset.watch.trim().split(/\s+/).filter(Boolean);
       socket.send({ type: "watch", what });
-      refresh(); // something may have happened while nobody listened
     },
     onMessage(message) {
-      if (message.type === "changed") refresh();
+      // "watching": something may have happened while nobody listened.
+      if (message.type === "changed" || message.type === "watching") refresh();
     },
     onState: tell,
   });

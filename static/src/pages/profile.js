@@ -1,11 +1,33 @@
 // A profile, or two side by side: the part that moves while one is computed, and the figures of columns that are opened.
-import { drawFigure } from "../lib/figure.js";
-import { listen } from "../lib/live_part.js";
+import htmx from "htmx.org";
 
-for (const part of document.querySelectorAll("[data-profile][data-watch]")) {
-  if (!(part instanceof HTMLElement)) continue;
-  const refresh = () => part.dispatchEvent(new CustomEvent("studio:refresh"));
-  listen(part.dataset.socket, part.dataset.watch.split(" "), refresh, null);
+import { drawFigure } from "../lib/figure.js";
+import { listen, LivePart } from "../lib/live_part.js";
+
+for (const element of document.querySelectorAll("[data-profile][data-watch]")) {
+  if (!(element instanceof HTMLElement)) continue;
+  // What shows the same state already stays as it is, with the columns that are opened or searched for in it.
+  const isNews = (html) => {
+    const state = stateIn(new DOMParser().parseFromString(html, "text/html"));
+    return state === undefined || state !== stateIn(element);
+  };
+  const onDrawn = () => {
+    htmx.process(element);
+    drawAll();
+  };
+  const part = new LivePart(element, { address: element.dataset.address, isNews, onDrawn });
+  if (stateIn(element) === undefined) part.refresh();
+  listen(element.dataset.socket, element.dataset.watch.split(" "), () => part.refresh(), null);
+  // The answer to a button may come later than news that are newer.
+  element.addEventListener("htmx:afterSwap", (event) => {
+    if (event.target === element) part.refresh();
+  });
+}
+
+/** @returns {string|undefined} How far the profiles are that are shown in it; undefined where it shows none yet. */
+function stateIn(/** @type {ParentNode} */ inside) {
+  const said = inside.querySelector("[data-profile-state]");
+  return said instanceof HTMLElement ? said.dataset.profileState : undefined;
 }
 
 document.addEventListener("htmx:afterSettle", drawAll);
