@@ -166,7 +166,11 @@ class LocalFolder(Backend):
     def _by_name(self, real: Path, path: str, start: Key | None, limit: int, prefix: str) -> builtins.list[Key]:
         """The next names of a folder so large that a question for each would take seconds: nothing but names."""
         last = start[2] if start else ""
-        names = [name for name in os.listdir(real) if name > last and name.startswith(prefix)]  # noqa: PTH208 (names)
+        names = os.listdir(real)  # noqa: PTH208 (names)
+        if prefix:
+            names = [name for name in names if name.startswith(prefix)]
+        if last:
+            names = [name for name in names if name > last]
         page = heapq.nsmallest(limit + 2, names)
         return [(BY_NAME, "", name) for name in page if path or name != ASIDE][: limit + 1]
 

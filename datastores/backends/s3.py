@@ -249,8 +249,20 @@ class S3Store(ObjectStore):
         except ClientError as error:
             if _status(error) == 404:  # of a bucket that is gone as well: whoever lists next hears of it
                 return None
+            if _status(error) in {401, 403}:
+                await self._say_why(key)
             raise
         return StoredObject(key, found["ContentLength"], _ns(found.get("LastModified")), _etag(found.get("ETag")))
+
+    async def _say_why(self, key: str) -> None:
+        """A refused HEAD comes without words. Raises what a list says, where that is more than that it is refused."""
+        from botocore.exceptions import ClientError
+
+        try:
+            await self._page(key, deep=True, limit=1)
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") != "AccessDenied":
+                raise
 
     async def _get(self, key: str, start: int, end: int, etag: str | None) -> bytes:
         options = {"IfMatch": f'"{etag}"'} if etag else {}

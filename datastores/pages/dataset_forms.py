@@ -1,9 +1,11 @@
 """The forms of datasets. They take what was typed; services decide."""
 
+import csv
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
 from datastores.models import Datastore
@@ -12,6 +14,7 @@ from datastores.web_addresses import is_web_address
 from studio.lib.problems import Problem, UserError
 
 WEB = "web"  # in place of a datastore's id
+_TAGS_HELP = 'As in <code>stage=raw, owner=ana</code>; with a comma in it, <code>"seen by=Ana, Bo"</code>.'
 _PLAIN = {"autocapitalize": "off", "autocomplete": "off", "spellcheck": "false"}
 
 
@@ -42,28 +45,39 @@ class DatasetForm(_Said):
         widget=forms.TextInput(attrs=_PLAIN),
     )
     description = forms.CharField(max_length=500, required=False)
-    tags = forms.CharField(
-        required=False, help_text="As in <code>stage=raw, owner=ana</code>.", widget=forms.TextInput(attrs=_PLAIN)
-    )
+    tags = forms.CharField(required=False, help_text=_TAGS_HELP, widget=forms.TextInput(attrs=_PLAIN))
 
 
 class VersionForm(_Said):
     """A new version of a dataset."""
 
     description = forms.CharField(max_length=500, required=False, label="What is new")
-    tags = forms.CharField(
-        required=False, help_text="As in <code>stage=raw, owner=ana</code>.", widget=forms.TextInput(attrs=_PLAIN)
-    )
+    tags = forms.CharField(required=False, help_text=_TAGS_HELP, widget=forms.TextInput(attrs=_PLAIN))
 
 
 def parsed_tags(text: str) -> dict[str, str]:
-    """`stage=raw, checked` as tags; one without a value has an empty one."""
-    pairs = (part.partition("=") for part in text.split(",") if part.strip())
+    """`stage=raw, checked` as tags; one without a value has an empty one, and one with a comma stands in quotes.
+
+    Raises ValidationError where quotes never close, or end in the middle of a tag.
+    """
+    try:
+        parts = [part for line in csv.reader([text], skipinitialspace=True, strict=True) for part in line]
+    except csv.Error as error:
+        raise ValidationError(
+            'Quotation marks go around a whole tag, as in "seen by=Ana, Bo", checked. They come in pairs.'
+        ) from error
+    pairs = (part.partition("=") for part in parts if part.strip())
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 def written_tags(tags: Mapping[str, str]) -> str:
-    return ", ".join(f"{name}={value}" if value else name for name, value in tags.items())
+    return ", ".join(_written(f"{name}={value}" if value else name) for name, value in tags.items())
+
+
+def _written(tag: str) -> str:
+    if "," not in tag and not tag.startswith('"'):
+        return tag
+    return '"' + tag.replace('"', '""') + '"'
 
 
 class PathRows:
