@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
-from compute.models import Attempt, ComputeTarget, ConnectionCheck, Environment, Job, LogChunk, Node
+from compute.models import Attempt, AttemptUsage, ComputeTarget, ConnectionCheck, Environment, Job, LogChunk, Node
 
 
 class ReadOnly:
@@ -116,6 +116,15 @@ class AttemptAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     search_fields = ("=job__id", "job__title", "node_name", "reason")
     show_full_result_count = False
     ordering = ("-id",)
+
+
+@admin.register(AttemptUsage)
+class AttemptUsageAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("attempt", "updated_at")
+    list_select_related = ("attempt",)
+    search_fields = ("=attempt__job__id", "attempt__job__title")
+    show_full_result_count = False
+    ordering = ("-attempt_id",)
 
 
 @admin.register(LogChunk)

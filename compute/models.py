@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 
+from compute.execution.usage.series import UsageSeries
 from compute.spec import EnvironmentSpec, Gpu, Gpus, JobResult, JobSpec
 from compute.states import CheckStatus, Intake, JobStatus, QuotaScope
 from datastores.models import Datastore
@@ -284,6 +285,11 @@ class Attempt(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True)
     exit_code = models.IntegerField(null=True, blank=True)
     reason = models.TextField(blank=True)
+    # What all its processes used together; null where nobody could tell.
+    peak_memory_bytes = models.PositiveBigIntegerField(null=True, blank=True)
+    cpu_s = models.FloatField(null=True, blank=True)
+    read_bytes = models.PositiveBigIntegerField(null=True, blank=True)  # from disks
+    written_bytes = models.PositiveBigIntegerField(null=True, blank=True)
     log_bytes = models.PositiveBigIntegerField(default=0)
     log_lines = models.PositiveBigIntegerField(default=0)  # newlines so far
     log_open = models.BooleanField(default=False)  # the last line has no newline yet
@@ -305,6 +311,17 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return f"attempt {self.number} of job {self.job_id}"
+
+
+class AttemptUsage(models.Model):
+    """What an attempt used over time. Attempts that were over within a moment have none."""
+
+    attempt = models.OneToOneField(Attempt, on_delete=models.CASCADE, primary_key=True, related_name="usage")
+    series = DocumentField(UsageSeries)
+    updated_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"usage of {self.attempt_id}"
 
 
 class LogChunk(models.Model):

@@ -160,6 +160,10 @@ DATA_LEASE_S = env.float("STUDIO_DATA_LEASE_S", default=20.0)
 CANCEL_GRACE_S = env.float("STUDIO_CANCEL_GRACE_S", default=5.0)
 # A step whose log grows beyond this is failed with that reason.
 LOG_LIMIT_BYTES = env.int("STUDIO_LOG_LIMIT_BYTES", default=4 * 1024**3)
+# Limits of steps that say nothing themselves; 0: none.
+STEP_MEMORY_BYTES = env.int("STUDIO_STEP_MEMORY_BYTES", default=0)
+STEP_CPUS = env.float("STUDIO_STEP_CPUS", default=0.0)
+STEP_OUTPUT_BYTES = env.int("STUDIO_STEP_OUTPUT_BYTES", default=0)
 # Source snapshots: the limits of Azure ML's snapshots, so that a folder which fits there fits here.
 SNAPSHOT_MAX_BYTES = env.int("STUDIO_SNAPSHOT_MAX_BYTES", default=300 * 1024**2)
 SNAPSHOT_MAX_FILES = env.int("STUDIO_SNAPSHOT_MAX_FILES", default=2000)

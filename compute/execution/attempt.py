@@ -3,15 +3,18 @@
 import logging
 import re
 import shlex
+import signal
 from dataclasses import dataclass
+from subprocess import Popen
 
-from django.conf import settings
 from django.utils import timezone
 
 from compute.data.attempt import AttemptData
 from compute.data.desk import Desk
 from compute.database import patiently
 from compute.environments.building import BuiltEnvironment, make_ready
+from compute.execution.bounds.out_of_memory import MachineMemory
+from compute.execution.bounds.step_bounds import Bounds, StepBounds, limits_of
 from compute.execution.devices import devices_visible, thread_hints
 from compute.execution.folders import AttemptFolders
 from compute.execution.handle import Handle, InterruptedByWish, Wish
@@ -21,15 +24,23 @@ from compute.execution.reasons import (
     is_full_disk,
     of_exit,
     of_full_disk,
+    of_killed_for_memory,
+    of_large_output,
+    of_memory_limit,
     of_ours,
     of_spawn,
     of_timeout,
 )
 from compute.execution.supervision import Cause, Ended, Supervisor, spawn
+from compute.execution.usage.folders import is_larger
+from compute.execution.usage.meter import Meter
+from compute.execution.usage.sampler import Sampler
+from compute.execution.usage.series import UsageSeries, UsageTotals
 from compute.logs.lines import Stream
 from compute.logs.writer import LeaseLostError, LogFullError, LogWriter
 from compute.retrying import Failure
 from compute.services.leases import Lease, Outcome, start
+from compute.sizes import size_words
 from compute.states import JobStatus
 
 logger = logging.getLogger(__name__)
@@ -45,8 +56,13 @@ class Attempt:
     lease: Lease
     handle: Handle
     log: LogWriter
+    bounds: Bounds
+    sampler: Sampler
 
     def __post_init__(self) -> None:
+        self.limits = limits_of(self.lease.spec.limits)
+        self.totals = UsageTotals()
+        self.series: UsageSeries | None = None
         self.folders = AttemptFolders(self.lease)
         self.data = AttemptData(self.lease, self.folders.root, Desk(self.handle, self.log))
 
@@ -60,7 +76,7 @@ class Attempt:
         except StepFailure as failure:
             return self._failed(failure.reason, failure="passing" if failure.may_retry else None)
         except LogFullError:
-            return self._failed(_of_full_log())
+            return self._failed(self._of_full_log())
         except LeaseLostError:
             raise
         except Exception as error:
@@ -79,17 +95,24 @@ class Attempt:
         if ended.cause is not None:
             return self._made_to_end(ended, ended.cause)
         if ended.exit_code != 0:
-            reason = of_exit(ended.exit_code, folder_gone=not self.folders.code.exists())
-            return self._failed(reason, exit_code=ended.exit_code, failure="exit")
+            return self._failed_by_itself(ended)
+        self._refuse_large_outputs()
         result = self.data.take_away()
         return Outcome(JobStatus.COMPLETED, exit_code=0, result=result)
 
     def _execute(self, environment: BuiltEnvironment) -> Ended:
         command = self._command(environment)
-        try:
-            process = spawn(command, cwd=str(self.folders.code), env=self._variables(environment))
-        except OSError as error:
-            raise StepFailure(of_spawn(error, self.lease.spec.command[0])) from error
+        with self.bounds.of_step(self.lease.token.hex, self.limits) as bounds:
+            if words := bounds.words:
+                self._say(f"Limits: {words}.")
+            self.machine = MachineMemory()
+            try:
+                process = spawn(command, cwd=str(self.folders.code), env=self._variables(environment))
+            except OSError as error:
+                raise StepFailure(of_spawn(error, self.lease.spec.command[0])) from error
+            return self._watched(process, bounds)
+
+    def _watched(self, process: Popen[bytes], bounds: StepBounds) -> Ended:
         self.handle.root = process.pid
         supervisor = Supervisor(process, log=self.log, handle=self.handle, timeout_s=self.lease.spec.timeout_s)
         started_at = timezone.now()
@@ -98,10 +121,52 @@ class Attempt:
             if not patiently(lambda: start(self.lease, started_at), go_on=lambda: self.handle.wish != "fence"):
                 raise LeaseLostError
 
+        meter = self.meter = Meter(
+            self.lease.attempt_id,
+            self.handle,
+            process.pid,
+            self.limits,
+            outputs={name: output.folder for name, output in self.data.outputs.items()},
+            folders=[self.folders.code, self.folders.tmp],
+            holds_memory=bounds.group is not None,
+            cpus=bounds.cpus,
+        )
+        ended: Ended | None = None
         try:
-            return supervisor.watch(first=say_that_it_runs)
+            bounds.take_in(process.pid)
+            self.sampler.begin(meter)
+            ended = supervisor.watch(first=say_that_it_runs)
         finally:
             self.handle.root = None
+            self.sampler.end(meter)
+            self.totals = meter.close(ended.account if ended else None)
+            self.series = meter.series()
+            self.was_killed_for_memory = bounds.group is not None and bounds.group.out_of_memory
+        return ended
+
+    def _failed_by_itself(self, ended: Ended) -> Outcome:
+        """The command's exit code is not 0, and nobody here ended it."""
+        code = ended.exit_code
+        if self.was_killed_for_memory and self.limits.memory_bytes is not None:
+            return self._failed(of_memory_limit(self.limits.memory_bytes), exit_code=code, failure="memory")
+        ran_out = self.machine.ran_out()
+        killed = self.machine.killed(self.meter.ever) if ran_out else None
+        if killed is not None:
+            reason = of_killed_for_memory(killed.name, killed.memory_bytes)
+            return self._failed(reason, exit_code=code, failure="memory")
+        reason = of_exit(code, folder_gone=not self.folders.code.exists(), ran_out=ran_out)
+        is_memory = ran_out and code in {-signal.SIGKILL, 128 + signal.SIGKILL}
+        return self._failed(reason, exit_code=code, failure="memory" if is_memory else "exit")
+
+    def _refuse_large_outputs(self) -> None:
+        """Before anything of them is read or brought away. Raises StepFailure."""
+        limit = self.limits.output_bytes
+        if limit is None:
+            return
+        for name, output in self.data.outputs.items():
+            size_bytes = is_larger(output.folder, limit)
+            if size_bytes is not None:
+                raise StepFailure(of_large_output(name, size_bytes, limit))
 
     def _command(self, environment: BuiltEnvironment) -> list[str]:
         places = {
@@ -148,8 +213,12 @@ class Attempt:
             case "timeout":
                 assert self.lease.spec.timeout_s is not None
                 return self._failed(of_timeout(self.lease.spec.timeout_s), exit_code=ended.exit_code, failure="timeout")
+            case "breach":
+                assert self.handle.breach is not None
+                failure: Failure | None = "memory" if self.handle.breach.limit == "memory" else None
+                return self._failed(self.handle.breach.reason, exit_code=ended.exit_code, failure=failure)
             case "log full":
-                return self._failed(_of_full_log(), exit_code=ended.exit_code)
+                return self._failed(self._of_full_log(), exit_code=ended.exit_code)
             case "disk full":
                 reason = of_full_disk("the step's log could not be stored")
                 return self._failed(reason, exit_code=ended.exit_code)
@@ -170,15 +239,13 @@ class Attempt:
         self._say(reason)
         return Outcome(JobStatus.FAILED, exit_code=exit_code, reason=reason, failure=failure)
 
+    def _of_full_log(self) -> str:
+        limit = size_words(self.log.limit_bytes)
+        return f"The step's log grew beyond its limit of {limit} and the step was ended: write large output to a file."
+
     def _say(self, text: str) -> None:
         """Last words. A log that is full does without them."""
         try:
             self.log.say(text)
         except LogFullError:
             logger.info("the log of job %s is full", self.lease.job_id)
-
-
-def _of_full_log() -> str:
-    limit = settings.LOG_LIMIT_BYTES
-    size = f"{limit / 1024**3:g} GB" if limit >= 1024**3 else f"{limit:,} bytes"
-    return f"The step's log grew beyond its limit of {size} and the step was ended: write large output to a file."

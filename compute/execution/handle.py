@@ -4,11 +4,20 @@ import contextlib
 import os
 import select
 import threading
+from dataclasses import dataclass
 from typing import Literal
 
 Wish = Literal["cancel", "stop", "fence"]
 # A stronger wish replaces a weaker one. Fenced: nobody may believe any more that this attempt is alive.
 _STRENGTH: dict[Wish, int] = {"stop": 1, "cancel": 2, "fence": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """A limit that the step went beyond, in words for its author."""
+
+    limit: Literal["memory", "output"]
+    reason: str
 
 
 class InterruptedByWish(Exception):  # noqa: N818 (not an error)
@@ -20,12 +29,13 @@ class InterruptedByWish(Exception):  # noqa: N818 (not an error)
 
 
 class Handle:
-    """Tells the thread that runs an attempt what is wanted of it. `fd` becomes readable with the first wish."""
+    """Tells the thread that runs an attempt what is wanted of it. `fd` becomes readable with a wish or a breach."""
 
     def __init__(self, marker: str) -> None:
         self.marker = marker  # in the environment of all its processes
         self.root: int | None = None  # the process that runs now: a build of the environment, or the command
         self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self.breach: Breach | None = None  # the first one
         self._wish: Wish | None = None
         self._lock = threading.Lock()
         self._closed = False
@@ -42,8 +52,16 @@ class Handle:
             self._wish = wish
             os.eventfd_write(self.fd, 1)
 
+    def breached(self, breach: Breach) -> None:
+        """Tell that a limit was passed. May be called by any thread, any number of times: the first one counts."""
+        with self._lock:
+            if self._closed or self.breach is not None:
+                return
+            self.breach = breach
+            os.eventfd_write(self.fd, 1)
+
     def heard(self) -> None:
-        """Let `fd` become readable again only by the next wish."""
+        """Let `fd` become readable again only by the next wish or breach."""
         with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self.fd)
 

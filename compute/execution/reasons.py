@@ -3,6 +3,8 @@
 import errno
 import signal
 
+from compute.sizes import size_words
+
 _MAX_LENGTH = 2000
 
 
@@ -15,21 +17,45 @@ class StepFailure(Exception):  # noqa: N818 (an outcome)
         self.may_retry = may_retry
 
 
-def of_exit(code: int, *, folder_gone: bool = False) -> str:
-    """`code` as Python reports it: negative for a signal."""
+def of_exit(code: int, *, folder_gone: bool = False, ran_out: bool | None = None) -> str:
+    """`code` as Python reports it: negative for a signal. `ran_out`: whether the machine did meanwhile, if known."""
     if code < 0:
         reason = f"The script was {_by_signal(-code)}."
         if -code == signal.SIGKILL:
-            reason += " The studio did not send it: a machine that runs out of memory ends processes that way."
+            reason += f" The studio did not send it{_OF_MEMORY[ran_out]}"
         return reason
     reason = f"The script ended with exit code {code}."
     if code == 128 + signal.SIGKILL:
-        reason += " That often means that it ran out of memory."
+        reason += f" That often stands for SIGKILL{_OF_MEMORY[ran_out]}"
     elif code > 128 and code - 128 in {signal.SIGSEGV, signal.SIGABRT, signal.SIGTERM, signal.SIGBUS}:
         reason += f" That often stands for {signal.Signals(code - 128).name}."
     if folder_gone:
         reason += " It had deleted its working folder."
     return reason
+
+
+_OF_MEMORY = {
+    None: ": a machine that runs out of memory ends processes that way.",
+    True: ", but the kernel ended processes on this machine for lack of memory meanwhile: this will be one of them.",
+    False: ", and the machine did not run out of memory: somebody else did.",
+}
+
+
+def of_memory_limit(limit_bytes: int) -> str:
+    """The kernel held the limit."""
+    return f"It used all of its {size_words(limit_bytes)} memory limit and was ended by the kernel."
+
+
+def of_killed_for_memory(name: str, memory_bytes: int) -> str:
+    """The kernel's log names the process."""
+    used = size_words(memory_bytes)
+    return f"The node ran out of memory, and its kernel ended “{name}” of this step, which used {used}."
+
+
+def of_large_output(name: str, size_bytes: int, limit_bytes: int) -> str:
+    """Counting stops where it is known to be too much."""
+    at_least, limit = size_words(size_bytes), size_words(limit_bytes)
+    return f"Output “{name}” is larger than its limit of {limit}: {at_least} or more."
 
 
 def _by_signal(number: int) -> str:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from resource import struct_rusage
 from typing import IO, Literal
 
 from django.conf import settings
@@ -21,7 +22,7 @@ from compute.execution.reasons import is_full_disk
 from compute.logs.lines import Stream
 from compute.logs.writer import LogFullError, LogWriter
 
-Cause = Wish | Literal["timeout", "log full", "disk full"]
+Cause = Wish | Literal["timeout", "log full", "disk full", "breach"]
 
 READ_BYTES = 256 * 1024
 PIPE_BYTES = 1024 * 1024
@@ -41,6 +42,7 @@ class Ended:
 
     exit_code: int
     cause: Cause | None
+    account: struct_rusage | None = None  # what the kernel says it used, all that it waited for included
 
 
 def spawn(
@@ -76,6 +78,16 @@ def taken_in(start: Callable[[], None]) -> None:
         awaited.update(children() - before)
 
 
+def waited_for(process: subprocess.Popen[bytes]) -> tuple[int, struct_rusage | None]:
+    """The exit code of a process as Python reports it, and the kernel's account of it."""
+    try:
+        _, status, account = os.wait4(process.pid, 0)
+    except ChildProcessError:
+        return process.wait(), None
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, account
+
+
 class Supervisor:
     """Watches one spawned process until it and its whole tree are gone."""
 
@@ -100,7 +112,8 @@ class Supervisor:
             self._drain()
             self.log.end_lines()
             # Only now: until somebody waited for it, its number can't become that of another process.
-            return Ended(self.process.wait(), self.cause)
+            exit_code, account = waited_for(self.process)
+            return Ended(exit_code, self.cause, account)
         except BaseException:
             self._kill_all()
             self.process.wait()
@@ -153,6 +166,8 @@ class Supervisor:
             self._kill_at = now
         elif self.cause is None and self.handle.wish is not None:
             self._begin_end(self.handle.wish)
+        elif self.cause is None and self.handle.breach is not None:
+            self._begin_end("breach")
         elif self.cause is None and self._ends_at is not None and now >= self._ends_at:
             self._begin_end("timeout")
         if self._kill_at is not None and now >= self._kill_at:
@@ -164,6 +179,10 @@ class Supervisor:
         if self.cause is not None:
             return
         self.cause = cause
+        if cause == "breach" and self.handle.breach is not None and self.handle.breach.limit == "memory":
+            # No grace: until it has tidied up it would take what others need.
+            self._kill_at = time.monotonic()
+            return
         send(self._members(), signal.SIGTERM)
         grace_s = min(settings.CANCEL_GRACE_S, 2.0) if cause == "stop" else settings.CANCEL_GRACE_S
         self._kill_at = time.monotonic() + grace_s

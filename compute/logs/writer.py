@@ -40,9 +40,18 @@ class LogFullError(Exception):
 class LogWriter:
     """The log of one attempt, written by one thread."""
 
-    def __init__(self, *, job_id: int, attempt_id: int, attempt: int, go_on: Callable[[], bool] = lambda: True) -> None:
+    def __init__(
+        self,
+        *,
+        job_id: int,
+        attempt_id: int,
+        attempt: int,
+        go_on: Callable[[], bool] = lambda: True,
+        limit_bytes: int | None = None,
+    ) -> None:
         """`go_on` says whether a database that is away is still worth waiting for."""
         self.job_id, self.attempt_id, self.attempt, self.go_on = job_id, attempt_id, attempt, go_on
+        self.limit_bytes = limit_bytes or settings.LOG_LIMIT_BYTES
         self.size_bytes = 0  # stored
         self.fed_bytes = 0  # ever taken in, stored or not
         self.lines = 0  # newlines stored
@@ -61,7 +70,7 @@ class LogWriter:
             return
         self._lines.feed(stream, data)
         self._heard_at = time.monotonic()
-        if self.size_bytes + self._lines.size_bytes > settings.LOG_LIMIT_BYTES:
+        if self.size_bytes + self._lines.size_bytes > self.limit_bytes:
             self._is_mute = True
             raise LogFullError
         if self._lines.size_bytes >= CHUNK_BYTES:

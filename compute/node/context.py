@@ -9,9 +9,11 @@ import uuid
 
 from django.conf import settings
 
+from compute.execution.bounds.step_bounds import Bounds
 from compute.execution.folders import AttemptFolders
 from compute.execution.handle import Handle
 from compute.execution.processes import now_s
+from compute.execution.usage.sampler import Sampler
 from compute.models import Node
 from compute.services.leases import Lease
 
@@ -33,8 +35,10 @@ def fence_after_s() -> float:
 class NodeContext:
     """One per process."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, bounds: Bounds | None = None) -> None:
         self.node = node
+        self.bounds = bounds or Bounds()
+        self.sampler = Sampler()
         self.stopping = threading.Event()
         self.renewed_s = now_s()
         self.litter: queue.SimpleQueue[AttemptFolders | None] = queue.SimpleQueue()  # for the janitor

@@ -23,6 +23,7 @@ from compute.node.context import NodeContext, fence_after_s
 from compute.services.checks import checks_wait
 from compute.services.leases import lose
 from compute.services.nodes import heartbeat, held_jobs
+from compute.services.usage import note_usage
 from compute.states import ACTIVE
 
 logger = logging.getLogger(__name__)
@@ -73,10 +74,15 @@ class Keeper(threading.Thread):
         self.context.renewed(began_s)
         if checks_wait(self.context.node):
             checker.look(self.context)
+        # In this order: an attempt that runs has had its lease since before the leases are read.
+        running = self.context.attempts()
         held = held_jobs(self.context.node)
-        for lease, handle in self.context.attempts():
-            if held.get(lease.token):
+        for lease, handle in running:
+            if lease.token not in held:
+                handle.ask("fence")  # somebody else has its job now, or may have
+            elif held[lease.token]:
                 handle.ask("cancel")
+        note_usage(self.context.sampler.unsaved())
         self._hand_back_unknown(set(held))
 
     def _hand_back_unknown(self, held: set[uuid.UUID]) -> None:

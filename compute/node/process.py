@@ -18,6 +18,7 @@ from django.db import connection
 from compute import doorbell
 from compute.database import patiently
 from compute.execution import processes
+from compute.execution.bounds.step_bounds import Bounds
 from compute.execution.supervision import awaited, spawn
 from compute.models import ComputeTarget, Job, Node
 from compute.node import context as node_context
@@ -34,7 +35,7 @@ def serve(target: ComputeTarget, *, name: str, slots: int, capacity: NodeCapacit
     """Be a node of `target` until a signal says stop. Raises UserError where a node of that name lives already."""
     with _stopping_on_signals():
         node = patiently(lambda: register(target=target, name=name, slots=slots, capacity=capacity))
-        context = node_context.current = NodeContext(node)
+        context = node_context.current = NodeContext(node, Bounds.of_this_node())
         keeper, fence, janitor = Keeper(context), Fence(context), Janitor(context)
         try:
             processes.adopt_orphans()
@@ -43,6 +44,7 @@ def serve(target: ComputeTarget, *, name: str, slots: int, capacity: NodeCapacit
                 keeper.start()
                 fence.start()
                 janitor.start()
+                context.sampler.start()
                 _Signals.context = context
                 _work(target, slots)
         except WorkerShutdown:
@@ -52,6 +54,8 @@ def serve(target: ComputeTarget, *, name: str, slots: int, capacity: NodeCapacit
             keeper.over.set()
             fence.over.set()
             janitor.stop()
+            context.sampler.stop()
+            context.bounds.close()
             say_goodbye(node)
             connection.close()
     logger.info("node %s of %s has stopped", name, target.name)

@@ -8,11 +8,13 @@ from django.db import OperationalError, transaction
 from compute import doorbell
 from compute.database import patiently
 from compute.execution.attempt import Attempt
+from compute.execution.bounds.step_bounds import limits_of
 from compute.execution.reasons import is_full_disk
 from compute.logs.writer import LeaseLostError, LogWriter
 from compute.models import LogChunk
 from compute.node.context import NodeContext
 from compute.services.leases import Lease, Outcome, claim, finish
+from compute.services.usage import note_usage
 
 logger = logging.getLogger(__name__)
 
@@ -50,8 +52,9 @@ class _Slot:
             attempt_id=lease.attempt_id,
             attempt=lease.attempt,
             go_on=lambda: handle.wish != "fence",
+            limit_bytes=limits_of(lease.spec.limits).log_bytes,
         )
-        attempt = Attempt(lease, handle, log)
+        attempt = Attempt(lease, handle, log, self.context.bounds, self.context.sampler)
         try:
             outcome = attempt.run()
             held, following = self._finish(lease, outcome, attempt)
@@ -70,6 +73,7 @@ class _Slot:
     def _finish(self, lease: Lease, outcome: Outcome, attempt: Attempt) -> tuple[bool, Lease | None]:
         log = attempt.log
         rows, columns = log.last_rows()
+        columns |= attempt.totals.model_dump()
         node = None if self._must_rest() else self.context.node
 
         def commit() -> tuple[bool, Lease | None]:
@@ -77,6 +81,8 @@ class _Slot:
                 held, following = finish(lease, outcome, log=columns, log_bytes=log.size_bytes, claim_for=node)
                 if held:
                     LogChunk.objects.bulk_create(rows)
+                    if attempt.series is not None:
+                        note_usage({lease.attempt_id: attempt.series})
                 return held, following
 
         try:

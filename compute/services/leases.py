@@ -131,8 +131,8 @@ def finish(
 ) -> tuple[bool, Lease | None]:
     """End an attempt, in a transaction of its own or the caller's.
 
-    `log` are the attempt's last log columns. Returns whether the lease still held, and the next job's lease where
-    `claim_for` asked for one and the database lets it be claimed in the same commit.
+    `log` are the last columns of the attempt's log, and of what it used. Returns whether the lease still held, and the
+    next job's lease where `claim_for` asked for one and the database lets it be claimed in the same commit.
     """
     with transaction.atomic():
         now = timezone.now()

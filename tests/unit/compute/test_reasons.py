@@ -11,7 +11,7 @@ from compute.execution.reasons import bounded, is_full_disk, of_exit, of_spawn, 
     ("code", "said"),
     [
         (3, "exit code 3."),
-        (137, "exit code 137. That often means that it ran out of memory."),
+        (137, "exit code 137. That often stands for SIGKILL: a machine that runs out of memory"),
         (139, "exit code 139. That often stands for SIGSEGV."),
         (-11, "killed by signal 11 (SIGSEGV)."),
         (-9, "killed by signal 9 (SIGKILL). The studio did not send it"),
@@ -20,6 +20,13 @@ from compute.execution.reasons import bounded, is_full_disk, of_exit, of_spawn, 
 )
 def test_exit_codes_are_explained(code: int, said: str) -> None:
     assert said in of_exit(code)
+
+
+@pytest.mark.parametrize("code", [-9, 137])
+def test_whether_the_machine_ran_out_of_memory_is_told_where_it_is_known(code: int) -> None:
+    assert "did not run out of memory" in of_exit(code, ran_out=False)
+    assert "this will be one of them" in of_exit(code, ran_out=True)
+    assert "out of memory" not in of_exit(1, ran_out=True)
 
 
 def test_a_deleted_working_folder_is_told() -> None:
