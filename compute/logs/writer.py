@@ -51,7 +51,7 @@ class LogWriter:
     ) -> None:
         """`go_on` says whether a database that is away is still worth waiting for."""
         self.job_id, self.attempt_id, self.attempt, self.go_on = job_id, attempt_id, attempt, go_on
-        self.limit_bytes = limit_bytes or settings.LOG_LIMIT_BYTES
+        self._limit_bytes = limit_bytes
         self.size_bytes = 0  # stored
         self.fed_bytes = 0  # ever taken in, stored or not
         self.lines = 0  # newlines stored
@@ -62,6 +62,10 @@ class LogWriter:
         self._news_at = -60.0
         self._news_held = False
         self._is_mute = False
+
+    @property
+    def limit_bytes(self) -> int:
+        return self._limit_bytes or settings.LOG_LIMIT_BYTES
 
     def feed(self, stream: Stream, data: bytes) -> None:
         """Take in what `stream` said, storing it where it is time to. Raises LogFullError and LeaseLostError."""
