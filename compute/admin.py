@@ -6,7 +6,18 @@ from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
-from compute.models import Attempt, AttemptUsage, ComputeTarget, ConnectionCheck, Environment, Job, LogChunk, Node
+from compute.models import (
+    Attempt,
+    AttemptUsage,
+    ComputeTarget,
+    ConnectionCheck,
+    Environment,
+    EnvironmentBuild,
+    Job,
+    LogChunk,
+    Node,
+    SpecificationLock,
+)
 
 
 class ReadOnly:
@@ -151,3 +162,19 @@ class ConnectionCheckAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg
     list_select_related = ("datastore", "target", "requested_by")
     search_fields = ("datastore__name", "node_name", "message")
     show_full_result_count = False
+
+
+@admin.register(EnvironmentBuild)
+class EnvironmentBuildAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("id", "digest", "status", "node_name", "hostname", "target", "size_bytes", "created_at")
+    list_filter = ("status", "target")
+    list_select_related = ("target",)
+    search_fields = ("=digest", "node_name", "hostname", "reason")
+    show_full_result_count = False
+    ordering = ("-id",)
+
+
+@admin.register(SpecificationLock)
+class SpecificationLockAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("digest", "node_name", "created_at")
+    search_fields = ("=digest", "node_name")

@@ -108,6 +108,19 @@ def _nudge_checks(target_id: int) -> None:
         logger.warning("could not nudge target %s (its nodes' next heartbeat will see the check): %s", target_id, error)
 
 
+def nudge_builds_on_commit(node_ids: Collection[int]) -> None:
+    """Tell nodes at once that they are to build an environment. They look for themselves as well."""
+    if node_ids:
+        transaction.on_commit(partial(_nudge_builds, list(node_ids)), robust=True)
+
+
+def _nudge_builds(node_ids: Collection[int]) -> None:
+    try:
+        app.control.broadcast("studio_build", destination=[worker_hostname(node_id) for node_id in node_ids])
+    except Exception as error:  # noqa: BLE001 (whatever is wrong with the broker)
+        logger.warning("could not nudge nodes %s (their next heartbeat will see the wish): %s", node_ids, error)
+
+
 def target_changed_on_commit(target_ids: Collection[int]) -> None:
     """Tell the pages of these targets once the transaction commits; at most about once a second each."""
     if target_ids:

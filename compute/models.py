@@ -1,13 +1,13 @@
 """Where work runs (targets and their nodes), with what (environments), the work (jobs), and what it said (logs)."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
 
 from compute.execution.usage.series import UsageSeries
-from compute.spec import EnvironmentSpec, Gpu, Gpus, JobResult, JobSpec
-from compute.states import CheckStatus, Intake, JobStatus, QuotaScope
+from compute.spec import EnvironmentLock, EnvironmentSpec, Gpu, Gpus, JobResult, JobSpec
+from compute.states import BuildStatus, CheckStatus, Intake, JobStatus, QuotaScope
 from datastores.models import Datastore
 from studio.lib.typed_json import DocumentField
 from studio.workspaces.models import NAME, Workspace
@@ -109,6 +109,7 @@ class Environment(models.Model):
     version = models.PositiveIntegerField()
     description = models.CharField(max_length=500, blank=True)
     spec = DocumentField(EnvironmentSpec)
+    digest = models.CharField(max_length=64, default="", editable=False, db_index=True)  # of the specification
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -125,6 +126,64 @@ class Environment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}:{self.version}"
+
+    def save(self, **kwargs: Any) -> None:
+        self.digest = self.spec.digest
+        super().save(**kwargs)
+
+
+class SpecificationLock(models.Model):
+    """What a specification means on every machine from its first build on. Whoever built it first wrote this."""
+
+    digest = models.CharField(max_length=64, unique=True)  # of the specification
+    document = DocumentField(EnvironmentLock)
+    node_name = models.CharField(max_length=200)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"lock of {self.digest[:16]}"
+
+
+class EnvironmentBuild(models.Model):
+    """A specification being made ready on one machine, or wished for there, or what became of it."""
+
+    digest = models.CharField(max_length=64)  # of the specification
+    spec = DocumentField(EnvironmentSpec)
+    target = models.ForeignKey(ComputeTarget, on_delete=models.CASCADE, related_name="builds")
+    node = models.ForeignKey(Node, on_delete=models.SET_NULL, null=True, related_name="builds")
+    node_name = models.CharField(max_length=200)
+    hostname = models.CharField(max_length=200)
+    place = models.CharField(max_length=32, blank=True)  # the folder of environments that it is in, whoever shares it
+    status = models.CharField(max_length=20, choices=BuildStatus, default=BuildStatus.BUILDING)
+    lock_digest = models.CharField(max_length=64, blank=True)  # of what was installed
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    removed_at = models.DateTimeField(null=True, blank=True)
+    size_bytes = models.PositiveBigIntegerField(default=0)
+    reason = models.TextField(blank=True)  # why it failed or was removed, in words
+    log = models.TextField(blank=True)  # what it said, its middle left out where it said too much
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        constraints: ClassVar = [
+            # Nobody else builds what somebody builds; what is ready is there once.
+            models.UniqueConstraint(
+                fields=["place", "digest"],
+                condition=models.Q(status__in=["building", "ready"]),
+                name="one_build_of_a_specification",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["digest", "-id"], name="builds_by_digest"),
+            models.Index(
+                fields=["node"], condition=models.Q(status__in=["queued", "building"]), name="builds_under_way"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"build {self.pk} of {self.digest[:16]}"
 
 
 class Job(models.Model):

@@ -11,16 +11,70 @@ from studio.lib.typed_json import Document
 
 
 class EnvironmentSpec(Document):
-    """A Python version and pip requirements. Equal specifications share one build per node."""
+    """With what a command runs. Equal specifications share one lock, and one build per machine.
+
+    Either packages that the studio installs, or with `interpreter` a Python whose packages somebody else looks after.
+    """
 
     python_version: str = "3.11"
     pip: list[str] = Field(default_factory=list)
+    conda: list[str] = Field(default_factory=list)  # as in a conda file, without `python` and the pip part
+    channels: list[str] = Field(default_factory=list)  # of conda, the first one goes first
+    indexes: list[str] = Field(default_factory=list)  # names of further package indexes that an administrator set up
+    variables: dict[str, str] = Field(default_factory=dict)  # a command's own go before them
+    setup_script: str = ""  # run once, as the last part of the build
+    interpreter: str = ""  # a path on the node
+    generation: int = 0  # goes up where the same requirements are to be locked anew
 
     @property
     def digest(self) -> str:
-        """SHA-256 over what makes the environment, in hexadecimal."""
-        canonical = json.dumps({"python": self.python_version, "pip": sorted(self.pip)}, sort_keys=True)
-        return hashlib.sha256(canonical.encode()).hexdigest()
+        """SHA-256 over what makes the environment, in hexadecimal.
+
+        What is left out counts for nothing, so that a specification keeps its digest when there is more to be said.
+        """
+        more = {
+            "conda": sorted(self.conda),
+            "channels": self.channels,
+            "indexes": self.indexes,
+            "variables": self.variables,
+            "setup_script": self.setup_script,
+            "interpreter": self.interpreter,
+            "generation": self.generation,
+        }
+        said = {"python": self.python_version, "pip": sorted(self.pip)} | {key: it for key, it in more.items() if it}
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def is_managed(self) -> bool:
+        """Whether the studio installs its packages, and so knows them."""
+        return not self.interpreter
+
+
+class LockedPackage(BaseModel):
+    """A package as it was installed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    version: str
+    source: Literal["pip", "conda"] = "pip"
+
+
+class EnvironmentLock(Document):
+    """Exactly what a specification means since its first build; every later one installs this."""
+
+    tool: Literal["uv", "conda"] = "uv"
+    python: str  # of the build that it was made from, as in "3.11.7"
+    requirements: str = ""  # for pip: each with its version, and with its files' hashes where the index tells them
+    conda: str = ""  # for conda: an explicit list of addresses
+    platform: str  # whose files the explicit list names, as in "linux-64"; where it was made
+    packages: list[LockedPackage] = Field(default_factory=list)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over what is installed, in hexadecimal."""
+        said = json.dumps([self.tool, self.requirements, self.conda])
+        return hashlib.sha256(said.encode()).hexdigest()
 
 
 InputMode = Literal["direct", "download", "mount"]

@@ -44,6 +44,24 @@ CHECK_TRANSITIONS: Transitions = {
     CheckStatus.FAILED: frozenset(),
 }
 
+
+class BuildStatus(TextChoices):
+    QUEUED = "queued", "Waiting"  # somebody asked for it ahead of its first step; the node has not begun
+    BUILDING = "building", "Building"
+    READY = "ready", "Ready"  # complete, in its folder
+    FAILED = "failed", "Failed"  # `reason` says why; nothing of it is left
+    REMOVED = "removed", "Removed"  # to make room, or because its interpreter went away
+
+
+BUILD_TRANSITIONS: Transitions = {
+    # Straight to ready: the machine had it already.
+    BuildStatus.QUEUED: frozenset({BuildStatus.BUILDING, BuildStatus.READY, BuildStatus.FAILED}),
+    BuildStatus.BUILDING: frozenset({BuildStatus.READY, BuildStatus.FAILED}),
+    BuildStatus.READY: frozenset({BuildStatus.REMOVED}),
+    BuildStatus.FAILED: frozenset(),
+    BuildStatus.REMOVED: frozenset(),
+}
+
 ACTIVE = frozenset({JobStatus.PREPARING, JobStatus.RUNNING})
 TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
 

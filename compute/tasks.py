@@ -6,7 +6,7 @@ from celery import shared_task
 from celery.worker.control import control_command
 
 from compute.logs.archive import archive_log
-from compute.node import checker
+from compute.node import builder, checker
 from compute.node import context as node_context
 from compute.node.slot import work
 from compute.services.sweeping import sweep
@@ -43,3 +43,10 @@ def check(_state: Any) -> None:
     """To one node: somebody asked whether a datastore can be reached from it. No slot is needed for that."""
     if node_context.current is not None:
         checker.look(node_context.current)
+
+
+@control_command(name="studio_build")
+def build(_state: Any) -> None:
+    """To one node: somebody wants an environment ahead of its first step. No slot is needed for that."""
+    if node_context.current is not None:
+        builder.look(node_context.current)

@@ -171,6 +171,16 @@ SNAPSHOT_MAX_FILES = env.int("STUDIO_SNAPSHOT_MAX_FILES", default=2000)
 NODE_HOME = Path(env.str("STUDIO_NODE_HOME", default=str(STUDIO_HOME / "node")))
 # Copies of remote data that steps on this machine read; the least recently used ones go first.
 DATA_CACHE_BYTES = env.int("STUDIO_DATA_CACHE_BYTES", default=20 * 1024**3)
+# Environments on a node: how much room they may take (those in use stay), and how long a build and its script may.
+ENVIRONMENTS_BYTES = env.int("STUDIO_ENVIRONMENTS_BYTES", default=20 * 1024**3)
+BUILD_TIMEOUT_S = env.float("STUDIO_BUILD_TIMEOUT_S", default=3600.0)
+SETUP_SCRIPT_TIMEOUT_S = env.float("STUDIO_SETUP_SCRIPT_TIMEOUT_S", default=600.0)
+# Further package indexes that environments can name. An address may hold a password: no page or log shows it.
+PACKAGE_INDEXES: dict[str, str] = dict(
+    entry.strip().split("=", 1)
+    for entry in env.list("STUDIO_PACKAGE_INDEXES", default=["pytorch-cpu=https://download.pytorch.org/whl/cpu"])
+    if "=" in entry
+)
 # Hosts, addresses and networks that datastores and web addresses may reach although they are private; `*` admits all.
 PRIVATE_HOSTS: list[str] = env.list("STUDIO_PRIVATE_HOSTS", default=[])
 # Folders outside STUDIO_HOME that a `local folder` datastore may point into.

@@ -1,280 +1,311 @@
-"""Environments on a node: each specification is built once by `uv`, in a folder named by its digest.
+"""Environments on a node: each specification is built once for the machine, in a folder named by its digest.
 
 A build is complete when its stamp is there, which is written last: a build that died half-way is never taken for one
 and is made anew. Slots and processes that want the same environment wait for one build and show its output meanwhile.
+
+The first build anywhere finds out exact versions and writes them down as the specification's lock; all others install
+what the lock says.
 """
 
 import contextlib
 import fcntl
+import logging
 import os
 import shutil
-import subprocess
-import sys
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import TypeVar
 
 from django.conf import settings
+from django.db import Error as DatabaseFailure
 
-from compute.environments.uv import uv_executable
-from compute.execution.handle import Handle
-from compute.execution.processes import MARKER, kill_until_gone, members
-from compute.execution.reasons import StepFailure, is_full_disk, of_full_disk
-from compute.execution.supervision import awaited, spawn
-from compute.spec import EnvironmentSpec
+from compute.data.cache import MIN_FREE_BYTES
+from compute.database import patiently
+from compute.environments.commands import Commands, Tail
+from compute.environments.conda_build import CondaInstaller
+from compute.environments.inherited import inherited_environment
+from compute.environments.installed import packages_in, pinned
+from compute.environments.installing import Installer, UvInstaller, platform_of_this_machine, python_of
+from compute.environments.places import BuiltEnvironment, EnvironmentsFolder, size_of
+from compute.environments.setup_script import run_setup_script
+from compute.environments.stamps import Stamp
+from compute.environments.trimming import trim_soon
+from compute.environments.uv import variables_of_uv
+from compute.execution.handle import Handle, InterruptedByWish
+from compute.execution.reasons import StepFailure, is_full_disk, of_full_disk, of_ours
+from compute.models import EnvironmentBuild
+from compute.services import builds
+from compute.services.builds import Builder
+from compute.services.locks import lock_of, record_lock
+from compute.spec import EnvironmentLock, EnvironmentSpec
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+Say = Callable[[bytes], None]
 
 _POLL_S = 0.05
-_READ_BYTES = 256 * 1024
-_REASON_LENGTH = 2000
-_PROGRESS = (
-    "Using ",
-    "Creating virtual",
-    "Activate with",
-    "Downloading",
-    "Downloaded",
-    "Building",
-    "Built ",
-    "Prepared",
-)
-# What reaches the package index may need the node's own settings. A step never sees them.
-_PASSED_ON = ("UV_", "PIP_", "SSL_", "GIT_")
-_PASSED_ON_NAMES = frozenset({"PATH", "LANG", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NETRC", "HOME"})
-_FROM_PIP = {
-    "PIP_INDEX_URL": "UV_INDEX_URL",
-    "PIP_EXTRA_INDEX_URL": "UV_EXTRA_INDEX_URL",
-    "PIP_FIND_LINKS": "UV_FIND_LINKS",
-    "PIP_TRUSTED_HOST": "UV_INSECURE_HOST",
-    "PIP_CONSTRAINT": "UV_CONSTRAINT",
-    "PIP_CERT": "SSL_CERT_FILE",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class BuiltEnvironment:
-    """A virtual environment that is ready."""
-
-    folder: Path
-
-    @property
-    def bin(self) -> Path:
-        return self.folder / "bin"
-
-    @property
-    def python(self) -> Path:
-        return self.folder / "bin" / "python"
-
-    @property
-    def home(self) -> Path:
-        """Caches that a step's home folder begins with, where there are any."""
-        return self.folder / ".home"
-
-    @property
-    def stamp(self) -> Path:
-        return self.folder / ".complete"
-
-    @property
-    def is_ready(self) -> bool:
-        # The interpreter is a link to one of the machine's, which may have been removed since.
-        return self.stamp.exists() and self.python.exists()
-
-
-def environment_at(spec: EnvironmentSpec) -> BuiltEnvironment:
-    """Where a specification's environment is on this node, ready or not."""
-    return BuiltEnvironment(Path(settings.NODE_HOME) / "environments" / spec.digest)
-
-
-def make_ready(spec: EnvironmentSpec, *, handle: Handle, say: Callable[[bytes], None]) -> BuiltEnvironment:
-    """The environment of `spec`, built if it is not there yet; the build's output goes to `say` as it comes.
-
-    Raises StepFailure with the resolver's own message, and InterruptedByWish.
-    """
-    environment = environment_at(spec)
-    if environment.is_ready:
-        return environment
-    environment.folder.parent.mkdir(parents=True, exist_ok=True)
-    build_log = environment.folder.with_name(f"{spec.digest}.log")
-    with _locked(environment, handle, build_log, say):
-        if environment.is_ready:
-            return environment
-        try:
-            _build(environment, spec, handle=handle, build_log=build_log, say=say)
-        except OSError as error:
-            if is_full_disk(error):
-                raise StepFailure(of_full_disk("the environment could not be built")) from error
-            raise
-    return environment
+_NOTE_EVERY_S = 1.0
+_settled: set[tuple[str, str]] = set()  # environments that this process knows to be as their lock says
+_settled_lock = threading.Lock()
 
 
 @contextmanager
-def _locked(
-    environment: BuiltEnvironment, handle: Handle, build_log: Path, say: Callable[[bytes], None]
-) -> Iterator[None]:
-    """Hold the right to build; while somebody else does, show what their build says."""
-    with environment.folder.with_name(f"{environment.folder.name}.lock").open("a") as lock:
-        tail: _Tail | None = None
-        while True:
-            with contextlib.suppress(BlockingIOError):
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            if tail is None:
-                say(b"Another step builds this environment on this node already: waiting for it.\n")
-                tail = _Tail(build_log)
-            handle.wait(_POLL_S)
-            tail.pass_on(say)
-        if tail is not None:
-            tail.pass_on(say)
-            tail.close()
-        yield
+def ready_environment(
+    spec: EnvironmentSpec, *, builder: Builder, handle: Handle, say: Say, wish: EnvironmentBuild | None = None
+) -> Iterator[BuiltEnvironment]:
+    """The environment of `spec`, built if it is not there yet; the build's output goes to `say` as it comes.
+
+    It is not removed as long as the block lasts. Raises StepFailure with a sentence that says what to do, and
+    InterruptedByWish.
+    """
+    if not spec.is_managed:
+        yield inherited_environment(spec.interpreter, node=builder.node_name)
+        return
+    folder = EnvironmentsFolder.of_this_node()
+    with folder.in_use(spec.digest):
+        yield _Making(folder, spec, builder, handle, say).environment(wish)
 
 
-def _build(
-    environment: BuiltEnvironment,
-    spec: EnvironmentSpec,
-    *,
-    handle: Handle,
-    build_log: Path,
-    say: Callable[[bytes], None],
-) -> None:
-    started = time.monotonic()
-    shutil.rmtree(environment.folder, ignore_errors=True)
-    build_log.write_bytes(b"")
-    wanted = ", ".join(spec.pip) or "no packages"
-    say(f"Making the environment: Python {spec.python_version} with {wanted}.\n".encode())
-    tail = _Tail(build_log)
-    try:
-        uv = [uv_executable()]
-        make = ["venv", "--no-project", "--python", _interpreter(spec), str(environment.folder)]
-        _run([*uv, *make], handle, tail, say)
-        if spec.pip:
-            requirements = environment.folder / "requirements.txt"
-            requirements.write_text("".join(f"{line}\n" for line in spec.pip))
-            install = ["pip", "install", "--link-mode=hardlink", "--python", str(environment.python)]
-            _run([*uv, *install, "--requirement", str(requirements)], handle, tail, say)
-            _warm_up(environment, handle)
-    finally:
-        tail.close()
-    with environment.stamp.open("w") as stamp:
-        stamp.write(f"{time.time()}\n")
-        stamp.flush()
-        os.fsync(stamp.fileno())
-    took_s = time.monotonic() - started
-    say(f"The environment is ready after {took_s:.1f} s; from now on it is used as it is.\n".encode())
+class _Making:
+    """Of one environment, for one step or wish."""
+
+    def __init__(
+        self, folder: EnvironmentsFolder, spec: EnvironmentSpec, builder: Builder, handle: Handle, say: Say
+    ) -> None:
+        self.folder, self.spec, self.builder, self.handle, self.say = folder, spec, builder, handle, say
+        self.built = folder.environment(spec.digest)
+
+    def environment(self, wish: EnvironmentBuild | None) -> BuiltEnvironment:
+        if self.built.is_ready and self._is_settled:
+            return self.built
+        with self._right_to_build():
+            if not (self.built.is_ready and (self._is_settled or self._settle())):
+                self._build(wish)
+            with _settled_lock:
+                _settled.add(self._key)
+        trim_soon(self.folder)
+        return self.built
+
+    @property
+    def _key(self) -> tuple[str, str]:
+        return str(self.folder.root), self.spec.digest
+
+    @property
+    def _is_settled(self) -> bool:
+        return self._key in _settled
+
+    def _settle(self) -> bool:
+        """Whether what is there is what the lock says. Where nobody wrote one, it becomes the lock itself.
+
+        That is so for what was built before there were locks, or for another database.
+        """
+        stamp = self.built.read_stamp()
+        locked = self._patiently(partial(lock_of, self.spec.digest))
+        if locked is None:
+            mine = _kept_lock(self.built) or _lock_from(self.built)
+            locked = self._patiently(partial(record_lock, self.spec.digest, mine, node_name=self.builder.node_name))
+        if stamp.lock_digest != locked.digest:
+            if not _holds(self.built, locked):
+                return False
+            stamp = Stamp(locked.digest, size_of(self.built.folder))
+            _keep_lock(self.built, locked)
+            self.built.write_stamp(stamp)
+        self._patiently(partial(builds.note_ready, self.spec, self.builder, self.folder.place, stamp))
+        return True
+
+    @contextmanager
+    def _right_to_build(self) -> Iterator[None]:
+        """Hold it; while somebody else does, show what their build says."""
+        with self.folder.lock_file(self.spec.digest).open("a") as lock:
+            tail: Tail | None = None
+            while True:
+                with contextlib.suppress(BlockingIOError):
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                if tail is None:
+                    self.say(b"Another step builds this environment on this node already: waiting for it.\n")
+                    tail = Tail(self.folder.log_file(self.spec.digest))
+                self.handle.wait(_POLL_S)
+                tail.pass_on(self.say)
+            if tail is not None:
+                tail.pass_on(self.say)
+                tail.close()
+            yield
+
+    def _build(self, wish: EnvironmentBuild | None) -> None:
+        row = self._patiently(partial(builds.begin_build, self.spec, self.builder, self.folder.place, wish=wish))
+        log = _BuildLog(row.pk, self.say)
+        reason = "It was ended before it was complete."
+        try:
+            stamp = _Build(self, log).run()
+        except InterruptedByWish as interruption:
+            reason = {
+                "cancel": "Whoever waited for it was cancelled.",
+                "stop": "Its node was stopped.",
+                "fence": "Its node was out of touch with the database for too long.",
+            }[interruption.wish]
+            raise
+        except StepFailure as failure:
+            reason = failure.reason
+            raise
+        except OSError as error:
+            if not is_full_disk(error):
+                reason = of_ours(error, "build the environment")
+                raise
+            reason = of_full_disk("the environment could not be built on the node")
+            raise StepFailure(reason) from error
+        except BaseException as error:
+            reason = of_ours(error, "build the environment") if isinstance(error, Exception) else reason
+            raise
+        else:
+            self._complete(row.pk, stamp, log)
+            return
+        finally:
+            if not self.built.is_ready:
+                # What takes up room and is of no use: on a full disk it is what filled it.
+                shutil.rmtree(self.built.folder, ignore_errors=True)
+                self._tell_failure(row.pk, reason, log)
+
+    def _complete(self, build_id: int, stamp: Stamp, log: "_BuildLog") -> None:
+        if not self._patiently(partial(builds.complete_build, build_id, stamp, log=log.text)):
+            self._patiently(partial(builds.note_ready, self.spec, self.builder, self.folder.place, stamp, log=log.text))
+
+    def _tell_failure(self, build_id: int, reason: str, log: "_BuildLog") -> None:
+        """A row that can't be reached now is ended by the sweep, or by the next build."""
+        try:
+            builds.fail_build(build_id, reason, log=log.text)
+        except DatabaseFailure as error:
+            logger.warning("could not note that build %s failed: %s", build_id, error)
+
+    def _patiently(self, action: Callable[[], T]) -> T:
+        return patiently(action, go_on=lambda: self.handle.wish != "fence")
 
 
-def _interpreter(spec: EnvironmentSpec) -> str:
-    """The running interpreter where its version is asked for, else the version, for uv to find on this machine."""
-    own = sys.version_info
-    fits = {f"{own.major}.{own.minor}", f"{own.major}.{own.minor}.{own.micro}"}
-    return sys.executable if spec.python_version in fits else spec.python_version
+class _Build:
+    """One try, from an empty folder to a stamp."""
 
-
-def _run(command: list[str], handle: Handle, tail: "_Tail", say: Callable[[bytes], None]) -> None:
-    begin = tail.position
-    exit_code = _run_to_end(command, handle, output=tail.path, meanwhile=lambda: tail.pass_on(say))
-    tail.pass_on(say)
-    if exit_code != 0:
-        with tail.path.open("rb") as log:
-            log.seek(max(begin, tail.position - 16 * 1024))
-            message = _meaningful(log.read().decode(errors="replace"))
-        raise StepFailure(
-            f"The step's environment could not be built: {message or f'uv ended with exit code {exit_code}.'}",
-            may_retry=True,
+    def __init__(self, making: _Making, log: "_BuildLog") -> None:
+        self.spec, self.built, self.builder = making.spec, making.built, making.builder
+        self.patiently = making._patiently  # noqa: SLF001 (two halves of one)
+        self.commands = Commands(
+            making.folder.log_file(self.spec.digest),
+            handle=making.handle,
+            say=log,
+            meanwhile=log.note_if_due,
+            limit_s=settings.BUILD_TIMEOUT_S,
         )
 
+    def run(self) -> Stamp:
+        began = time.monotonic()
+        _require_room()
+        self.commands.tell(_what_is_wanted(self.spec))
+        locked = self.patiently(partial(lock_of, self.spec.digest))
+        mine = self._make(locked)
+        if locked is None:
+            locked = self.patiently(partial(record_lock, self.spec.digest, mine, node_name=self.builder.node_name))
+            if locked.digest != mine.digest:
+                self.commands.tell("Another node built it first: its versions are installed instead.")
+                self._make(locked)
+        _keep_lock(self.built, locked)
+        stamp = Stamp(locked.digest, size_of(self.built.folder))
+        self.built.write_stamp(stamp)
+        took_s = time.monotonic() - began
+        self.commands.tell(f"The environment is ready after {took_s:.1f} s; from now on it is used as it is.")
+        return stamp
 
-def _run_to_end(
-    command: list[str],
-    handle: Handle,
-    *,
-    output: Path | None,
-    meanwhile: Callable[[], None] = lambda: None,
-    extra: Mapping[str, str] | None = None,
-) -> int:
-    """Run a command and wait for it. Raises InterruptedByWish once nothing of it is left."""
-    with contextlib.ExitStack() as stack:
-        sink: int | IO[bytes] = stack.enter_context(output.open("ab")) if output else subprocess.DEVNULL
-        env = {**_environment_of_uv(os.environ), MARKER: handle.marker, **(extra or {})}
-        process = spawn(command, cwd=str(settings.NODE_HOME), env=env, stdout=sink, stderr=sink)
-    handle.root = process.pid
-    try:
-        while True:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                return process.wait(0.005)
-            handle.wait(_POLL_S)
-            meanwhile()
-    finally:
-        if process.returncode is None:
-            kill_until_gone(lambda: members(marker=handle.marker, root=process.pid))
-            process.wait()
-        awaited.discard(process.pid)
-        handle.root = None
+    def _make(self, locked: EnvironmentLock | None) -> EnvironmentLock:
+        """All of it but the stamp. Returns what was installed."""
+        shutil.rmtree(self.built.folder, ignore_errors=True)
+        if locked is not None:
+            count = len(locked.packages)
+            self.commands.tell(f"Its versions are those of its first build: {count} packages.")
+        mine = self._installer(locked).install(locked)
+        self._warm_up()
+        if self.spec.setup_script:
+            run_setup_script(self.built, self.spec, self.commands)
+        return mine
 
+    def _installer(self, locked: EnvironmentLock | None) -> Installer:
+        if CondaInstaller.is_for(self.spec, locked, node=self.builder.node_name):
+            return CondaInstaller(self.built, self.spec, self.commands)
+        return UvInstaller(self.built, self.spec, self.commands)
 
-def _warm_up(environment: BuiltEnvironment, handle: Handle) -> None:
-    """matplotlib looks at every font of the machine when it is first imported: once here, not in each step's home."""
-    if next(environment.folder.glob("lib/python*/site-packages/matplotlib/font_manager.py"), None) is None:
-        return
-    environment.home.mkdir(exist_ok=True)
-    command = [str(environment.python), "-c", "import matplotlib.font_manager"]
-    _run_to_end(command, handle, output=None, extra={"HOME": str(environment.home), "MPLBACKEND": "agg"})
-
-
-def _environment_of_uv(own: Mapping[str, str]) -> dict[str, str]:
-    env = {
-        name: value
-        for name, value in own.items()
-        if name in _PASSED_ON_NAMES or name.startswith(_PASSED_ON) or name.lower().endswith("_proxy")
-    }
-    for name, ours in _FROM_PIP.items():
-        if name in own:
-            env.setdefault(ours, own[name])
-    return {
-        **env,
-        # One cache for the whole machine where there is one.
-        "UV_CACHE_DIR": own.get("UV_CACHE_DIR") or str(Path(settings.NODE_HOME) / "uv-cache"),
-        "UV_PYTHON_DOWNLOADS": "never",
-        "UV_NO_PROGRESS": "1",
-        "UV_NO_CONFIG": env.get("UV_NO_CONFIG", "0"),
-        "NO_COLOR": "1",
-    }
+    def _warm_up(self) -> None:
+        """matplotlib looks at every font when it is first imported: once here, not in each step's home."""
+        if next(self.built.folder.glob("lib/python*/site-packages/matplotlib/font_manager.py"), None) is None:
+            return
+        self.built.home.mkdir(exist_ok=True)
+        env = {**variables_of_uv(os.environ), "HOME": str(self.built.home), "MPLBACKEND": "agg"}
+        command = [str(self.built.python), "-c", "import matplotlib.font_manager"]
+        self.commands.run(command, cwd=self.built.folder, env=env, is_quiet=True)
 
 
-def _meaningful(output: str) -> str:
-    """The end of what uv said, without its progress, in at most 2,000 characters."""
-    noise = (
-        "Using ",
-        "Creating virtual",
-        "Activate with",
-        "Downloading",
-        " Downloaded",
-        "Building",
-        "Built ",
-        "Prepared",
+class _BuildLog:
+    """What a build says goes to the step that waits for it, and now and then to its row."""
+
+    def __init__(self, build_id: int, say: Say) -> None:
+        self.build_id, self._say = build_id, say
+        self._data = bytearray()
+        self._noted, self._is_noted = time.monotonic(), True
+
+    def __call__(self, data: bytes) -> None:
+        self._say(data)
+        self._data += data
+        self._is_noted = False
+
+    def note_if_due(self) -> None:
+        if not self._is_noted and time.monotonic() - self._noted > _NOTE_EVERY_S:
+            self._noted, self._is_noted = time.monotonic(), True
+            try:
+                builds.note_log(self.build_id, self.text)
+            except DatabaseFailure as error:
+                logger.info("the log of build %s will be noted later: %s", self.build_id, error)
+
+    @property
+    def text(self) -> str:
+        return builds.shortened(bytes(self._data))
+
+
+def _what_is_wanted(spec: EnvironmentSpec) -> str:
+    wanted = [*spec.conda, *spec.pip]
+    shown = ", ".join(wanted[:20]) + (f" and {len(wanted) - 20} more" if len(wanted) > 20 else "")
+    return f"Making the environment: Python {spec.python_version} with {shown or 'no packages'}."
+
+
+def _require_room() -> None:
+    home = Path(settings.NODE_HOME)
+    home.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(home).free
+    if free < MIN_FREE_BYTES:
+        room = f"less than {MIN_FREE_BYTES // 1024**2} MB are free where the node's files lie ({free // 1024**2} MB)"
+        raise StepFailure(of_full_disk(room))
+
+
+def _keep_lock(built: BuiltEnvironment, lock: EnvironmentLock) -> None:
+    built.about.mkdir(exist_ok=True)
+    (built.about / "lock.json").write_text(lock.model_dump_json())
+
+
+def _kept_lock(built: BuiltEnvironment) -> EnvironmentLock | None:
+    with contextlib.suppress(OSError, ValueError):
+        return EnvironmentLock.model_validate_json((built.about / "lock.json").read_text())
+    return None
+
+
+def _lock_from(built: BuiltEnvironment) -> EnvironmentLock:
+    """Of an environment that was built before there were locks: what is installed in it."""
+    return EnvironmentLock(
+        python=python_of(built),
+        platform=platform_of_this_machine(),
+        requirements=pinned(built.folder),
+        packages=packages_in(built.folder),
     )
-    lines = [line.rstrip() for line in output.splitlines() if line.strip() and not line.lstrip().startswith(noise)]
-    text = "\n".join(lines[-40:]).strip()
-    return text if len(text) <= _REASON_LENGTH - 100 else f"…{text[-(_REASON_LENGTH - 101) :]}"
 
 
-class _Tail:
-    """Follows a growing file."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.position = 0
-        self._file: IO[bytes] | None = None
-
-    def pass_on(self, say: Callable[[bytes], None]) -> None:
-        if self._file is None:
-            with contextlib.suppress(FileNotFoundError):
-                self._file = self.path.open("rb")
-        while self._file is not None and (data := self._file.read(_READ_BYTES)):
-            self.position += len(data)
-            say(data)
-
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
+def _holds(built: BuiltEnvironment, lock: EnvironmentLock) -> bool:
+    mine = {(each.name, each.version) for each in packages_in(built.folder)}
+    return mine == {(each.name, each.version) for each in lock.packages}

@@ -1,9 +1,11 @@
 """The story of one attempt: prepare, run, record. It decides nothing about the job; it reports an outcome."""
 
+import contextlib
 import logging
 import re
 import shlex
 import signal
+import socket
 from dataclasses import dataclass
 from subprocess import Popen
 
@@ -12,7 +14,8 @@ from django.utils import timezone
 from compute.data.attempt import AttemptData
 from compute.data.desk import Desk
 from compute.database import patiently
-from compute.environments.building import BuiltEnvironment, make_ready
+from compute.environments.building import ready_environment
+from compute.environments.places import BuiltEnvironment
 from compute.execution.bounds.out_of_memory import MachineMemory
 from compute.execution.bounds.step_bounds import Bounds, StepBounds, limits_of
 from compute.execution.devices import devices_visible, thread_hints
@@ -39,6 +42,7 @@ from compute.execution.usage.series import UsageSeries, UsageTotals
 from compute.logs.lines import Stream
 from compute.logs.writer import LeaseLostError, LogFullError, LogWriter
 from compute.retrying import Failure
+from compute.services.builds import Builder
 from compute.services.leases import Lease, Outcome, start
 from compute.sizes import size_words
 from compute.states import JobStatus
@@ -64,12 +68,13 @@ class Attempt:
         self.totals = UsageTotals()
         self.series: UsageSeries | None = None
         self.folders = AttemptFolders(self.lease)
+        self.environment = contextlib.ExitStack()  # holds it as long as the attempt lasts
         self.data = AttemptData(self.lease, self.folders.root, Desk(self.handle, self.log))
 
     def run(self) -> Outcome:
         """Never raises but LeaseLostError: whatever goes wrong is the attempt's outcome."""
         try:
-            with self.data:
+            with self.environment, self.data:
                 return self._run()
         except InterruptedByWish as interruption:
             return self._interrupted(interruption.wish)
@@ -87,7 +92,9 @@ class Attempt:
 
     def _run(self) -> Outcome:
         self.handle.check()
-        environment = make_ready(self.lease.spec.environment, handle=self.handle, say=self._feed)
+        environment = self.environment.enter_context(
+            ready_environment(self.lease.spec.environment, builder=self._builder(), handle=self.handle, say=self._feed)
+        )
         self.folders.make(environment.home)
         self.data.bring()
         self.handle.check()
@@ -99,6 +106,10 @@ class Attempt:
         self._refuse_large_outputs()
         result = self.data.take_away()
         return Outcome(JobStatus.COMPLETED, exit_code=0, result=result)
+
+    def _builder(self) -> Builder:
+        lease = self.lease
+        return Builder(lease.node_id, lease.node_name, socket.gethostname(), lease.target_id)
 
     def _execute(self, environment: BuiltEnvironment) -> Ended:
         command = self._command(environment)
@@ -197,6 +208,7 @@ class Attempt:
             "PIP_REQUIRE_VIRTUALENV": "1",
             "VIRTUAL_ENV": str(environment.folder),
             **thread_hints(self.lease.spec.resources),
+            **self.lease.spec.environment.variables,
             **self.lease.spec.environment_variables,
             # Nobody gives themselves a device: another step may have it.
             **devices_visible(self.lease.gpus),

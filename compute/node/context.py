@@ -6,6 +6,7 @@ import os
 import queue
 import threading
 import uuid
+from collections.abc import Iterator
 
 from django.conf import settings
 
@@ -44,6 +45,7 @@ class NodeContext:
         self.litter: queue.SimpleQueue[AttemptFolders | None] = queue.SimpleQueue()  # for the janitor
         self.guardian: int | None = None  # a pipe: it hears of every renewal
         self.running: dict[uuid.UUID, tuple[Lease, Handle]] = {}
+        self._asides: list[Handle] = []
         self._lock = threading.Lock()
 
     @staticmethod
@@ -86,6 +88,26 @@ class NodeContext:
             _, handle = self.running.pop(lease.token)
         handle.close()
 
+    @contextlib.contextmanager
+    def aside(self, name: str) -> Iterator[Handle]:
+        """For processes that no lease speaks for. They end when the node stops; no wish of a lost lease is for them."""
+        handle = Handle(f"{self.marker}{name}")
+        with self._lock:
+            self._asides.append(handle)
+        if self.stopping.is_set():
+            handle.ask("stop")
+        try:
+            yield handle
+        finally:
+            with self._lock:
+                self._asides.remove(handle)
+            handle.close()
+
+    def markers(self) -> set[str]:
+        """Of all whose processes may run."""
+        with self._lock:
+            return {handle.marker for handle in self._asides} | {handle.marker for _, handle in self.running.values()}
+
     def attempts(self) -> list[tuple[Lease, Handle]]:
         with self._lock:
             return list(self.running.values())
@@ -98,7 +120,7 @@ class NodeContext:
     def stop(self) -> None:
         """No new jobs; those that run are ended and handed back."""
         self.stopping.set()
-        for _, handle in self.attempts():
+        for handle in [*(handle for _, handle in self.attempts()), *self._asides]:
             handle.ask("stop")
 
 

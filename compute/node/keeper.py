@@ -18,8 +18,9 @@ from compute import doorbell
 from compute.execution.processes import MARKER, kill_until_gone, marker_of, now_s
 from compute.execution.supervision import orphans, reap_orphans
 from compute.models import Job
-from compute.node import checker
+from compute.node import builder, checker
 from compute.node.context import NodeContext, fence_after_s
+from compute.services.builds import builds_wait
 from compute.services.checks import checks_wait
 from compute.services.leases import lose
 from compute.services.nodes import heartbeat, held_jobs
@@ -74,6 +75,8 @@ class Keeper(threading.Thread):
         self.context.renewed(began_s)
         if checks_wait(self.context.node):
             checker.look(self.context)
+        if builds_wait(self.context.node):
+            builder.look(self.context)
         # In this order: an attempt that runs has had its lease since before the leases are read.
         running = self.context.attempts()
         held = held_jobs(self.context.node)
@@ -95,13 +98,13 @@ class Keeper(threading.Thread):
     def _end_strays(self) -> None:
         """Adopted processes of attempts that are over: they hid when their attempt ended."""
         reap_orphans()
-        tokens = {handle.marker for _, handle in self.context.attempts()}
+        tokens = self.context.markers()
 
         def strays() -> set[int]:
             reap_orphans()
             marks = {pid: marker_of(pid) for pid in orphans()}
             # Without a marker nobody can say whose it is; with no attempt running it is nobody's.
-            return {pid for pid, mark in marks.items() if (mark not in tokens if mark else not self.context.running)}
+            return {pid for pid, mark in marks.items() if (mark not in tokens if mark else not tokens)}
 
         if found := strays():
             logger.warning("ending %d processes that an attempt left behind (%s)", len(found), MARKER)

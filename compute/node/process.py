@@ -21,6 +21,7 @@ from compute.execution import processes
 from compute.execution.bounds.step_bounds import Bounds
 from compute.execution.supervision import awaited, spawn
 from compute.models import ComputeTarget, Job, Node
+from compute.node import builder
 from compute.node import context as node_context
 from compute.node.capacity import NodeCapacity
 from compute.node.context import NodeContext
@@ -98,6 +99,7 @@ def _take_over(node: Node) -> None:
     if handed_back:
         logger.warning("%d jobs of this node's last incarnation were handed back", handed_back)
     _remove_old_folders()
+    builder.take_stock()
 
 
 def _leftovers(node: Node) -> set[int]:

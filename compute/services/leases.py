@@ -45,6 +45,8 @@ class Lease:
     attempt: int
     workspace_id: int
     target_id: int
+    node_id: int
+    node_name: str
     owner: str
     title: str
     spec: JobSpec
@@ -107,6 +109,8 @@ def _claim(node: Node) -> Lease | None:
         attempt=number,
         workspace_id=job.workspace_id,
         target_id=job.target_id,
+        node_id=node.pk,
+        node_name=node.name,
         owner=job.owner,
         title=job.title,
         spec=job.spec,

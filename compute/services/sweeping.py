@@ -11,6 +11,7 @@ from django.utils import timezone
 from compute import doorbell
 from compute.alive import alive_nodes
 from compute.models import LOG_ARCHIVE_BYTES, Attempt, Job
+from compute.services.builds import end_lost_builds
 from compute.services.checks import end_unheard
 from compute.services.jobs import cancel_asked_but_queued
 from compute.services.leases import expired, lose
@@ -25,7 +26,14 @@ UNHEARD_S = 1.0
 
 def sweep() -> None:
     """One round. Whatever breaks on one job is logged and tried again in the next round."""
-    for part in (requeue_lost_jobs, cancel_asked_but_queued, ring_again, archive_left_logs, end_unheard):
+    for part in (
+        requeue_lost_jobs,
+        cancel_asked_but_queued,
+        ring_again,
+        archive_left_logs,
+        end_unheard,
+        end_lost_builds,
+    ):
         try:
             part()
         except Exception:

@@ -1,0 +1,103 @@
+"""Building with a conda tool that the node has: conda's packages first, then the pip part into the same folder."""
+
+import os
+
+from compute.environments import uv
+from compute.environments.commands import Commands, Ended
+from compute.environments.conda_tools import CondaTool, explicit_list, find_conda, platform_of, variables_of_conda
+from compute.environments.explaining import explain
+from compute.environments.installed import conda_records, packages_in, pinned
+from compute.environments.installing import known_indexes, platform_of_this_machine
+from compute.environments.places import BuiltEnvironment
+from compute.execution.reasons import StepFailure, of_full_disk
+from compute.spec import EnvironmentLock, EnvironmentSpec
+
+
+class CondaInstaller:
+    """A folder that conda made, Python included."""
+
+    def __init__(self, built: BuiltEnvironment, spec: EnvironmentSpec, commands: Commands) -> None:
+        self.built, self.spec, self.commands = built, spec, commands
+        tool = find_conda()
+        assert tool is not None, "`is_for` found one"
+        self.tool: CondaTool = tool
+
+    @staticmethod
+    def is_for(spec: EnvironmentSpec, locked: EnvironmentLock | None, *, node: str) -> bool:
+        """Whether it is conda's to build. What was locked by one tool is not built by the other.
+
+        Raises StepFailure where it must be, and the node has none.
+        """
+        if locked is None:
+            return bool(spec.conda) and find_conda() is not None
+        if locked.tool != "conda":
+            return False
+        if find_conda() is None:
+            raise StepFailure(
+                f"The environment was first built by conda, and node {node} has no micromamba, mamba or conda. "
+                "Have one installed there, or rebuild the environment against the newest packages on a node without."
+            )
+        if locked.platform not in {platform_of_this_machine(), "noarch"}:
+            raise StepFailure(
+                f"The environment was locked with conda packages for {locked.platform}, and node {node} is "
+                f"{platform_of_this_machine()}. Make an environment of its own for this kind of machine."
+            )
+        return True
+
+    def install(self, locked: EnvironmentLock | None) -> EnvironmentLock:
+        self.commands.tell(f"Its conda packages are installed by {self.tool.name}.")
+        about = self.built.folder.with_name(f"{self.built.folder.name}.explicit")
+        try:
+            if locked is None:
+                specs = [f"python={self.spec.python_version}", *self.spec.conda]
+                command = self.tool.create(self.built.folder, specs=specs, channels=self.spec.channels)
+            else:
+                about.write_text(locked.conda)
+                command = self.tool.create_from(self.built.folder, about)
+            env = variables_of_conda(os.environ, self.built.folder.parent.parent / "conda-cache")
+            self._require(self.commands.run(command, cwd=self.built.folder.parent, env=env))
+        finally:
+            about.unlink(missing_ok=True)
+        self.built.about.mkdir(exist_ok=True)
+        self._install_pip(locked)
+        if locked is not None:
+            return locked
+        return EnvironmentLock(
+            tool="conda",
+            python=self._python_version(),
+            platform=platform_of(self.built.folder),
+            conda=explicit_list(self.built.folder),
+            requirements=pinned(self.built.folder),
+            packages=packages_in(self.built.folder),
+        )
+
+    def _install_pip(self, locked: EnvironmentLock | None) -> None:
+        """Beside conda's packages, which stay as they are where they will do."""
+        text = "".join(f"{line}\n" for line in self.spec.pip) if locked is None else locked.requirements
+        if not text.strip():
+            return
+        file = self.built.about / ("requirements.in" if locked is None else "lock.txt")
+        file.write_text(text)
+        command = uv.install(file, python=self.built.python)
+        if locked is None:
+            command.remove("--no-deps")
+        env = uv.variables_of_uv(os.environ, known_indexes(self.spec))
+        ended = self.commands.run(command, cwd=self.built.about, env=env)
+        if not ended.is_good:
+            why = explain(ended.last_words, python_version=self.spec.python_version, exit_code=ended.exit_code)
+            raise StepFailure(f"The step's environment could not be built. {why.reason}", may_retry=why.may_retry)
+
+    def _python_version(self) -> str:
+        return next((each["version"] for each in conda_records(self.built.folder) if each["name"] == "python"), "")
+
+    def _require(self, ended: Ended) -> None:
+        if ended.is_good:
+            return
+        if "No space left on device" in ended.last_words:
+            raise StepFailure(of_full_disk("the environment could not be built on the node"))
+        words = "\n".join(ended.last_words.strip().splitlines()[-25:]) or f"It ended with exit code {ended.exit_code}."
+        raise StepFailure(
+            "The step's environment could not be built: conda found no way to install what it asks for. Look at the "
+            f"names, the versions and the channels.\n{words}",
+            may_retry=True,
+        )
