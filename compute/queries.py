@@ -3,16 +3,18 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Q, QuerySet, Sum
 from django.http import Http404
 from django.utils import timezone
 
 from compute.alive import alive_nodes
 from compute.models import ComputeTarget, Job, Node
+from compute.resources import Capacity, given_in_words
 from compute.sharing import targets_seen_by
-from compute.states import ACTIVE, TERMINAL, JobStatus
+from compute.spec import Resources
+from compute.states import ACTIVE, TERMINAL, Intake, JobStatus
 from studio.workspaces.models import Workspace
 
 NodeState = Literal["alive", "silent", "stopped"]
@@ -35,11 +37,15 @@ class NodeRow:
     Stopped: it said goodbye. Silent: its heartbeat is older than its lease, and its jobs are being taken over.
     """
 
+    id: int
     name: str
     state: NodeState
+    intake: Intake
     heartbeat_at: datetime
     slots: int
     slots_in_use: int
+    whole: Capacity
+    free: Capacity
     hostname: str
     pid: int
     started_at: datetime
@@ -52,6 +58,11 @@ class NodeRow:
     @property
     def meter(self) -> "Meter":
         return Meter(self.slots_in_use, self.slots if self.is_alive else 0)
+
+    @property
+    def resources(self) -> list[str]:
+        """What of it is given away, as in “1.5 of 4 CPUs”."""
+        return given_in_words(self.whole, self.free)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +174,14 @@ def target_of(workspace: Workspace, target_id: int) -> ComputeTarget:
     return target
 
 
+def node_of(target: ComputeTarget, node_id: int) -> Node:
+    """A node of the target. Raises Http404 for any other."""
+    node = Node.objects.select_related("target__workspace").filter(target=target, pk=node_id).first()
+    if node is None:
+        raise Http404("This target has no such node.")
+    return node
+
+
 def target_rows(targets: Iterable[ComputeTarget], workspace: Workspace) -> list[TargetRow]:
     """As a page of `workspace` shows them, each with its nodes and counts, in four queries however many there are."""
     listed = list(targets)
@@ -171,8 +190,8 @@ def target_rows(targets: Iterable[ComputeTarget], workspace: Workspace) -> list[
     recent = Q(heartbeat_at__gte=timezone.now() - NODE_SHOWN_FOR)
     listed_nodes = Node.objects.filter(recent, target__in=ids)
     alive = set(alive_nodes(listed_nodes).values_list("pk", flat=True))
-    for node in listed_nodes.annotate(busy=Count("jobs", filter=Q(jobs__status__in=ACTIVE))):
-        nodes[node.target_id].append(_node_row(node, slots_in_use=node.busy, is_alive=node.pk in alive))
+    for node in with_use(listed_nodes):
+        nodes[node.target_id].append(_node_row(node, is_alive=node.pk in alive))
     active = _counts(Job.objects.filter(target__in=ids, status__in=ACTIVE))
     queued = _counts(Job.objects.filter(target__in=ids, status=JobStatus.QUEUED))
     return [
@@ -220,14 +239,37 @@ def _for_rows(jobs: QuerySet[Job]) -> QuerySet[Job]:
     return jobs.select_related("lease_node").defer("spec", "result")
 
 
-def _node_row(node: Node, *, slots_in_use: int, is_alive: bool) -> NodeRow:
+def with_use(nodes: QuerySet[Node]) -> QuerySet[Any]:
+    """With what their jobs have of them: `busy` slots, `cpus_given`, `memory_given` and `gpus_given`."""
+    active = Q(jobs__status__in=ACTIVE)
+    return nodes.annotate(
+        busy=Count("jobs", filter=active),
+        cpus_given=Sum("jobs__cpus", filter=active),
+        memory_given=Sum("jobs__memory_bytes", filter=active),
+        gpus_given=Sum("jobs__gpus", filter=active),
+    )
+
+
+def capacities(node: Any) -> tuple[Capacity, Capacity]:
+    """Of a node that was read `with_use`: what it has, and what of it is free."""
+    whole = Capacity(node.cpus, node.memory_bytes, len(node.devices))
+    given = Resources(cpus=node.cpus_given or 0, memory_bytes=node.memory_given or 0, gpus=node.gpus_given or 0)
+    return whole, whole.less(given)
+
+
+def _node_row(node: Any, *, is_alive: bool) -> NodeRow:
+    whole, free = capacities(node)
     state: NodeState = "stopped" if node.stopped_at else "alive" if is_alive else "silent"
     return NodeRow(
+        id=node.pk,
         name=node.name,
         state=state,
+        intake=Intake(node.intake),
         heartbeat_at=node.heartbeat_at,
         slots=node.slots,
-        slots_in_use=slots_in_use,
+        slots_in_use=node.busy,
+        whole=whole,
+        free=free,
         hostname=node.hostname,
         pid=node.pid,
         started_at=node.started_at,

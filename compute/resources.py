@@ -82,6 +82,19 @@ def in_words(resources: Resources) -> str:
     return " and ".join(part for part in (", ".join(parts[:-1]), *parts[-1:]) if part)
 
 
+def given_in_words(whole: Capacity, free: Capacity) -> list[str]:
+    """Of each thing that a node has, how much is given away."""
+    words = []
+    if whole.cpus is not None and free.cpus is not None:
+        words.append(f"{round(whole.cpus - free.cpus, 2):g} of {cpus_in_words(whole.cpus)}")
+    if whole.memory_bytes is not None and free.memory_bytes is not None:
+        given = whole.memory_bytes - free.memory_bytes
+        words.append(f"{bytes_in_words(given) if given else 0} of {bytes_in_words(whole.memory_bytes)}")
+    if whole.gpus:
+        words.append(f"{whole.gpus - free.gpus} of {gpus_in_words(whole.gpus)}")
+    return words
+
+
 def cpus_in_words(cpus: float) -> str:
     return f"{cpus:g} CPU" if cpus == 1 else f"{cpus:g} CPUs"
 

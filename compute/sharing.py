@@ -1,5 +1,7 @@
 """Which workspaces see a compute target, and who may change it."""
 
+from collections.abc import Iterable
+
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 
@@ -17,11 +19,30 @@ def targets_seen_by(workspace: Workspace) -> QuerySet[ComputeTarget]:
 
 
 def may_change(access: Access, target: ComputeTarget) -> bool:
-    """Those who manage the compute of the workspace that owns it; never those whom it is merely shared with."""
-    return target.workspace_id == access.workspace.pk and access.may(Permission.MANAGE_COMPUTE)
+    """Those who manage the compute of the workspace that owns it; of one that is shared with it, administrators."""
+    if target.workspace_id == access.workspace.pk:
+        return access.may(Permission.MANAGE_COMPUTE)
+    return access.user.is_superuser
 
 
-def require_own(access: Access, target: ComputeTarget) -> None:
-    """Raise PermissionDenied for a target that another workspace, or the studio itself, owns."""
-    if target.workspace_id != access.workspace.pk:
-        raise PermissionDenied("This target is shared with this workspace: only an administrator changes it.")
+def require_change(access: Access, target: ComputeTarget) -> None:
+    """Raise PermissionDenied for whom `may_change` does not hold, with a sentence that says who can help."""
+    if may_change(access, target):
+        return
+    if target.workspace_id == access.workspace.pk:
+        access.require(Permission.MANAGE_COMPUTE)
+    raise PermissionDenied("This target is shared with this workspace: only an administrator changes it.")
+
+
+def clashes_of_sharing(target: ComputeTarget, *, with_all: bool, chosen: Iterable[Workspace]) -> list[str]:
+    """Sentences that name the workspaces which would see two targets of this name. A pipeline names one."""
+    named = ComputeTarget.objects.filter(name=target.name).exclude(pk=target.pk)
+    if with_all:
+        others = named.select_related("workspace")
+        return [
+            f"{f'Workspace “{other.workspace}”' if other.workspace else 'The studio'} has a target “{target.name}” "
+            "already: rename or remove one of them first."
+            for other in others
+        ][:5]
+    seen = [workspace for workspace in chosen if targets_seen_by(workspace).filter(pk__in=named).exists()]
+    return [f"Workspace “{each}” sees a target “{target.name}” already: rename or remove one first." for each in seen]

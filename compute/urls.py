@@ -10,6 +10,9 @@ _targets = [
     path("<int:target_id>/", target_views.target_detail, name="detail"),
     path("<int:target_id>/edit/", target_views.target_edit, name="edit"),
     path("<int:target_id>/delete/", target_views.target_delete, name="delete"),
+    path("<int:target_id>/intake/", target_views.target_intake, name="intake"),
+    path("<int:target_id>/nodes/<int:node_id>/intake/", target_views.node_intake, name="node_intake"),
+    path("<int:target_id>/nodes/<int:node_id>/remove/", target_views.node_remove, name="node_remove"),
 ]
 _environments = [
     path("", environment_views.environment_list, name="list"),

@@ -8,22 +8,41 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from compute import queries
-from compute.models import ComputeTarget
-from compute.services import change_target, create_target, delete_target
+from compute.models import ComputeTarget, Node
+from compute.resources import Capacity
+from compute.services import (
+    change_target,
+    create_target,
+    delete_target,
+    remove_node,
+    set_node_intake,
+    set_target_intake,
+)
 from compute.services.targets import MAX_SLOTS
-from compute.sharing import require_own
+from compute.sharing import require_change
+from compute.states import Intake
 from studio.lib.pagination import Pages
 from studio.workspaces.access import WorkspaceAPIView
 from studio.workspaces.models import Workspace
 from studio.workspaces.permissions import Permission
 
 
+class CapacitySerializer(serializers.Serializer[Capacity]):
+    cpus = serializers.FloatField(allow_null=True)
+    memory_bytes = serializers.IntegerField(allow_null=True)
+    gpus = serializers.IntegerField()
+
+
 class NodeSerializer(serializers.Serializer[queries.NodeRow]):
+    id = serializers.IntegerField()
     name = serializers.CharField()
     state = serializers.ChoiceField(choices=["alive", "silent", "stopped"])
     heartbeat_at = serializers.DateTimeField()
     slots = serializers.IntegerField()
     slots_in_use = serializers.IntegerField()
+    intake = serializers.ChoiceField(choices=Intake.choices, help_text="Whether it takes new jobs.")
+    capacity = CapacitySerializer(source="whole", help_text="What it gives out in all; null where nobody knows.")
+    free = CapacitySerializer()
     hostname = serializers.CharField()
     started_at = serializers.DateTimeField()
 
@@ -33,6 +52,9 @@ class TargetSerializer(serializers.Serializer[queries.TargetRow]):
     name = serializers.CharField(source="target.name")
     description = serializers.CharField(source="target.description")
     kind = serializers.CharField(source="target.kind")
+    intake = serializers.ChoiceField(
+        source="target.intake", choices=Intake.choices, help_text="Whether it takes new jobs."
+    )
     shared = serializers.BooleanField(source="is_shared")
     slots = serializers.IntegerField(source="target.slots", help_text="Jobs at once on each node.")
     slots_total = serializers.IntegerField(help_text="Of the nodes that are alive.")
@@ -45,6 +67,7 @@ class TargetSerializer(serializers.Serializer[queries.TargetRow]):
 class ChangeTargetSerializer(serializers.Serializer[Any]):
     slots = serializers.IntegerField(min_value=1, max_value=MAX_SLOTS, default=2)
     description = serializers.CharField(max_length=500, allow_blank=True, default="")
+    intake = serializers.ChoiceField(choices=Intake.choices, required=False)
 
 
 class NewTargetSerializer(ChangeTargetSerializer):
@@ -73,7 +96,7 @@ class TargetsView(WorkspaceAPIView):
 
 
 class TargetView(WorkspaceAPIView):
-    write_permission = Permission.MANAGE_COMPUTE
+    write_permission = Permission.VIEW  # `require_change` asks for more
 
     @extend_schema(responses=TargetSerializer)
     def get(self, request: Request, slug: str, target_id: int) -> Response:
@@ -82,27 +105,60 @@ class TargetView(WorkspaceAPIView):
 
     @extend_schema(request=ChangeTargetSerializer, responses=TargetSerializer)
     def patch(self, request: Request, slug: str, target_id: int) -> Response:
-        """Change the number of slots or the description."""
-        target = self._own(target_id)
+        """Change the number of slots or the description; pause, drain or resume by `intake`."""
+        target = self._changeable(target_id)
         wanted = ChangeTargetSerializer(data=request.data, partial=True)
         wanted.is_valid(raise_exception=True)
-        current = {"slots": target.slots, "description": target.description}
-        change_target(target, changed_by=self.access.user, **current | wanted.validated_data)
+        changes = wanted.validated_data
+        intake = changes.pop("intake", None)
+        if changes:
+            current = {"slots": target.slots, "description": target.description}
+            change_target(target, changed_by=self.access.user, **current | changes)
+        if intake is not None:
+            set_target_intake(target, Intake(intake), changed_by=self.access.user)
         return Response(self._json(target))
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, slug: str, target_id: int) -> Response:
         """Remove a target that nothing runs on."""
-        delete_target(self._own(target_id), deleted_by=self.access.user)
+        delete_target(self._changeable(target_id), deleted_by=self.access.user)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    def _own(self, target_id: int) -> ComputeTarget:
+    def _changeable(self, target_id: int) -> ComputeTarget:
         target = queries.target_of(self.access.workspace, target_id)
-        require_own(self.access, target)
+        require_change(self.access, target)
         return target
 
     def _json(self, target: ComputeTarget) -> Any:
         return _target_json(target, self.access.workspace)
+
+
+class ChangeNodeSerializer(serializers.Serializer[Any]):
+    intake = serializers.ChoiceField(choices=Intake.choices)
+
+
+class NodeView(WorkspaceAPIView):
+    write_permission = Permission.VIEW  # `require_change` asks for more
+
+    @extend_schema(request=ChangeNodeSerializer, responses=TargetSerializer)
+    def patch(self, request: Request, slug: str, target_id: int, node_id: int) -> Response:
+        """Pause, drain or resume one node. What runs on it goes on."""
+        node = self._node(target_id, node_id)
+        wanted = ChangeNodeSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        set_node_intake(node, Intake(wanted.validated_data["intake"]), changed_by=self.access.user)
+        return Response(_target_json(node.target, self.access.workspace))
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, slug: str, target_id: int, node_id: int) -> Response:
+        """Take a node that is gone off the list. 409 for one that lives or holds jobs."""
+        remove_node(self._node(target_id, node_id), removed_by=self.access.user)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def _node(self, target_id: int, node_id: int) -> Node:
+        target = queries.target_of(self.access.workspace, target_id)
+        require_change(self.access, target)
+        return queries.node_of(target, node_id)
 
 
 def _target_json(target: ComputeTarget, workspace: Workspace) -> Any:

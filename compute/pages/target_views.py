@@ -10,13 +10,27 @@ from compute import queries
 from compute.models import ComputeTarget
 from compute.pages.forms import add_problems, status_of
 from compute.pages.target_forms import ChangeTargetForm, TargetForm
-from compute.services import change_target, create_target, delete_target
-from compute.sharing import may_change, require_own
+from compute.services import (
+    change_target,
+    create_target,
+    delete_target,
+    remove_node,
+    set_node_intake,
+    set_target_intake,
+)
+from compute.services.intake import intake_named
+from compute.sharing import may_change, require_change
+from compute.states import Intake
 from studio.lib.problems import UserError
 from studio.workspaces.access import WorkspaceRequest, workspace_page
 from studio.workspaces.permissions import Permission
 
 _PAGE_SIZE = 50
+_INTAKE_SENTENCES = {
+    Intake.OPEN: "“{}” takes new steps again.",
+    Intake.PAUSED: "“{}” is paused: what runs goes on, nothing new starts.",
+    Intake.DRAINING: "“{}” drains: what runs goes on, nothing new starts.",
+}
 
 
 @require_safe
@@ -57,10 +71,10 @@ def target_detail(request: WorkspaceRequest, target_id: int) -> HttpResponse:
     return render(request, _page_or_part(request, "compute/detail"), context)
 
 
-@workspace_page(Permission.MANAGE_COMPUTE)
+@workspace_page(Permission.VIEW)
 def target_edit(request: WorkspaceRequest, target_id: int) -> HttpResponse:
     workspace = request.access.workspace
-    target = _own_target(request, target_id)
+    target = _changeable(request, target_id)
     initial = {"slots": target.slots, "description": target.description}
     form = ChangeTargetForm(request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():
@@ -75,10 +89,10 @@ def target_edit(request: WorkspaceRequest, target_id: int) -> HttpResponse:
 
 
 @require_POST
-@workspace_page(Permission.MANAGE_COMPUTE)
+@workspace_page(Permission.VIEW)
 def target_delete(request: WorkspaceRequest, target_id: int) -> HttpResponse:
     workspace = request.access.workspace
-    target = _own_target(request, target_id)
+    target = _changeable(request, target_id)
     try:
         delete_target(target, deleted_by=request.user)
     except UserError as error:
@@ -88,9 +102,54 @@ def target_delete(request: WorkspaceRequest, target_id: int) -> HttpResponse:
     return redirect("compute:list", workspace.slug)
 
 
-def _own_target(request: WorkspaceRequest, target_id: int) -> ComputeTarget:
+@require_POST
+@workspace_page(Permission.VIEW)
+def target_intake(request: WorkspaceRequest, target_id: int) -> HttpResponse:
+    """Pause, drain or resume."""
+    target = _changeable(request, target_id)
+    try:
+        intake = intake_named(request.POST.get("intake", ""))
+    except UserError as error:
+        messages.error(request, str(error))
+    else:
+        set_target_intake(target, intake, changed_by=request.user)
+        messages.success(request, _INTAKE_SENTENCES[intake].format(target.name))
+    return redirect("compute:detail", request.access.workspace.slug, target.pk)
+
+
+@require_POST
+@workspace_page(Permission.VIEW)
+def node_intake(request: WorkspaceRequest, target_id: int, node_id: int) -> HttpResponse:
+    """Pause, drain or resume one node."""
+    target = _changeable(request, target_id)
+    node = queries.node_of(target, node_id)
+    try:
+        intake = intake_named(request.POST.get("intake", ""))
+    except UserError as error:
+        messages.error(request, str(error))
+    else:
+        set_node_intake(node, intake, changed_by=request.user)
+        messages.success(request, _INTAKE_SENTENCES[intake].format(node.name))
+    return redirect("compute:detail", request.access.workspace.slug, target.pk)
+
+
+@require_POST
+@workspace_page(Permission.VIEW)
+def node_remove(request: WorkspaceRequest, target_id: int, node_id: int) -> HttpResponse:
+    target = _changeable(request, target_id)
+    node = queries.node_of(target, node_id)
+    try:
+        remove_node(node, removed_by=request.user)
+    except UserError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, f"“{node.name}” is off the list.")
+    return redirect("compute:detail", request.access.workspace.slug, target.pk)
+
+
+def _changeable(request: WorkspaceRequest, target_id: int) -> ComputeTarget:
     target = queries.target_of(request.access.workspace, target_id)
-    require_own(request.access, target)
+    require_change(request.access, target)
     return target
 
 

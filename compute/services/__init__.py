@@ -2,6 +2,7 @@
 
 from compute.services.checks import request_check
 from compute.services.environments import create_environment, find_environment
+from compute.services.intake import remove_node, set_node_intake, set_target_intake
 from compute.services.jobs import NewJob, create_jobs, request_cancel
 from compute.services.targets import change_target, create_target, delete_target, ensure_curated
 
@@ -14,6 +15,9 @@ __all__ = [
     "delete_target",
     "ensure_curated",
     "find_environment",
+    "remove_node",
     "request_cancel",
     "request_check",
+    "set_node_intake",
+    "set_target_intake",
 ]

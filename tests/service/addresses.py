@@ -11,6 +11,7 @@ from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import timedelta
 from io import BytesIO
 from typing import Any
 
@@ -20,7 +21,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
-from compute.models import ComputeTarget, ConnectionCheck, Environment
+from compute.models import ComputeTarget, ConnectionCheck, Environment, Node
 from compute.services import create_environment, create_target
 from compute.spec import EnvironmentSpec
 from datastores import resumable, snapshots
@@ -131,6 +132,18 @@ class Place:
             actor=world.owner,
         )
         target = create_target(workspace=world.workspace, name=f"{slug}-box", description=mark, created_by=world.owner)
+        # It went long ago.
+        long_ago = timezone.now() - timedelta(days=1)
+        Node.objects.create(
+            target=target,
+            name=f"{slug}-node",
+            incarnation=uuid.uuid4(),
+            hostname=mark,
+            pid=1,
+            slots=1,
+            started_at=long_ago,
+            heartbeat_at=long_ago,
+        )
         environment = create_environment(
             workspace=world.workspace,
             name=f"{slug}-env",
@@ -203,6 +216,7 @@ class Place:
             "upload_id": self.upload.pk,
             "version_id": DatasetVersion.objects.filter(dataset=self.dataset).earliest("pk").pk,
             "target_id": self.target.pk,
+            "node_id": Node.objects.get(target=self.target).pk,
             "check_id": ConnectionCheck.objects.filter(datastore=self.datastore).earliest("pk").pk,
             "environment_id": self.environment.pk,
             "membership_id": Membership.objects.get(workspace=self.world.workspace, user=self.reader).pk,
@@ -418,12 +432,16 @@ OF_A_WORKSPACE: Mapping[str, Address] = {
     "compute:detail": page(),
     "compute:edit": form_page(form(description="other words", slots=3), COMPUTE),
     "compute:delete": button(COMPUTE),
+    "compute:intake": button(COMPUTE, form(intake="paused")),
+    "compute:node_intake": button(COMPUTE, form(intake="draining")),
+    "compute:node_remove": button(COMPUTE),
     "environments:list": page(),
     "environments:new": form_page(form(name="another", python_version="3.11", requirements="numpy"), ENVIRONMENTS),
     "environments:detail": page(),
     "api-datastore-checks": api(post=(STORES, lambda place: {"target": place.target.pk})),
     "api-datastore-check": api(),
     "api-compute": api(post=(COMPUTE, data(name="another", slots=1))),
+    "api-compute-node": api(patch=(COMPUTE, data(intake="paused")), delete=COMPUTE, reads=False),
     "api-compute-target": api(patch=(COMPUTE, data(slots=3)), delete=COMPUTE),
     "api-environments": api(post=(ENVIRONMENTS, data(name="another", pip=["numpy"]))),
     "api-environment": api(),
