@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
@@ -11,13 +12,22 @@ from compute.models import (
     AttemptUsage,
     ComputeTarget,
     ConnectionCheck,
+    CpuUse,
     Environment,
     EnvironmentBuild,
     Job,
     LogChunk,
     Node,
+    Quota,
     SpecificationLock,
+    StorageUse,
+    Turn,
 )
+from compute.services import set_target_intake
+from compute.sharing import clashes_of_sharing
+from compute.states import Intake
+from studio.workspaces import audit
+from studio.workspaces.models import User
 
 
 class ReadOnly:
@@ -40,19 +50,55 @@ class NodeInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
     can_delete = False
 
 
+class ComputeTargetForm(forms.ModelForm):  # type: ignore[type-arg]
+    def clean(self) -> dict[str, Any]:
+        """No workspace comes to see two targets of one name."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        shares_anew = {"name", "shared_with_all", "shared_with"} & set(self.changed_data)
+        if shares_anew and not self.errors and self.instance.deleted_at is None:
+            target = ComputeTarget(pk=self.instance.pk, name=cleaned.get("name", self.instance.name))
+            chosen = cleaned.get("shared_with", ())
+            for sentence in clashes_of_sharing(target, with_all=cleaned.get("shared_with_all", False), chosen=chosen):
+                self.add_error("shared_with", sentence)
+        return cleaned
+
+
 @admin.register(ComputeTarget)
 class ComputeTargetAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = ("name", "workspace", "kind", "slots", "node_count", "created_at", "deleted_at")
+    """Sharing with all workspaces or with some is an administrator's: no page of a workspace does it."""
+
+    form = ComputeTargetForm
+    filter_horizontal = ("shared_with",)
+    readonly_fields = ("intake", "created_by")  # the intake changes by the actions, which tell the nodes
+    actions = ("pause", "drain", "resume")
+    list_display = ("name", "workspace", "kind", "slots", "intake", "shared_with_all", "node_count", "deleted_at")
     list_filter = ("kind", ("deleted_at", admin.EmptyFieldListFilter), "workspace")
     list_select_related = ("workspace",)
     search_fields = ("name", "description", "workspace__slug")
-    raw_id_fields = ("workspace", "created_by")
+    raw_id_fields = ("workspace",)
     inlines = (NodeInline,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ComputeTarget]:  # noqa: ARG002 (Django's signature)
         # Removed ones too: the base manager hides nothing.
         rows = ComputeTarget._base_manager.all()  # noqa: SLF001 (Django's documented name)
         return rows.annotate(nodes_total=Count("nodes")).order_by("name", "id")
+
+    @admin.action(description="Pause: nothing new starts", permissions=["change"])
+    def pause(self, request: HttpRequest, targets: QuerySet[ComputeTarget]) -> None:
+        self._set(request, targets, Intake.PAUSED)
+
+    @admin.action(description="Drain: nothing new starts, nodes of pools leave when idle", permissions=["change"])
+    def drain(self, request: HttpRequest, targets: QuerySet[ComputeTarget]) -> None:
+        self._set(request, targets, Intake.DRAINING)
+
+    @admin.action(description="Resume", permissions=["change"])
+    def resume(self, request: HttpRequest, targets: QuerySet[ComputeTarget]) -> None:
+        self._set(request, targets, Intake.OPEN)
+
+    def _set(self, request: HttpRequest, targets: QuerySet[ComputeTarget], intake: Intake) -> None:
+        actor = request.user if isinstance(request.user, User) else None
+        changed = sum(set_target_intake(target, intake, changed_by=actor) for target in targets)
+        self.message_user(request, f"{changed} changed.")
 
     @admin.display(description="nodes", ordering="nodes_total")
     def node_count(self, target: ComputeTarget) -> int:
@@ -178,3 +224,50 @@ class EnvironmentBuildAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-ar
 class SpecificationLockAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("digest", "node_name", "created_at")
     search_fields = ("=digest", "node_name")
+
+
+@admin.register(Quota)
+class QuotaAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """The one place where quotas are set. An empty limit is none."""
+
+    list_display = (
+        "workspace",
+        "scope",
+        "person",
+        "running_steps",
+        "queued_steps",
+        "cpu_hours",
+        "storage_bytes",
+        "set_by",
+        "set_at",
+    )
+    list_filter = ("scope", "workspace")
+    list_select_related = ("workspace", "person", "set_by")
+    search_fields = ("workspace__slug", "person__username")
+    raw_id_fields = ("person",)
+    fields = ("workspace", "scope", "person", "running_steps", "queued_steps", "cpu_hours", "storage_bytes")
+
+    def save_model(self, request: HttpRequest, quota: Quota, form: Any, change: bool) -> None:
+        quota.set_by = request.user if isinstance(request.user, User) else None
+        super().save_model(request, quota, form, change)
+        audit.record(quota.workspace, quota.set_by, "quota.set", f"{quota.get_scope_display()}")
+
+
+@admin.register(CpuUse)
+class CpuUseAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("workspace", "month", "person", "cpu_seconds")
+    list_filter = ("workspace", "month")
+    list_select_related = ("workspace",)
+
+
+@admin.register(StorageUse)
+class StorageUseAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("workspace", "person", "size_bytes")
+    list_filter = ("workspace",)
+    list_select_related = ("workspace",)
+
+
+@admin.register(Turn)
+class TurnAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("target", "person", "served_at")
+    list_select_related = ("target",)

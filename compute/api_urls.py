@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from compute.api import checks, environments, targets
+from compute.api import checks, environments, quotas, targets
 
 urlpatterns = [
     path("workspaces/<slug:slug>/compute/", targets.TargetsView.as_view(), name="api-compute"),
@@ -22,6 +22,7 @@ urlpatterns = [
         checks.CheckView.as_view(),
         name="api-datastore-check",
     ),
+    path("workspaces/<slug:slug>/quotas/", quotas.QuotasView.as_view(), name="api-quotas"),
     path("workspaces/<slug:slug>/environments/", environments.EnvironmentsView.as_view(), name="api-environments"),
     path(
         "workspaces/<slug:slug>/environments/<int:environment_id>/",

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 
 from compute.execution.usage.series import UsageSeries
@@ -298,6 +299,13 @@ class Quota(models.Model):
     def __str__(self) -> str:
         return f"quota {self.pk} of {self.workspace_id}"
 
+    def clean(self) -> None:
+        """For a form: say what the constraints would refuse, in a sentence."""
+        if self.scope == QuotaScope.PERSON and self.person_id is None:
+            raise ValidationError({"person": "Choose the person whom it holds for."})
+        if self.scope != QuotaScope.PERSON and self.person_id is not None:
+            raise ValidationError({"person": "Leave this empty, or choose “One person in the workspace”."})
+
 
 class CpuUse(models.Model):
     """What somebody's attempts took in a month: the CPUs they asked for (one, where they asked for none) times time."""
@@ -317,7 +325,7 @@ class CpuUse(models.Model):
 
 
 class StorageUse(models.Model):
-    """What somebody's completed steps wrote into the studio's own datastores."""
+    """What the completed jobs of somebody wrote into the studio's own datastores, and is still there."""
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+", db_index=False)
     person = models.BigIntegerField()  # a user's key; 0 for jobs of nobody

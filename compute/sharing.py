@@ -1,11 +1,12 @@
 """Which workspaces see a compute target, and who may change it."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 
 from compute.models import ComputeTarget
+from studio.lib.statements import read_rows
 from studio.workspaces.access import Access
 from studio.workspaces.models import Workspace
 from studio.workspaces.permissions import Permission
@@ -16,6 +17,19 @@ def targets_seen_by(workspace: Workspace) -> QuerySet[ComputeTarget]:
     # Its own query: a join would give a target once for each workspace that it is shared with.
     by_name = ComputeTarget.objects.filter(shared_with=workspace).order_by().values("pk")
     return ComputeTarget.objects.filter(Q(workspace=workspace) | Q(shared_with_all=True) | Q(pk__in=by_name))
+
+
+def targets_gone(workspace_id: int, target_ids: Collection[int]) -> dict[int, str]:
+    """Those that a workspace can't use any more, and in words what became of them."""
+    marks = ", ".join(["%s"] * len(target_ids))
+    fields = ("id", "workspace", "shared_with_all")
+    rows = read_rows(ComputeTarget, fields, f"deleted_at IS NULL AND id IN ({marks})", list(target_ids))
+    gone = dict.fromkeys(set(target_ids) - {target.pk for target in rows}, "was deleted")
+    doubtful = {row.pk for row in rows if row.workspace_id != workspace_id and not row.shared_with_all}
+    if doubtful:
+        shared = ComputeTarget.objects.filter(pk__in=doubtful, shared_with=workspace_id)
+        gone |= dict.fromkeys(doubtful - set(shared.values_list("pk", flat=True)), "is no longer shared")
+    return gone
 
 
 def may_change(access: Access, target: ComputeTarget) -> bool:

@@ -2,11 +2,12 @@
 
 from django.urls import include, path
 
-from compute.pages import environment_views, target_views
+from compute.pages import environment_views, quota_views, target_views
 
 _targets = [
     path("", target_views.target_list, name="list"),
     path("new/", target_views.target_new, name="new"),
+    path("quotas/", quota_views.quotas, name="quotas"),
     path("<int:target_id>/", target_views.target_detail, name="detail"),
     path("<int:target_id>/edit/", target_views.target_edit, name="edit"),
     path("<int:target_id>/delete/", target_views.target_delete, name="delete"),

@@ -7,13 +7,17 @@ class PipelinesConfig(AppConfig):
     def ready(self) -> None:
         # Tasks are registered by their import, in web processes too: services enqueue by name.
         import pipelines.tasks
+        from compute.backlog import count_with
         from compute.listener import listen
-        from datastores import uses
+        from datastores import deletions, uses
+        from pipelines.backlog import steps_that_wait
         from pipelines.sample import follow_preparation
-        from pipelines.services import follow_jobs
+        from pipelines.services import follow_jobs, recount_after_deletion
         from pipelines.store_uses import runs_on
 
         assert pipelines.tasks
         listen(follow_jobs)
         listen(follow_preparation)
         uses.register(runs_on)
+        count_with(steps_that_wait)
+        deletions.listen(recount_after_deletion)

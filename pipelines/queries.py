@@ -105,6 +105,7 @@ def run_row(run: Run) -> dict[str, Any]:
         "pipeline": {"id": run.pipeline_id, "name": run.pipeline.name},
         "version": run.version.number,
         "experiment": run.experiment.name,
+        "priority": run.priority,
         "submitted_by": run.submitted_by.username if run.submitted_by else None,
         "created_at": iso(run.created_at),
         "started_at": iso(run.started_at),

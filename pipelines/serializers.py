@@ -85,6 +85,12 @@ class SubmitSerializer(serializers.Serializer[Any]):
     version = serializers.IntegerField(min_value=1, required=False, allow_null=True)
     parameters = serializers.DictField(required=False, default=dict)
     experiment = serializers.CharField(max_length=100, required=False, allow_blank=True, default="")
+    priority = serializers.IntegerField(
+        min_value=-(10**9),
+        max_value=10**9,
+        default=0,
+        help_text="Its steps go before those of lower ones: up to 10 for contributors, 100 for owners.",
+    )
 
 
 class SubmittedSerializer(serializers.Serializer[Any]):

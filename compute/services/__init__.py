@@ -4,10 +4,12 @@ from compute.services.checks import request_check
 from compute.services.environments import create_environment, find_environment
 from compute.services.intake import remove_node, set_node_intake, set_target_intake
 from compute.services.jobs import NewJob, create_jobs, request_cancel
+from compute.services.quotas import admit_run
 from compute.services.targets import change_target, create_target, delete_target, ensure_curated
 
 __all__ = [
     "NewJob",
+    "admit_run",
     "change_target",
     "create_environment",
     "create_jobs",

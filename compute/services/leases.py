@@ -18,8 +18,10 @@ from django.utils import timezone
 from compute import doorbell
 from compute.listener import JobChange, tell
 from compute.models import LOG_ARCHIVE_BYTES, Attempt, Job, Node
+from compute.queueing import NOBODY
 from compute.retrying import Failure, may_follow, wait_s
 from compute.services.queue import choose, request_of
+from compute.services.use import Spent, note_use
 from compute.spec import JobResult, JobSpec, Resources
 from compute.states import ACTIVE, TRANSITIONS, JobStatus
 from studio.lib.on_commit import enqueue_on_commit
@@ -52,6 +54,8 @@ class Lease:
     spec: JobSpec
     failures: int
     max_attempts: int
+    person: int  # who waits for it; NOBODY where nobody asked
+    claimed_at: datetime
     gpus: tuple[str, ...] = ()  # ids of the devices that are its own until it ends
 
 
@@ -116,6 +120,8 @@ def _claim(node: Node) -> Lease | None:
         spec=job.spec,
         failures=job.failures,
         max_attempts=job.max_attempts,
+        person=job.requested_by_id or NOBODY,
+        claimed_at=now,
         gpus=gpus,
     )
 
@@ -181,6 +187,8 @@ def _close(lease: Lease, outcome: Outcome, now: datetime) -> bool:
     if status == JobStatus.QUEUED and waits_s:
         Job.objects.filter(pk=lease.job_id).update(not_before=Now() + timedelta(seconds=waits_s))
     tell([JobChange(lease.job_id, lease.owner, status, now, lease.attempt, outcome.exit_code, reason, outcome.result)])
+    spent = Spent(lease.workspace_id, lease.person, lease.spec.resources.cpus, lease.claimed_at, now)
+    note_use(spent, outcome.result if status == JobStatus.COMPLETED else None)
     return True
 
 
@@ -239,10 +247,11 @@ def lose(job: Job, what: str) -> bool:
             changes["finished_at"] = now
         if not transition(rows, TRANSITIONS, to=status, reason=reason, **changes):
             return False
-        Attempt.objects.filter(job_id=job.pk, number=job_now.attempt_number).update(
-            finished_at=now, reason=reason, log_complete=True
-        )
+        attempt = Attempt.objects.filter(job_id=job.pk, number=job_now.attempt_number)
+        attempt.update(finished_at=now, reason=reason, log_complete=True)
         tell([JobChange(job.pk, job_now.owner, status, now, job_now.attempt_number, None, reason)])
+        claimed_at = attempt.values_list("claimed_at", flat=True).get()
+        note_use(Spent(job_now.workspace_id, job_now.requested_by_id or NOBODY, job_now.cpus, claimed_at, now))
         rings = _rings_for_what_is_freed(job_now.target_id, request_of(job_now))
         if status == JobStatus.QUEUED:
             rings += 1

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from datastores import deletions
 from datastores.backends import DiskFull, Entry, NoSuchPath, get_backend
 from datastores.folder_zip import files_below
 from datastores.models import Datastore
@@ -84,6 +85,7 @@ def delete_path(datastore: Datastore, *, path: str, actor: User | None) -> None:
     """Remove a file, or a folder with all that is in it, for good. Raises UserError at `path`."""
     get_backend(datastore).delete(path)
     record(datastore.workspace, actor, "data.delete", f"{shown(clean_path(path))} in {datastore.name}")
+    deletions.tell(datastore, path)
 
 
 @dataclass(frozen=True, slots=True)

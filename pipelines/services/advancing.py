@@ -11,8 +11,8 @@ from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 from compute.listener import JobChange
-from compute.models import ComputeTarget
 from compute.services import NewJob, create_jobs
+from compute.sharing import targets_gone
 from compute.spec import JobInput, JobOutput, JobSpec
 from compute.states import JobStatus
 from datastores.models import DatasetVersion
@@ -274,14 +274,11 @@ def _complete_by_reuse(journal: Journal, reused: list[tuple[Candidate, StepRun]]
 def _queue(journal: Journal, to_queue: list[tuple[Candidate, dict[str, JobInput]]]) -> None:
     if not to_queue:
         return
-    targets = {each.step.frozen.compute_id for each, _data in to_queue}
-    marks = ", ".join(["%s"] * len(targets))
-    rows = read_rows(ComputeTarget, ("id",), f"deleted_at IS NULL AND id IN ({marks})", list(targets))
-    there = {target.pk for target in rows}
+    gone = targets_gone(journal.run.workspace_id, {each.step.frozen.compute_id for each, _data in to_queue})
     for each, _data in to_queue:
-        if each.step.frozen.compute_id not in there:
-            _fail(journal, each.step, "Its compute target was deleted after the run was submitted.")
-    to_queue = [(each, data) for each, data in to_queue if each.step.frozen.compute_id in there]
+        if why := gone.get(each.step.frozen.compute_id):
+            _fail(journal, each.step, f"Its compute target {why} after the run was submitted.")
+    to_queue = [(each, data) for each, data in to_queue if each.step.frozen.compute_id not in gone]
     notes = notes_on_running(journal.run, [each for each, _data in to_queue])
     jobs = create_jobs([_new_job(journal, each.step, data) for each, data in to_queue])
     journal.move_each(

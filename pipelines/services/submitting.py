@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import transaction
 
+from compute.services import admit_run
 from compute.spec import InputMode, JobInput
 from datastores import snapshots
 from datastores.models import DatasetVersion
@@ -37,6 +38,7 @@ from pipelines.models import (
     StepInput,
     StepRun,
 )
+from pipelines.priorities import priority_problems
 from pipelines.services.advancing import release
 from pipelines.services.journal import Journal
 from pipelines.states import RunStatus
@@ -55,10 +57,12 @@ def submit_run(
     version: int | None = None,
     parameters: Mapping[str, Any] | None = None,
     experiment: str = "",
+    priority: int = 0,
 ) -> Run:
     """Freeze a version (the latest unless told otherwise) and everything it names, and queue its first steps.
 
-    Raises UserError with all problems of the definition, the parameters (`("parameters", NAME)`) and the experiment.
+    Raises UserError with all problems of the definition, the parameters (`("parameters", NAME)`), the experiment and
+    the priority, or where a quota does not allow another run.
     """
     access.require(Permission.RUN)
     row = _version(pipeline, version)
@@ -66,12 +70,13 @@ def submit_run(
     problems = problems_of(definition, catalogue_for(access.workspace, definition))
     values, wrong_values = parameter_values(definition.parameters, parameters or {})
     experiment_name = experiment.strip() or _default_experiment(pipeline.name)
-    problems += wrong_values + _experiment_problems(experiment_name)
+    problems += wrong_values + _experiment_problems(experiment_name) + priority_problems(access.role, priority)
     if problems:
         raise UserError(problems)
     # Sources and data are read before the transaction: nobody should wait for a disk.
     frozen = _Freezer(access.workspace, definition, values).steps()
     with transaction.atomic():
+        admit_run(access.workspace.pk, access.user.pk, steps=len(frozen))
         group, _created = Experiment.objects.get_or_create(workspace=access.workspace, name=experiment_name)
         run = Run.objects.create(
             workspace=access.workspace,
@@ -80,6 +85,7 @@ def submit_run(
             experiment=group,
             parameters=RunParameters(values=values),
             submitted_by=access.user,
+            priority=priority,
             steps_total=len(frozen),
         )
         roots = _insert_steps(run, definition, frozen)

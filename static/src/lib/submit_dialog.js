@@ -50,6 +50,9 @@ class SubmitDialog {
       this.#field("experiment", "Experiment", "optional", "Groups runs in the list. Without one, the pipeline's name.", (props) =>
         h("input", { ...props, maxlength: 100, autocomplete: "off", spellcheck: "false", value: experiment }),
       ),
+      this.#field("priority", "Priority", "optional", "Higher goes first in the queue, lower waits for the others. Usually 0.", (props) =>
+        h("input", { ...props, type: "text", inputmode: "numeric", autocomplete: "off", maxlength: 6, placeholder: "0", value: "" }),
+      ),
       h(
         "div",
         { class: "dialog-actions" },
@@ -127,6 +130,8 @@ class SubmitDialog {
       if (read.problem) wrong.push({ loc: ["parameters", parameter.name], message: read.problem });
       else values[parameter.name] = read.value;
     }
+    const priority = this.fields.get("priority").input.value.trim() || "0";
+    if (!/^[-+]?\d+$/.test(priority)) wrong.push({ loc: ["priority"], message: "Give a whole number, as in 5 or -5." });
     if (wrong.length) {
       this.#show(wrong);
       return;
@@ -134,7 +139,7 @@ class SubmitDialog {
     this.button.disabled = true;
     this.button.setAttribute("aria-busy", "true");
     try {
-      this.run = await this.submit({ parameters: values, experiment: this.fields.get("experiment").input.value.trim() });
+      this.run = await this.submit({ parameters: values, experiment: this.fields.get("experiment").input.value.trim(), priority: Number(priority) });
       this.dialog.close();
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
