@@ -158,6 +158,16 @@ NODE_GPUS: list[str] | None = env.list("STUDIO_NODE_GPUS") if "STUDIO_NODE_GPUS"
 DATA_LEASE_S = env.float("STUDIO_DATA_LEASE_S", default=20.0)
 # Between SIGTERM and SIGKILL when a step is cancelled.
 CANCEL_GRACE_S = env.float("STUDIO_CANCEL_GRACE_S", default=5.0)
+# Interpreters that have imported what the last steps of their environment imported, kept ready for the next ones.
+WARM_STARTS = env.bool("STUDIO_WARM_STARTS", default=True)
+# How long importing may take before the environment's steps start without. It takes longer where much else is done.
+WARM_IMPORT_S = env.float("STUDIO_WARM_IMPORT_S", default=180.0)
+# One that no step wanted for so long is ended; at most so many; at most so much memory, or one.
+WARM_IDLE_S = env.float("STUDIO_WARM_IDLE_S", default=300.0)
+WARM_NESTS = env.int("STUDIO_WARM_NESTS", default=4)
+WARM_MEMORY_BYTES = env.int(
+    "STUDIO_WARM_MEMORY_BYTES", default=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
+)
 # A step whose log grows beyond this is failed with that reason.
 LOG_LIMIT_BYTES = env.int("STUDIO_LOG_LIMIT_BYTES", default=4 * 1024**3)
 # Limits of steps that say nothing themselves; 0: none.

@@ -7,7 +7,6 @@ import shlex
 import signal
 import socket
 from dataclasses import dataclass
-from subprocess import Popen
 
 from django.utils import timezone
 
@@ -34,16 +33,19 @@ from compute.execution.reasons import (
     of_spawn,
     of_timeout,
 )
-from compute.execution.supervision import Cause, Ended, Supervisor, spawn
+from compute.execution.starting import Start, begin, expect
+from compute.execution.supervision import Cause, Ended, Process, Supervisor
 from compute.execution.usage.folders import is_larger
 from compute.execution.usage.meter import Meter
 from compute.execution.usage.sampler import Sampler
 from compute.execution.usage.series import UsageSeries, UsageTotals
+from compute.execution.warm.process import WarmProcess
 from compute.logs.lines import Stream
 from compute.logs.writer import LeaseLostError, LogFullError, LogWriter
 from compute.retrying import Failure
 from compute.services.builds import Builder
-from compute.services.leases import Lease, Outcome, start
+from compute.services.leases import Lease, Outcome
+from compute.services.leases import start as record_start
 from compute.sizes import size_words
 from compute.states import JobStatus
 
@@ -95,6 +97,7 @@ class Attempt:
         environment = self.environment.enter_context(
             ready_environment(self.lease.spec.environment, builder=self._builder(), handle=self.handle, say=self._feed)
         )
+        expect(self._start(self.lease.spec.command, environment))
         self.folders.make(environment.home)
         self.data.bring()
         self.handle.check()
@@ -112,24 +115,26 @@ class Attempt:
         return Builder(lease.node_id, lease.node_name, socket.gethostname(), lease.target_id)
 
     def _execute(self, environment: BuiltEnvironment) -> Ended:
-        command = self._command(environment)
+        start = self._start(self._command(), environment)
         with self.bounds.of_step(self.lease.token.hex, self.limits) as bounds:
             if words := bounds.words:
                 self._say(f"Limits: {words}.")
             self.machine = MachineMemory()
             try:
-                process = spawn(command, cwd=str(self.folders.code), env=self._variables(environment))
+                process = begin(start)
             except OSError as error:
                 raise StepFailure(of_spawn(error, self.lease.spec.command[0])) from error
             return self._watched(process, bounds)
 
-    def _watched(self, process: Popen[bytes], bounds: StepBounds) -> Ended:
+    def _watched(self, process: Process, bounds: StepBounds) -> Ended:
         self.handle.root = process.pid
+        if isinstance(process, WarmProcess):
+            logger.debug("attempt %s of job %s starts warm", self.lease.attempt, self.lease.job_id)
         supervisor = Supervisor(process, log=self.log, handle=self.handle, timeout_s=self.lease.spec.timeout_s)
         started_at = timezone.now()
 
         def say_that_it_runs() -> None:
-            if not patiently(lambda: start(self.lease, started_at), go_on=lambda: self.handle.wish != "fence"):
+            if not patiently(lambda: record_start(self.lease, started_at), go_on=lambda: self.handle.wish != "fence"):
                 raise LeaseLostError
 
         meter = self.meter = Meter(
@@ -149,6 +154,8 @@ class Attempt:
             ended = supervisor.watch(first=say_that_it_runs)
         finally:
             self.handle.root = None
+            if isinstance(process, WarmProcess):
+                process.close()
             self.sampler.end(meter)
             self.totals = meter.close(ended.account if ended else None)
             self.series = meter.series()
@@ -179,7 +186,17 @@ class Attempt:
             if size_bytes is not None:
                 raise StepFailure(of_large_output(name, size_bytes, limit))
 
-    def _command(self, environment: BuiltEnvironment) -> list[str]:
+    def _start(self, command: list[str], environment: BuiltEnvironment) -> Start:
+        is_python = command[:1] == ["python"]
+        return Start(
+            command=[str(environment.python), *command[1:]] if is_python else command,
+            cwd=str(self.folders.code),
+            variables=self._variables(environment),
+            environment=environment,
+            snapshot=self.lease.spec.snapshot,
+        )
+
+    def _command(self) -> list[str]:
         places = {
             **{("inputs", name): place for name, place in self.data.inputs.items()},
             **{("outputs", name): str(output.folder) for name, output in self.data.outputs.items()},
@@ -194,7 +211,7 @@ class Attempt:
         command = [_PLACEHOLDER.sub(place, part) for part in self.lease.spec.command]
         if not command or any("\0" in part for part in command):
             raise StepFailure(f"This is no command: {shlex.join(command)!r}.")
-        return [str(environment.python), *command[1:]] if command[0] == "python" else command
+        return command
 
     def _variables(self, environment: BuiltEnvironment) -> dict[str, str]:
         """All that the process is told: nothing of the node's own environment."""

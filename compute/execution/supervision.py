@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from resource import struct_rusage
-from typing import IO, Literal
+from typing import IO, Literal, Protocol
 
 from django.conf import settings
 from django.db import DatabaseError
@@ -53,6 +53,7 @@ def spawn(
     stdin: int = subprocess.DEVNULL,
     stdout: int | IO[bytes] = subprocess.PIPE,
     stderr: int | IO[bytes] = subprocess.PIPE,
+    pass_fds: tuple[int, ...] = (),
 ) -> subprocess.Popen[bytes]:
     """Start a process in a session of its own. No `preexec_fn`: the fast path shares the node's memory until exec."""
     with _starting:
@@ -64,6 +65,7 @@ def spawn(
             stdout=stdout,
             stderr=stderr,
             start_new_session=True,
+            pass_fds=pass_fds,
             bufsize=0,
         )
         awaited.add(process.pid)
@@ -78,22 +80,35 @@ def taken_in(start: Callable[[], None]) -> None:
         awaited.update(children() - before)
 
 
-def waited_for(process: subprocess.Popen[bytes]) -> tuple[int, struct_rusage | None]:
+class Process(Protocol):
+    """A child of this process that leads a session of its own, however it came to be."""
+
+    pid: int
+    returncode: int | None
+
+    @property
+    def stdout(self) -> IO[bytes] | None: ...
+
+    @property
+    def stderr(self) -> IO[bytes] | None: ...
+
+    def wait(self) -> int: ...
+
+
+def waited_for(process: Process) -> tuple[int, struct_rusage | None]:
     """The exit code of a process as Python reports it, and the kernel's account of it."""
     try:
         _, status, account = os.wait4(process.pid, 0)
     except ChildProcessError:
         return process.wait(), None
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return process.returncode, account
+    code = process.returncode = os.waitstatus_to_exitcode(status)
+    return code, account
 
 
 class Supervisor:
-    """Watches one spawned process until it and its whole tree are gone."""
+    """Watches one process until it and its whole tree are gone."""
 
-    def __init__(
-        self, process: subprocess.Popen[bytes], *, log: LogWriter, handle: Handle, timeout_s: float | None
-    ) -> None:
+    def __init__(self, process: Process, *, log: LogWriter, handle: Handle, timeout_s: float | None) -> None:
         self.process, self.log, self.handle = process, log, handle
         self.cause: Cause | None = None
         self._ends_at = None if timeout_s is None else time.monotonic() + timeout_s

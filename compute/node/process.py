@@ -20,6 +20,7 @@ from compute.database import patiently
 from compute.execution import processes
 from compute.execution.bounds.step_bounds import Bounds
 from compute.execution.supervision import awaited, spawn
+from compute.execution.warm import pool
 from compute.models import ComputeTarget, Job, Node
 from compute.node import builder
 from compute.node import context as node_context
@@ -40,7 +41,7 @@ def serve(target: ComputeTarget, *, name: str, slots: int, capacity: NodeCapacit
         keeper, fence, janitor = Keeper(context), Fence(context), Janitor(context)
         try:
             processes.adopt_orphans()
-            with _guardian(context):
+            with _guardian(context), _warm_starts(context):
                 _take_over(node)
                 keeper.start()
                 fence.start()
@@ -143,6 +144,20 @@ def _guardian(context: NodeContext) -> Iterator[None]:
         with contextlib.suppress(subprocess.TimeoutExpired):
             guardian.wait(2.0)
         awaited.discard(guardian.pid)
+
+
+@contextlib.contextmanager
+def _warm_starts(context: NodeContext) -> Iterator[None]:
+    """Interpreters that are kept ready, unless the settings say otherwise."""
+    if not settings.WARM_STARTS:
+        yield
+        return
+    pool.current = pool.Pool(marker=context.marker, slots=context.node.slots)
+    try:
+        yield
+    finally:
+        pool.current.close()
+        pool.current = None
 
 
 class _Signals:

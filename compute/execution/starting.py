@@ -1,0 +1,41 @@
+"""The one place where a step's first process begins: out of an interpreter that is ready, or by a fresh one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from compute.environments.places import BuiltEnvironment
+from compute.execution.supervision import Process, spawn
+from compute.execution.warm import pool
+from compute.execution.warm.nests import StepOrder
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a step is started as."""
+
+    command: list[str]  # a path, or a name to be found in PATH, and its arguments
+    cwd: str
+    variables: Mapping[str, str]
+    environment: BuiltEnvironment
+    snapshot: str | None  # what lies in `cwd`
+
+    @property
+    def may_be_warm(self) -> bool:
+        """What is nobody's but the studio's stays as it was built: of that alone an interpreter can know beforehand."""
+        return self.environment.interpreter is None and self.command[:1] == [str(self.environment.python)]
+
+
+def begin(start: Start) -> Process:
+    """A child of this process in a session of its own, with pipes for what it says. Raises OSError."""
+    if pool.current is not None and start.may_be_warm:
+        order = StepOrder(start.command, start.cwd, start.variables)
+        warm = pool.current.start(order, environment=start.environment.folder, snapshot=start.snapshot)
+        if warm is not None:
+            return warm
+    return spawn(start.command, cwd=start.cwd, env=dict(start.variables))
+
+
+def expect(start: Start) -> None:
+    """It will be begun in a moment, and be much like this: whatever can be made ready, may be."""
+    if pool.current is not None and start.may_be_warm:
+        pool.current.expect(start.command, start.variables, start.environment.folder)
