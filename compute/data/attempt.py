@@ -35,12 +35,11 @@ class AttemptData:
         if not (spec.inputs or spec.outputs):
             return
         with Places(self.lease.workspace_id) as places:
-            places.load(
-                [
-                    *(path for data in spec.inputs.values() for path in data.paths),
-                    *(DataPath(datastore_id=output.datastore_id, path="") for output in spec.outputs.values()),
-                ]
-            )
+            wanted = [
+                *(path for data in spec.inputs.values() for path in data.paths),
+                *(DataPath(datastore_id=output.datastore_id, path="") for output in spec.outputs.values()),
+            ]
+            self.desk.from_database(lambda: places.load(wanted))
             self.outputs = lay_out(
                 spec.outputs,
                 attempt=self.lease.attempt,

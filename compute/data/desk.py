@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from compute.data.retrying import Patience
+from compute.database import patiently
 from compute.execution.handle import Handle
 from compute.logs.writer import LogWriter
 
 T = TypeVar("T")
 
 SAY_EVERY_S = 3.0
+_AWAY_S = 300.0  # long before that the leases are lost, unless what is wrong is something else
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.002, 0.1
 
 
@@ -31,6 +33,13 @@ class Desk:
     def check(self) -> None:
         """Raises InterruptedByWish."""
         self.handle.check()
+
+    def from_database(self, read: Callable[[], T]) -> T:
+        """What `read` answers, waited for while the database is away: a step does not fail for that.
+
+        Raises the last error once the leases were lost, or where it stays away.
+        """
+        return patiently(read, give_up_s=_AWAY_S, go_on=lambda: self.handle.wish != "fence")
 
     def wait_until(self, is_over: Callable[[], bool], meanwhile: Callable[[], None] = lambda: None) -> None:
         """Raises InterruptedByWish within a moment, whatever others are stuck in."""

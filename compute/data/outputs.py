@@ -56,6 +56,8 @@ def upload_outputs(outputs: Mapping[str, Output], *, workspace_id: int, desk: De
     if not wanted:
         return
     with Places(workspace_id) as places:
+        stores = [DataPath(datastore_id=output.datastore_id, path="") for output in wanted.values()]
+        desk.from_database(lambda: places.load(stores))
         for name, output in wanted.items():
             backend, _ = _opened(name, DataPath(datastore_id=output.datastore_id, path=output.path), places)
             Upload(name, backend, output.path, desk=desk).run(files_of(output.folder))

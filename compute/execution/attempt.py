@@ -87,6 +87,8 @@ class Attempt:
         except LeaseLostError:
             raise
         except Exception as error:
+            if self.handle.wish == "fence":
+                raise LeaseLostError from error  # whatever it was: nobody asks how this attempt ended
             if is_full_disk(error):
                 return self._failed(of_full_disk("the step could not be prepared or recorded"))
             logger.exception("attempt %s of job %s broke", self.lease.attempt, self.lease.job_id)

@@ -2,11 +2,13 @@
 
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 
 from django.conf import settings
 
 from compute.data.cache import MIN_FREE_BYTES, DataCache
+from compute.database import patiently
 from compute.execution.processes import unmount_below
 from compute.execution.reasons import StepFailure, of_full_disk
 from compute.services.leases import Lease
@@ -37,7 +39,8 @@ class AttemptFolders:
         if self.lease.spec.snapshot is None:
             self.code.mkdir()
         else:
-            materialise(self.lease.workspace_id, self.lease.spec.snapshot, self.code)
+            # It asks the database for the names of the files before it lays out the first of them.
+            patiently(partial(materialise, self.lease.workspace_id, self.lease.spec.snapshot, self.code))
         self.tmp.mkdir()
 
     def remove(self) -> None:
