@@ -217,6 +217,14 @@ def pytest_runtest_makereport(item: pytest.Item, call: "pytest.CallInfo[Any]") -
     return report
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say what a test of chance began with, whether it passed or not: only so can it be run again."""
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if (seed := dict(getattr(report, "user_properties", ())).get("seed")) and report.when == "call":
+                terminalreporter.write_line(f"seed {seed} of {report.nodeid}")
+
+
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Keep the logs of a session that failed, and remove its folder."""
     if hasattr(session.config, "workerinput"):

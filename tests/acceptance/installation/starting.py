@@ -20,7 +20,7 @@ from tests.support.waiting import wait_for
 
 UP = [sys.executable, str(Path(settings.BASE_DIR) / "manage.py"), "up"]
 NOT_INHERITED = {"DATABASE_URL", "REDIS_URL", "BROKER_URL", "DJANGO_SETTINGS_MODULE", "STUDIO_HOME"}
-START_TIMEOUT_S = 90
+START_TIMEOUT_S = 180  # a busy machine takes its time
 
 
 def free_port() -> int:

