@@ -18,6 +18,7 @@ ON_POSTGRES = [sys.executable, "-m", "tests.support.postgres"]
 WITHOUT_THE_DATABASE = [
     f"--ignore={folder}"
     for folder in (
+        "tests/acceptance/chaos",  # on a PostgreSQL of its own
         "tests/acceptance/installation",
         "tests/acceptance/compute/test_data_kinds.py",
         "tests/acceptance/compute/test_data_tables.py",
