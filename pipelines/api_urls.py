@@ -26,6 +26,7 @@ _STEP: list[URLPattern | URLResolver] = [
     path("outputs/<str:output>/", runs.OutputView.as_view(), name="api-step-output"),
     path("outputs/<str:output>/download/", runs.OutputDownloadView.as_view(), name="api-step-output-download"),
     path("code/", runs.CodeView.as_view(), name="api-step-code"),
+    path("usage/", runs.UsageView.as_view(), name="api-step-usage"),
 ]
 _RUNS: list[URLPattern | URLResolver] = [
     path("", runs.RunsView.as_view(), name="api-runs"),

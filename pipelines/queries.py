@@ -336,6 +336,10 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "finished_at": iso(attempt.finished_at),
         "exit_code": attempt.exit_code,
         "reason": attempt.reason,
+        "peak_memory_bytes": attempt.peak_memory_bytes,
+        "cpu_s": attempt.cpu_s,
+        "read_bytes": attempt.read_bytes,
+        "written_bytes": attempt.written_bytes,
         "log_lines": reading.total_lines(attempt),
     }
 

@@ -10,9 +10,10 @@ from django.views.decorators.http import require_safe
 from compute.models import Attempt
 from pipelines.definition import ParameterValue
 from pipelines.models import StepRun
-from pipelines.queries import run_of, run_state
+from pipelines.queries import run_of, run_state, step_of
 from pipelines.run_page import failure_of, run_seconds, shown_status, step_rows, steps_words
 from pipelines.states import RUN_TERMINAL
+from pipelines.step_usage import usage_for_page
 from pipelines.timeline_chart import Span, timeline
 from studio.workspaces.access import WorkspaceRequest, workspace_page
 from studio.workspaces.permissions import Permission
@@ -76,6 +77,15 @@ def timeline_figure(request: WorkspaceRequest, run_id: int) -> JsonResponse:
         for step in steps
     ]
     return JsonResponse(timeline(spans, now=timezone.now()))
+
+
+@require_safe
+@workspace_page(Permission.VIEW)
+def step_usage(request: WorkspaceRequest, run_id: int, name: str) -> JsonResponse:
+    """What a step used, with a figure for Plotly."""
+    step = step_of(run_of(request.access.workspace, run_id), name)
+    asked = request.GET.get("attempt", "")
+    return JsonResponse(usage_for_page(step, int(asked) if asked.isdecimal() and len(asked) < 6 else None))
 
 
 def _written(value: ParameterValue) -> str:

@@ -15,6 +15,7 @@ runs = [
     path("<int:run_id>/", run_views.detail, name="detail"),
     path("<int:run_id>/failure/", run_views.failure, name="failure"),
     path("<int:run_id>/timeline/", run_views.timeline_figure, name="timeline"),
+    path("<int:run_id>/steps/<str:name>/usage/", run_views.step_usage, name="usage"),
 ]
 
 lineage = [

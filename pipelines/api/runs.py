@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from compute.logs import reading
 from pipelines import queries, services
 from pipelines.models import Run, StepRun
+from pipelines.step_usage import usage_of
 from studio.lib.downloads import StreamedResponse, image_type, stream_file, stream_image
 from studio.lib.pagination import NewestFirst
 from studio.lib.problems import UserError
@@ -162,6 +163,17 @@ class OutputDownloadView(StepAPIView):
         entry, stream = folder.open(request.query_params.get("path", ""))
         answer = stream_image if request.query_params.get("inline") and image_type(entry.label) else stream_file
         return answer(stream, entry.label, size_bytes=entry.size_bytes)
+
+
+class UsageView(StepAPIView):
+    @extend_schema(parameters=[_ATTEMPT], responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request, slug: str, run_id: int, name: str) -> Response:
+        """What an attempt used: totals and, for one that took some seconds, its course. Live while it runs.
+
+        Columns of `series` are of equal length. `cpu_s`, `read_bytes` and `written_bytes` count from the beginning;
+        `memory_bytes` is the most since the instant before.
+        """
+        return Response(usage_of(self.step(run_id, name), _attempt(request)))
 
 
 class CodeView(StepAPIView):

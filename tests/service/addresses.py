@@ -456,6 +456,7 @@ OF_A_WORKSPACE: Mapping[str, Address] = {
     "runs:detail": page(),
     "runs:failure": page(),
     "runs:timeline": page(),
+    "runs:usage": page(),
     "lineage:page": page(),
     "lineage:of_version": page(),
     "api-pipelines": api(post=(EDIT, data(name="another"))),
@@ -482,6 +483,7 @@ OF_A_WORKSPACE: Mapping[str, Address] = {
     "api-step-output": api(),
     "api-step-output-download": api(query="path=data.txt"),
     "api-step-code": api(),
+    "api-step-usage": api(),
 }
 
 SOCKETS: Mapping[str, str] = {

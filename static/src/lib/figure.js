@@ -39,6 +39,7 @@ function painted(traces) {
   return traces.map((trace) => {
     const status = trace.meta?.status;
     if (!status && !trace.meta?.tone) return trace;
+    if (!status && trace.mode === "lines") return { ...trace, line: { ...trace.line, color: token(`--${trace.meta.tone}`) } };
     if (!status) return { ...trace, marker: { ...trace.marker, color: token(`--${trace.meta.tone}`) } };
     const pattern = { ...trace.marker?.pattern, fillmode: "overlay", fgcolor: token("--surface"), fgopacity: 0.7 };
     return { ...trace, marker: { ...trace.marker, pattern, color: token(`--${statusOf(status).tone}`), opacity: 0.85 } };
@@ -58,7 +59,12 @@ function themed(layout) {
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: token("--font"), color: token("--text-2"), size: 12 },
     hoverlabel: { bgcolor: token("--raised"), bordercolor: token("--line-strong"), font: { color: token("--text") } },
-    xaxis: { ...layout.xaxis, ...axis },
-    yaxis: { ...layout.yaxis, ...axis },
+    annotations: layout.annotations?.map((note) => ({ ...note, font: { color: token("--text-2"), size: 12 } })),
+    ...Object.fromEntries(
+      ["xaxis", "yaxis", ...Object.keys(layout).filter((name) => /^[xy]axis\d+$/.test(name))].map((name) => [
+        name,
+        { ...layout[name], ...axis },
+      ]),
+    ),
   };
 }

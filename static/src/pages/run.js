@@ -19,6 +19,7 @@ const root = $("#run");
 const runApi = root.dataset.api;
 const urls = {
   step: (name) => `${runApi}steps/${encodeURIComponent(name)}/`,
+  usage: (name) => `${root.dataset.stepsUrl}${encodeURIComponent(name)}/usage/`,
   run_of: root.dataset.runUrl,
   compute: root.dataset.computeUrl,
 };

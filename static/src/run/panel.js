@@ -8,8 +8,9 @@ import { EnvironmentTab } from "./tabs/environment.js";
 import { FilesTab } from "./tabs/files.js";
 import { LogTab } from "./tabs/log.js";
 import { OverviewTab } from "./tabs/overview.js";
+import { UsageTab } from "./tabs/usage.js";
 
-const MAKERS = { overview: OverviewTab, log: LogTab, files: FilesTab, code: CodeTab, environment: EnvironmentTab };
+const MAKERS = { overview: OverviewTab, log: LogTab, usage: UsageTab, files: FilesTab, code: CodeTab, environment: EnvironmentTab };
 const WIDTH_KEY = "studio-run-panel";
 
 export class StepPanel {
@@ -67,8 +68,11 @@ export class StepPanel {
       button.setAttribute("aria-selected", String(current));
       button.tabIndex = current ? 0 : -1;
     }
-    for (const [key, { element }] of this.tabs) {
+    for (const [key, { element, tab: other }] of this.tabs) {
       element.hidden = key !== tab;
+      if (key !== tab) {
+        other.hide?.();
+      }
     }
     this.#tab(tab).show?.(where);
     this.#draw();

@@ -4,6 +4,7 @@ import { absoluteTime, duration, plural, relativeTime } from "../../lib/format.j
 import { statusBadge } from "../../lib/status.js";
 import { lastState, plain, visible } from "../../log/text.js";
 import { h, setText } from "../dom.js";
+import { cpuWords, limitWords, memoryWords } from "../used.js";
 import { exitWords, failure, stepSeconds, STEP_TERMINAL } from "../store.js";
 
 export class OverviewTab {
@@ -66,12 +67,22 @@ export class OverviewTab {
       ["Waited for a slot", !step.reused_from && h("span", { class: "num", dataset: { time: "waited" } })],
       ["Prepared and ran", !step.reused_from && h("span", { class: "num", dataset: { time: "worked" } })],
       ["Exit code", step.exit_code !== null && step.exit_code !== undefined && h("span", { class: "num", text: `${step.exit_code} ${step.exit_code ? `(${exitWords(step.exit_code)})` : ""}`.replace(/ \(exit code -?\d+\)/, "") })],
+      ["Peak memory", this.#used((attempt) => attempt.peak_memory_bytes && memoryWords(attempt.peak_memory_bytes, detail.limits?.memory_bytes))],
+      ["CPU time", this.#used((attempt) => attempt.cpu_s !== null && attempt.cpu_s !== undefined && cpuWords(attempt.cpu_s))],
+      ["Limits", detail && limitWords(detail)],
       ["Why it ran", !step.reused_from && step.reuse_note],
       ["Compute", detail && link(this.context.urls.compute, detail.compute)],
       ["Environment", detail && h("button", { class: "link-button", type: "button", text: detail.environment_name, on: { click: () => this.context.open("environment") } })],
       ["Script", detail && h("button", { class: "link-button mono", type: "button", text: detail.entry, on: { click: () => this.context.open("code", { path: detail.entry }) } })],
     ];
     return h("dl", { class: "kv" }, ...facts.filter(([, value]) => value).map(([label, value]) => h("div", {}, h("dt", { text: label }), h("dd", {}, value))));
+  }
+
+  /** What the latest attempt used, leading to its course. */
+  #used(words) {
+    const latest = this.detail?.attempts?.at(-1);
+    const text = latest && words(latest);
+    return text ? h("button", { class: "link-button num", type: "button", text, on: { click: () => this.context.open("usage") } }) : null;
   }
 
   #attempts() {
@@ -97,7 +108,7 @@ export class OverviewTab {
               h("button", { class: "link-button", type: "button", text: "Log", on: { click: () => this.context.open("log", { attempt: attempt.number }) } }),
             ),
             h("div", { class: "muted num", text: timesOf(attempt, now) }),
-            (attempt.reason || attempt.exit_code) && h("div", { class: "run-attempt-reason", text: attempt.reason || exitWords(attempt.exit_code) }),
+            Boolean(attempt.reason || attempt.exit_code) && h("div", { class: "run-attempt-reason", text: attempt.reason || exitWords(attempt.exit_code) }),
           ),
         ),
       ),
