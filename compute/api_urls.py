@@ -8,6 +8,11 @@ urlpatterns = [
     path("workspaces/<slug:slug>/compute/", targets.TargetsView.as_view(), name="api-compute"),
     path("workspaces/<slug:slug>/compute/<int:target_id>/", targets.TargetView.as_view(), name="api-compute-target"),
     path(
+        "workspaces/<slug:slug>/compute/<int:target_id>/queue/",
+        targets.QueueView.as_view(),
+        name="api-compute-queue",
+    ),
+    path(
         "workspaces/<slug:slug>/compute/<int:target_id>/nodes/<int:node_id>/",
         targets.NodeView.as_view(),
         name="api-compute-node",

@@ -5,16 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet
 from django.http import Http404
 from django.utils import timezone
 
 from compute.alive import alive_nodes
 from compute.models import ComputeTarget, Job, Node
-from compute.resources import Capacity, given_in_words
+from compute.node_use import capacities, with_use
+from compute.resources import Capacity, given_in_words, in_words
+from compute.services.queue import request_of
 from compute.sharing import targets_seen_by
-from compute.spec import Resources
 from compute.states import ACTIVE, TERMINAL, Intake, JobStatus
+from compute.waiting_queries import Explaining, in_line
 from studio.workspaces.models import Workspace
 
 NodeState = Literal["alive", "silent", "stopped"]
@@ -133,6 +135,10 @@ class JobRow:
     attempt: int
     reason: str
     position: int = 0  # in the queue, from 1
+    requested_by: str = ""
+    priority: int = 0
+    asks_for: str = ""  # in words; empty: a slot alone
+    waits_for: str = ""  # why it has not started, of the workspace's own jobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,8 +225,12 @@ def queue(target: ComputeTarget, workspace: Workspace, *, page: int = 1) -> Queu
     pages = max(1, -(-length // QUEUE_PAGE))
     page = min(max(1, page), pages)
     first = (page - 1) * QUEUE_PAGE
-    ordered = _for_rows(jobs).order_by("-priority", "queued_at", "id")[first : first + QUEUE_PAGE]
-    rows = [_job_row(job, workspace, position=position) for position, job in enumerate(ordered, first + 1)]
+    ordered = list(_for_rows(in_line(target.pk))[first : first + QUEUE_PAGE])
+    explain = Explaining(target.pk, workspace, ordered if page == 1 else [])
+    rows = [
+        _job_row(job, workspace, position=position, waits_for=explain(job, position))
+        for position, job in enumerate(ordered, first + 1)
+    ]
     return Queue(jobs=rows, length=length, page=page, pages=pages)
 
 
@@ -236,25 +246,7 @@ def _counts(jobs: QuerySet[Job]) -> dict[int, int]:
 
 
 def _for_rows(jobs: QuerySet[Job]) -> QuerySet[Job]:
-    return jobs.select_related("lease_node").defer("spec", "result")
-
-
-def with_use(nodes: QuerySet[Node]) -> QuerySet[Any]:
-    """With what their jobs have of them: `busy` slots, `cpus_given`, `memory_given` and `gpus_given`."""
-    active = Q(jobs__status__in=ACTIVE)
-    return nodes.annotate(
-        busy=Count("jobs", filter=active),
-        cpus_given=Sum("jobs__cpus", filter=active),
-        memory_given=Sum("jobs__memory_bytes", filter=active),
-        gpus_given=Sum("jobs__gpus", filter=active),
-    )
-
-
-def capacities(node: Any) -> tuple[Capacity, Capacity]:
-    """Of a node that was read `with_use`: what it has, and what of it is free."""
-    whole = Capacity(node.cpus, node.memory_bytes, len(node.devices))
-    given = Resources(cpus=node.cpus_given or 0, memory_bytes=node.memory_given or 0, gpus=node.gpus_given or 0)
-    return whole, whole.less(given)
+    return jobs.select_related("lease_node", "requested_by").defer("spec", "result")
 
 
 def _node_row(node: Any, *, is_alive: bool) -> NodeRow:
@@ -277,7 +269,7 @@ def _node_row(node: Any, *, is_alive: bool) -> NodeRow:
     )
 
 
-def _job_row(job: Job, workspace: Workspace, *, position: int = 0) -> JobRow:
+def _job_row(job: Job, workspace: Workspace, *, position: int = 0, waits_for: str = "") -> JobRow:
     is_own = job.workspace_id == workspace.pk
     return JobRow(
         id=job.pk if is_own else None,
@@ -291,4 +283,8 @@ def _job_row(job: Job, workspace: Workspace, *, position: int = 0) -> JobRow:
         attempt=job.attempt_number,
         reason=job.reason if is_own else "",
         position=position,
+        requested_by=str(job.requested_by or "") if is_own else "",
+        priority=job.priority,
+        asks_for=in_words(request_of(job)) if is_own else "",
+        waits_for=waits_for if is_own else "",
     )

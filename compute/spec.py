@@ -148,7 +148,7 @@ class Resources(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    cpus: float | None = None
+    cpus: FiniteFloat | None = None
     memory_bytes: int | None = None
     gpus: int = 0
 

@@ -1,5 +1,6 @@
 """The pages that make and edit a pipeline. Editing itself goes through the API."""
 
+from dataclasses import asdict
 from typing import Any
 
 from django.db.models import Window
@@ -10,10 +11,10 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from compute.models import Environment
-from compute.queries import targets_of
+from compute.resources import Capacity
 from datastores.backends import store_class
 from datastores.models import DatasetVersion, Datastore
-from pipelines.catalogue import kind_of_definition, visible
+from pipelines.catalogue import closest_targets, kind_of_definition, nodes_of, visible
 from pipelines.definition import PipelineDefinition
 from pipelines.list_queries import whole_number
 from pipelines.models import Pipeline, PipelineVersion
@@ -96,7 +97,7 @@ def _shown_version(pipeline: Pipeline, asked: str) -> PipelineVersion | None:
 
 
 def _catalogue(workspace: Workspace) -> dict[str, Any]:
-    """What a step can be told to use. Four queries, whatever there is."""
+    """What a step can be told to use. Five queries, whatever there is."""
     datasets: dict[str, dict[str, Any]] = {}
     # A dataset that every run adds a version to has thousands.
     age = Window(RowNumber(), partition_by="dataset_id", order_by="-number")
@@ -117,13 +118,19 @@ def _catalogue(workspace: Workspace) -> dict[str, Any]:
         # One of the workspace stands before a shared one of that name.
         if row.workspace_id or row.name not in own:
             _add_version(environments.setdefault(row.name, {"name": row.name, "versions": []}), row.version)
-    targets = targets_of(workspace).order_by("name").values_list("name", flat=True)
+    targets = closest_targets(workspace)
+    nodes = nodes_of(targets)
     return {
         "datasets": list(datasets.values()),
         "environments": list(environments.values()),
         "datastores": _datastores(workspace),
-        "computes": [{"name": name} for name in dict.fromkeys(targets)],
+        "computes": [{"name": name, "nodes": _distinct(nodes.get(name, []))} for name in sorted(targets)],
     }
+
+
+def _distinct(nodes: list[Capacity]) -> list[dict[str, Any]]:
+    """Of many nodes that are alike, one."""
+    return [asdict(node) for node in dict.fromkeys(nodes)]
 
 
 def _datastores(workspace: Workspace) -> list[dict[str, Any]]:

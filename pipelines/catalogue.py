@@ -1,14 +1,18 @@
 """What exists in a workspace, as far as a definition speaks of it."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.db.models.fields.json import KeyTextTransform
+from django.utils import timezone
 
-from compute.models import ComputeTarget, Environment
+from compute.models import ComputeTarget, Environment, Node
 from compute.queries import targets_of
+from compute.resources import Capacity
 from datastores import snapshots
 from datastores.backends import store_class
 from datastores.models import Dataset, DatasetVersion, Datastore, Snapshot
@@ -18,11 +22,15 @@ from pipelines.validation import Catalogue, split_environment
 from studio.workspaces.models import Workspace
 
 _NAMES_TO_SUGGEST = 1000
+# A node that has been away for longer says nothing about what its target can have.
+NODE_REMEMBERED = timedelta(days=30)
 
 
 def catalogue_for(workspace: Workspace, definition: PipelineDefinition) -> Catalogue:
     """A number of queries that does not grow with the definition, apart from sources seen for the first time."""
     datasets, tables = _datasets(workspace, definition)
+    targets = list(targets_of(workspace))
+    asks = any(not step.resources.is_empty for step in definition.steps)
     stores = list(Datastore.objects.filter(workspace=workspace).values_list("name", "kind", "is_default"))
     return Catalogue(
         datasets=datasets,
@@ -30,7 +38,8 @@ def catalogue_for(workspace: Workspace, definition: PipelineDefinition) -> Catal
         datastores={name: _facts(kind) for name, kind, _is_default in stores},
         default_datastore=next((name for name, _kind, is_default in stores if is_default), None),
         environments=_environments(workspace),
-        computes=frozenset(targets_of(workspace).values_list("name", flat=True)),
+        computes=frozenset(target.name for target in targets),
+        nodes=nodes_of(_closest(workspace, targets)) if asks else {},
         sources=_sources(workspace, definition),
     )
 
@@ -52,7 +61,7 @@ class Bound:
 
 def bind(workspace: Workspace, definition: PipelineDefinition) -> Bound:
     """For a definition that was found good. What belongs to the workspace goes before what is shared."""
-    targets = {target.name: target for target in sorted(targets_of(workspace), key=partial(_closeness, workspace))}
+    targets = _closest(workspace, targets_of(workspace))
     stores: dict[str | None, Datastore] = {}
     for store in Datastore.objects.filter(workspace=workspace).defer("credentials"):
         stores[store.name] = store
@@ -140,6 +149,26 @@ def _bound_environments(workspace: Workspace, definition: PipelineDefinition) ->
         name, version = split_environment(reference)
         bound[reference] = latest[name] if version is None else of_version[name, int(version)]
     return bound
+
+
+def nodes_of(targets: Mapping[str, ComputeTarget]) -> dict[str, list[Capacity]]:
+    """By a target's name, what the nodes have that it has or lately had, as far as that is known."""
+    found: dict[str, list[Capacity]] = {}
+    names = {target.pk: name for name, target in targets.items()}
+    recent = timezone.now() - NODE_REMEMBERED
+    for node in Node.objects.filter(target__in=names, heartbeat_at__gte=recent, cpus__isnull=False):
+        capacity = Capacity(node.cpus, node.memory_bytes, len(node.devices))
+        found.setdefault(names[node.target_id], []).append(capacity)
+    return found
+
+
+def closest_targets(workspace: Workspace) -> dict[str, ComputeTarget]:
+    """By name, the target that a definition means by it."""
+    return _closest(workspace, targets_of(workspace))
+
+
+def _closest(workspace: Workspace, targets: Iterable[ComputeTarget]) -> dict[str, ComputeTarget]:
+    return {target.name: target for target in sorted(targets, key=partial(_closeness, workspace))}
 
 
 def _closeness(workspace: Workspace, target: ComputeTarget) -> tuple[bool, bool, int]:

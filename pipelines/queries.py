@@ -11,6 +11,7 @@ from django.http import Http404
 from compute.logs import reading
 from compute.models import Attempt, ComputeTarget
 from compute.spec import OutputRecord
+from compute.waiting_queries import reasons
 from datastores import snapshots
 from datastores.backends import Backend, Entry, Listing, get_backend
 from datastores.models import Datastore, Snapshot
@@ -172,6 +173,8 @@ def step_detail(workspace: Workspace, step: StepRun) -> dict[str, Any]:
         "command": frozen.command,
         "environment_name": frozen.environment_name,
         "environment": frozen.environment.model_dump(mode="json", exclude={"schema_version"}),
+        "resources": frozen.step.resources.model_dump(mode="json"),
+        "waits_for": waits_for(workspace, step),
         "compute": {"id": frozen.compute_id, "name": target.name if target else ""},
         "allow_reuse": frozen.step.allow_reuse,
         "retry": frozen.step.retry.model_dump(mode="json"),
@@ -183,6 +186,14 @@ def step_detail(workspace: Workspace, step: StepRun) -> dict[str, Any]:
         "attempts": [_attempt(attempt) for attempt in attempts_of(step)],
         "log_tail": [],
     }
+
+
+def waits_for(workspace: Workspace, step: StepRun) -> str:
+    """Why a queued step has not started, in words; empty for any other."""
+    if step.status != StepStatus.QUEUED or step.job_id is None:
+        return ""
+    reason = reasons(workspace, [step.job_id]).get(step.job_id, "")
+    return f"{reason}." if reason else ""
 
 
 def attempts_of(step: StepRun) -> list[Attempt]:

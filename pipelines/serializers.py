@@ -73,6 +73,7 @@ class EdgeSerializer(serializers.Serializer[Any]):
 
 class ValidatedSerializer(serializers.Serializer[Any]):
     problems = ProblemSerializer(many=True)
+    warnings = ProblemSerializer(many=True, help_text="What is worth knowing and keeps nobody from submitting.")
     edges = EdgeSerializer(many=True)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from compute.resources import Capacity
 from pipelines.arguments import Arguments, holds_placeholder, parse, unknown_placeholders
 from pipelines.definition import (
     DatasetBinding,
@@ -26,6 +27,7 @@ from pipelines.definition import (
 from pipelines.destinations import StoreFacts, clashes, destination_problem, registration_problems, store_problem
 from pipelines.graph import circle_through, edges_of, places_of, steps_on_circles, successors_of
 from pipelines.step_limits import limit_problems, retry_problems, time_problems
+from pipelines.step_resources import resource_problems, resource_warning
 from studio.lib.problems import Problem, UserError
 
 MAX_STEPS = 5000
@@ -54,6 +56,7 @@ class Catalogue:
     datasets: Mapping[str, frozenset[int]] = field(default_factory=dict)  # name → its versions
     environments: Mapping[str, frozenset[int]] = field(default_factory=dict)  # name → its versions
     computes: frozenset[str] = frozenset()
+    nodes: Mapping[str, Sequence[Capacity]] = field(default_factory=dict)  # compute target → what its nodes have
     sources: Mapping[str, frozenset[str]] = field(default_factory=dict)  # digest → paths of its files
     tables: Mapping[str, frozenset[int]] = field(default_factory=dict)  # dataset → its versions that are tables
     datastores: Mapping[str, StoreFacts] = field(default_factory=dict)  # by name
@@ -91,6 +94,18 @@ def problems_of(definition: PipelineDefinition, catalogue: Catalogue) -> list[Pr
     problems += clashes(definition, catalogue.default_datastore)
     problems += _circles(definition)
     return problems
+
+
+def warnings_of(definition: PipelineDefinition, catalogue: Catalogue) -> list[Problem]:
+    """What keeps nobody from submitting and is worth knowing."""
+    found = (
+        resource_warning(
+            step.resources, step.compute, catalogue.nodes.get(step.compute, ()), ("steps", index, "resources")
+        )
+        for index, step in enumerate(definition.steps[:MAX_STEPS])
+        if step.compute in catalogue.computes
+    )
+    return [warning for warning in found if warning is not None]
 
 
 def parameter_values(
@@ -158,6 +173,8 @@ class _Check:
                 if step.compute
                 else "Choose a compute target.",
             )
+        nodes = self.catalogue.nodes.get(step.compute, ())
+        yield from resource_problems(step.resources, step.compute, nodes, (*loc, "resources"))
         yield from time_problems(step.timeout_s, (*loc, "timeout_s"))
         yield from retry_problems(step.retry, (*loc, "retry"))
         yield from limit_problems(step.limits, (*loc, "limits"))

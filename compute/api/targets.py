@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -131,6 +131,35 @@ class TargetView(WorkspaceAPIView):
 
     def _json(self, target: ComputeTarget) -> Any:
         return _target_json(target, self.access.workspace)
+
+
+class QueuedJobSerializer(serializers.Serializer[queries.JobRow]):
+    id = serializers.IntegerField(allow_null=True, help_text="Null for a job of another workspace.")
+    title = serializers.CharField(allow_null=True)
+    is_own = serializers.BooleanField()
+    position = serializers.IntegerField()
+    priority = serializers.IntegerField()
+    requested_by = serializers.CharField()
+    asks_for = serializers.CharField()
+    waits_for = serializers.CharField(help_text="Why it has not started, in words.")
+    queued_at = serializers.DateTimeField()
+
+
+class QueueSerializer(serializers.Serializer[queries.Queue]):
+    length = serializers.IntegerField()
+    page = serializers.IntegerField()
+    pages = serializers.IntegerField()
+    jobs = QueuedJobSerializer(many=True)
+
+
+class QueueView(WorkspaceAPIView):
+    @extend_schema(parameters=[OpenApiParameter("page", int)], responses=QueueSerializer)
+    def get(self, request: Request, slug: str, target_id: int) -> Response:
+        """The jobs that wait for a target, the next one first, with the reason why each waits."""
+        target = queries.target_of(self.access.workspace, target_id)
+        page = request.query_params.get("page", "")
+        number = int(page) if page.isascii() and page.isdecimal() and len(page) < 9 else 1
+        return Response(QueueSerializer(queries.queue(target, self.access.workspace, page=number)).data)
 
 
 class ChangeNodeSerializer(serializers.Serializer[Any]):

@@ -22,7 +22,7 @@ from pipelines.serializers import (
     VersionRowSerializer,
     VersionSerializer,
 )
-from pipelines.validation import parse_definition, problems_of
+from pipelines.validation import parse_definition, problems_of, warnings_of
 from studio.lib.pagination import Pages
 from studio.workspaces.access import WorkspaceAPIView
 from studio.workspaces.permissions import Permission
@@ -81,13 +81,15 @@ class ValidateView(WorkspaceAPIView):
         wanted = ValidateSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
         definition = parse_definition(wanted.validated_data["definition"])
-        problems = problems_of(definition, catalogue_for(self.access.workspace, definition))
+        catalogue = catalogue_for(self.access.workspace, definition)
+        problems = problems_of(definition, catalogue)
         names = [step.name for step in definition.steps]
         edges = [
             {"from": names[edge.upstream], "output": edge.output, "to": names[edge.downstream], "input": edge.input}
             for edge in edges_of(definition)
         ]
-        return Response({"problems": [problem.as_json() for problem in problems], "edges": edges})
+        warnings = [warning.as_json() for warning in warnings_of(definition, catalogue)]
+        return Response({"problems": [problem.as_json() for problem in problems], "warnings": warnings, "edges": edges})
 
 
 class VersionsView(WorkspaceAPIView):

@@ -443,6 +443,7 @@ OF_A_WORKSPACE: Mapping[str, Address] = {
     "api-datastore-check": api(),
     "api-compute": api(post=(COMPUTE, data(name="another", slots=1))),
     "api-quotas": api(),
+    "api-compute-queue": api(),
     "api-compute-node": api(patch=(COMPUTE, data(intake="paused")), delete=COMPUTE, reads=False),
     "api-compute-target": api(patch=(COMPUTE, data(slots=3)), delete=COMPUTE),
     "api-environments": api(post=(ENVIRONMENTS, data(name="another", pip=["numpy"]))),

@@ -18,9 +18,10 @@ import { namesIn, renamePlaceholder } from "./placeholders.js";
  * @typedef {{max_attempts: number, on: string[], exit_codes: string, backoff_s: number, backoff_factor: number,
  *   max_backoff_s: number, max_node_losses: number}} Retry
  * @typedef {{memory_bytes: number|null, cpus: number|null, output_bytes: number|null, log_bytes: number|null}} Limits
+ * @typedef {{cpus: number|null, memory_bytes: number|null, gpus: number}} Resources
  * @typedef {{key: string, name: string, description: string, source: string|null, entry: string, arguments: string,
  *   inputs: Input[], outputs: Output[], environment: string, compute: string, allow_reuse: boolean, retry: Retry, limits: Limits,
- *   timeout_s: number|null, kind: string, edits: Record<string, string>}} Step
+ *   resources: Resources, timeout_s: number|null, kind: string, edits: Record<string, string>}} Step
  * @typedef {{name: string, description: string, parameters: Parameter[], steps: Step[]}} Draft
  */
 
@@ -38,6 +39,8 @@ export const ONE_ATTEMPT = {
 };
 /** @type {Limits} */
 export const NO_LIMITS = { memory_bytes: null, cpus: null, output_bytes: null, log_bytes: null };
+/** A slot, and nothing set aside. @type {Resources} */
+export const NO_RESOURCES = { cpus: null, memory_bytes: null, gpus: 0 };
 
 /** What a new step runs: it works as it stands, so that the first thing a newcomer sees is a run that completes. */
 export const SCRIPT_TEMPLATE = `"""Reads a folder, writes a folder. Make it yours."""
@@ -155,6 +158,7 @@ export function addStep(draft, { after = null, environment = "python", compute =
     timeout_s: null,
     retry: { ...ONE_ATTEMPT },
     limits: { ...NO_LIMITS },
+    resources: { ...NO_RESOURCES },
     edits: { [FIRST_SCRIPT]: SCRIPT_TEMPLATE },
   };
   return { draft: { ...draft, steps: [...draft.steps, step] }, key };

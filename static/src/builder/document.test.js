@@ -3,6 +3,7 @@ import { test } from "node:test";
 
 import {
   NO_LIMITS,
+  NO_RESOURCES,
   ONE_ATTEMPT,
   addInput,
   addOutput,
@@ -45,6 +46,7 @@ const step = (name, { inputs = [], outputs = [], args = "" } = {}) => ({
   timeout_s: null,
   retry: ONE_ATTEMPT,
   limits: NO_LIMITS,
+  resources: NO_RESOURCES,
 });
 const reads = (name, from, output) => ({ name, binding: { kind: "output", step: from, output } });
 

@@ -20,6 +20,7 @@ import { filesField, filesOf } from "./files_field.js";
 import { listField } from "./list_field.js";
 import { inputMore, outputMore } from "./port_more.js";
 import { stepLimits } from "./step_limits.js";
+import { stepResources } from "./step_resources.js";
 
 /**
  * @param {import("./store.js").Store} store
@@ -159,6 +160,7 @@ export function stepForm(store, stepKey, page) {
         write: set("compute"),
       }),
     ),
+    stepResources(fields, { store, stepKey, step, computes: catalogue.computes }),
     stepLimits(fields, { store, stepKey, step }),
     fields.check({
       path: "allow_reuse",

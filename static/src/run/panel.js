@@ -12,6 +12,7 @@ import { UsageTab } from "./tabs/usage.js";
 
 const MAKERS = { overview: OverviewTab, log: LogTab, usage: UsageTab, files: FilesTab, code: CodeTab, environment: EnvironmentTab };
 const WIDTH_KEY = "studio-run-panel";
+const WAITING_EVERY_MS = 5000;
 
 export class StepPanel {
   /**
@@ -169,6 +170,7 @@ export class StepPanel {
       if (name === this.name) {
         this.details = details;
         this.#draw();
+        this.#askAgainWhileQueued();
       }
       return details;
     } catch (error) {
@@ -176,6 +178,14 @@ export class StepPanel {
         this.fetchTimer = setTimeout(() => this.#fetch(), 2000);
       }
       return null;
+    }
+  }
+
+  /** Why a step waits changes with what others do, and no event of its run tells of it. */
+  #askAgainWhileQueued() {
+    if (this.store.step(this.name)?.status === "queued") {
+      clearTimeout(this.fetchTimer);
+      this.fetchTimer = setTimeout(() => this.#fetch(), WAITING_EVERY_MS);
     }
   }
 

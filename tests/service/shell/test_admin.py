@@ -9,9 +9,10 @@ from django.db.models import Model
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 from knox.models import AuthToken
 
-from compute.models import Attempt, ComputeTarget, ConnectionCheck, LogChunk
+from compute.models import Attempt, ComputeTarget, ConnectionCheck, LogChunk, Quota, Turn
 from datastores.models import DataPath, Dataset, DatasetVersion, FileDefinition, Profile, ResumableUpload
 from studio.workspaces.audit import record
 from studio.workspaces.models import Role, User
@@ -46,6 +47,8 @@ def full_house(db: None) -> None:
         ConnectionCheck.objects.create(
             datastore=world.datastore, target=ComputeTarget.objects.get(), requested_by=person
         )
+    Quota.objects.create(workspace=world.workspace, running_steps=100, set_by=world.owner)
+    Turn.objects.create(target=ComputeTarget.objects.get(), person=world.owner.pk, served_at=timezone.now())
     world.drain()
     for attempt in Attempt.objects.all()[:25]:
         LogChunk.objects.create(

@@ -1,5 +1,6 @@
 /** How a step is doing, and why. */
 
+import { resourceWords } from "../../lib/resources.js";
 import { absoluteTime, duration, plural, relativeTime } from "../../lib/format.js";
 import { statusBadge } from "../../lib/status.js";
 import { lastState, plain, visible } from "../../log/text.js";
@@ -55,6 +56,9 @@ export class OverviewTab {
         h("a", { class: "btn btn-sm", href: `${base}?step=${encodeURIComponent(step.name)}`, text: `Open the step in run ${step.reused_from}` }),
       );
     }
+    if (step.status === "queued" && this.detail?.waits_for) {
+      return h("div", { class: "run-outcome" }, h("p", { text: this.detail.waits_for }), step.reason && h("p", { class: "muted", text: step.reason }));
+    }
     const reason = step.reason || (step.status === "waiting" ? "It starts as soon as the steps that it reads from are done." : "");
     return reason ? h("div", { class: "run-outcome" }, h("p", { text: reason })) : null;
   }
@@ -72,6 +76,7 @@ export class OverviewTab {
       ["Limits", detail && limitWords(detail)],
       ["Why it ran", !step.reused_from && step.reuse_note],
       ["Compute", detail && link(this.context.urls.compute, detail.compute)],
+      ["Asks for", detail && resourceWords(detail.resources)],
       ["Environment", detail && h("button", { class: "link-button", type: "button", text: detail.environment_name, on: { click: () => this.context.open("environment") } })],
       ["Script", detail && h("button", { class: "link-button mono", type: "button", text: detail.entry, on: { click: () => this.context.open("code", { path: detail.entry }) } })],
     ];
