@@ -63,7 +63,8 @@ def ring(queued: Mapping[int, int]) -> None:
 
 def open_nodes(target_ids: Collection[int]) -> QuerySet[Node]:
     """Nodes of these targets that take new jobs, alive or not."""
-    return Node.objects.filter(target_id__in=target_ids, intake=Intake.OPEN, target__intake=Intake.OPEN)
+    takes_jobs = {"intake": Intake.OPEN, "target__intake": Intake.OPEN, "draining_at": None}
+    return Node.objects.filter(target_id__in=target_ids, **takes_jobs)
 
 
 def _send_ring(target_id: int) -> None:

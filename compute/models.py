@@ -7,9 +7,19 @@ from django.core.exceptions import ValidationError
 from django.db import models
 
 from compute.execution.usage.series import UsageSeries
+from compute.pools.spec import PoolSpec, SshHost
 from compute.spec import EnvironmentLock, EnvironmentSpec, Gpu, Gpus, JobResult, JobSpec
-from compute.states import BuildStatus, CheckStatus, Intake, JobStatus, QuotaScope
+from compute.states import (
+    POOL_NODE_LIVE,
+    BuildStatus,
+    CheckStatus,
+    Intake,
+    JobStatus,
+    PoolNodeStatus,
+    QuotaScope,
+)
 from datastores.models import Datastore
+from studio.lib.secrets import SealedField
 from studio.lib.typed_json import DocumentField
 from studio.workspaces.models import NAME, Workspace
 
@@ -37,6 +47,8 @@ class ComputeTarget(models.Model):
     shared_with: "models.ManyToManyField[Workspace, models.Model]" = models.ManyToManyField(
         Workspace, related_name="shared_targets", blank=True
     )
+    pool = DocumentField(PoolSpec, null=True, blank=True)  # of a pool
+    credentials = SealedField(null=True, blank=True)  # with which a pool signs in to its hosts
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     deleted_at = models.DateTimeField(null=True, blank=True)  # its jobs stay, and go on naming it
@@ -83,6 +95,10 @@ class Node(models.Model):
     started_at = models.DateTimeField()
     heartbeat_at = models.DateTimeField()
     stopped_at = models.DateTimeField(null=True, blank=True)  # it said goodbye
+    draining_at = models.DateTimeField(null=True, blank=True)  # it claims nothing since then
+    busy_at = models.DateTimeField(null=True, blank=True)  # it ran something then, to within a heartbeat
+    protocol = models.PositiveIntegerField(default=0)  # what it speaks, see `compute.protocol`; 0: it did not say
+    version = models.CharField(max_length=40, blank=True)  # of the studio that it was started from
 
     class Meta:
         ordering: ClassVar = ["name"]
@@ -98,6 +114,79 @@ class Node(models.Model):
     def devices(self) -> list[Gpu]:
         """The GPUs that it gives out."""
         return list(self.gpus.devices) if self.gpus else []
+
+
+class SpokenProtocol(models.Model):
+    """One row: what the studio's own processes speak. A node of another number is refused."""
+
+    number = models.PositiveIntegerField()
+    version = models.CharField(max_length=40)
+
+    def __str__(self) -> str:
+        return f"protocol {self.number}, studio {self.version}"
+
+
+class PoolNode(models.Model):
+    """A node that a pool wants, from the wish until nothing is left of it. Written before anything is started."""
+
+    target = models.ForeignKey(ComputeTarget, on_delete=models.CASCADE, related_name="pool_nodes")
+    name = models.CharField(max_length=200)  # of its node
+    provider = models.CharField(max_length=20)
+    host = models.CharField(max_length=400, blank=True)  # where; empty until somebody took it
+    place = DocumentField(SshHost, null=True, blank=True)  # how that is reached: its pool may forget it
+    slots = models.PositiveSmallIntegerField()
+    status = models.CharField(max_length=20, choices=PoolNodeStatus, default=PoolNodeStatus.STARTING)
+    phase = models.CharField(max_length=300, blank=True)  # how far a start has come, in words
+    reason = models.TextField(blank=True)  # why it goes, went, or failed
+    source = models.CharField(max_length=64, blank=True)  # the digest of the studio that it was started from
+    node = models.ForeignKey(Node, on_delete=models.SET_NULL, null=True, blank=True, related_name="pool_nodes")
+    created_at = models.DateTimeField(auto_now_add=True)
+    up_at = models.DateTimeField(null=True, blank=True)
+    stopping_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    # Whoever starts or stops it holds this until then: one at a time, and the next one where that one died.
+    worked_on_until = models.DateTimeField(null=True, blank=True)
+    failures = models.PositiveSmallIntegerField(default=0)  # in a row, of what the provider was asked
+    # It failed, and something of it may still be there: whoever can reach it removes it.
+    must_clear = models.BooleanField(default=False)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["target", "name"],
+                condition=models.Q(status__in=sorted(POOL_NODE_LIVE)),
+                name="one_pool_node_of_a_name",
+            ),
+        ]
+        indexes: ClassVar = [
+            # Few are live, and few are to be cleared, however many there have been.
+            models.Index(fields=["target"], condition=models.Q(status__in=sorted(POOL_NODE_LIVE)), name="pool_live"),
+            models.Index(fields=["target"], condition=models.Q(must_clear=True), name="pool_to_clear"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.status})"
+
+
+class PoolEvent(models.Model):
+    """What a pool did or could not do, for people. The same thing again only counts on."""
+
+    target = models.ForeignKey(ComputeTarget, on_delete=models.CASCADE, related_name="pool_events")
+    is_problem = models.BooleanField(default=False)
+    node_name = models.CharField(max_length=200, blank=True)
+    host = models.CharField(max_length=400, blank=True)
+    message = models.TextField()
+    first_at = models.DateTimeField()
+    at = models.DateTimeField()
+    times = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        ordering: ClassVar = ["-at", "-id"]
+        indexes: ClassVar = [models.Index(fields=["target", "-at", "-id"], name="pool_events_newest")]
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class Environment(models.Model):

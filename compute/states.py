@@ -76,3 +76,34 @@ TRANSITIONS: Transitions = {
     JobStatus.FAILED: frozenset(),
     JobStatus.CANCELLED: frozenset(),
 }
+
+
+class PoolNodeStatus(TextChoices):
+    STARTING = "starting", "Starting"  # wanted: its provider is at it
+    UP = "up", "Up"  # its node has registered
+    DRAINING = "draining", "Draining"  # it claims nothing more, and ends what it runs
+    STOPPING = "stopping", "Stopping"  # nothing runs on it: its provider ends it
+    GONE = "gone", "Gone"  # as it was wanted
+    FAILED = "failed", "Failed"  # it never came up, or was lost; `reason` says why
+
+
+POOL_NODE_LIVE = frozenset(
+    {PoolNodeStatus.STARTING, PoolNodeStatus.UP, PoolNodeStatus.DRAINING, PoolNodeStatus.STOPPING}
+)
+# A process that may register, or go on, as the node of such a row.
+POOL_NODE_SERVES = frozenset({PoolNodeStatus.STARTING, PoolNodeStatus.UP, PoolNodeStatus.DRAINING})
+
+POOL_NODE_TRANSITIONS: Transitions = {
+    PoolNodeStatus.STARTING: frozenset({PoolNodeStatus.UP, PoolNodeStatus.STOPPING, PoolNodeStatus.FAILED}),
+    # Straight to stopping: it was idle. Gone without being asked: somebody stopped its process.
+    PoolNodeStatus.UP: frozenset(
+        {PoolNodeStatus.DRAINING, PoolNodeStatus.STOPPING, PoolNodeStatus.GONE, PoolNodeStatus.FAILED}
+    ),
+    # Back to up: there is work again.
+    PoolNodeStatus.DRAINING: frozenset(
+        {PoolNodeStatus.UP, PoolNodeStatus.STOPPING, PoolNodeStatus.GONE, PoolNodeStatus.FAILED}
+    ),
+    PoolNodeStatus.STOPPING: frozenset({PoolNodeStatus.GONE, PoolNodeStatus.FAILED}),
+    PoolNodeStatus.GONE: frozenset(),
+    PoolNodeStatus.FAILED: frozenset(),
+}

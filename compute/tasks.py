@@ -9,6 +9,7 @@ from compute.logs.archive import archive_log
 from compute.node import builder, checker
 from compute.node import context as node_context
 from compute.node.slot import work
+from compute.pools import working
 from compute.services.sweeping import sweep
 
 
@@ -23,6 +24,7 @@ def ring() -> None:
 def sweep_round() -> None:
     """On the control queue, every few seconds."""
     sweep()
+    working.look()
 
 
 @shared_task(name="compute.archive_log")

@@ -46,6 +46,7 @@ class NodeContext:
         self.guardian: int | None = None  # a pipe: it hears of every renewal
         self.running: dict[uuid.UUID, tuple[Lease, Handle]] = {}
         self._asides: list[Handle] = []
+        self._was_busy = False
         self._lock = threading.Lock()
 
     @staticmethod
@@ -79,6 +80,7 @@ class NodeContext:
         handle = Handle(f"{self.marker}{lease.token.hex}")
         with self._lock:
             self.running[lease.token] = (lease, handle)
+            self._was_busy = True
         if self.stopping.is_set():
             handle.ask("stop")
         return handle
@@ -111,6 +113,12 @@ class NodeContext:
     def attempts(self) -> list[tuple[Lease, Handle]]:
         with self._lock:
             return list(self.running.values())
+
+    def was_busy(self) -> bool:
+        """Whether anything has run since this was asked last."""
+        with self._lock:
+            was, self._was_busy = self._was_busy, bool(self.running)
+            return was
 
     def cancel(self, job_ids: set[int]) -> None:
         for lease, handle in self.attempts():

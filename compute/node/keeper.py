@@ -66,8 +66,11 @@ class Keeper(threading.Thread):
         if self.context.is_fenced:
             # The leases may be renewed now, but meanwhile others may have had them, and the guardian ended the steps.
             self.context.fence()
-        if not heartbeat(self.context.node):
-            logger.error("another process serves as node %s now: this one stops", self.context.node.name)
+        if not heartbeat(self.context.node, was_busy=self.context.was_busy()):
+            logger.error(
+                "node %s has been replaced (another process serves under its name, or its pool gave it up): it stops",
+                self.context.node.name,
+            )
             self.context.fence()
             self.context.stop()
             os.kill(os.getpid(), signal.SIGTERM)

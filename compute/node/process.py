@@ -33,10 +33,14 @@ from studio.celery import app
 logger = logging.getLogger(__name__)
 
 
-def serve(target: ComputeTarget, *, name: str, slots: int, capacity: NodeCapacity) -> None:
-    """Be a node of `target` until a signal says stop. Raises UserError where a node of that name lives already."""
+def serve(
+    target: ComputeTarget, *, name: str, slots: int, capacity: NodeCapacity, pool_node_id: int | None = None
+) -> None:
+    """Be a node of `target` until a signal says stop. Raises UserError as `register` does."""
     with _stopping_on_signals():
-        node = patiently(lambda: register(target=target, name=name, slots=slots, capacity=capacity))
+        node = patiently(
+            lambda: register(target=target, name=name, slots=slots, capacity=capacity, pool_node_id=pool_node_id)
+        )
         context = node_context.current = NodeContext(node, Bounds.of_this_node())
         keeper, fence, janitor = Keeper(context), Fence(context), Janitor(context)
         try:

@@ -15,19 +15,26 @@ from compute import doorbell
 from compute.alive import alive_nodes
 from compute.models import ComputeTarget, Job, Node
 from compute.node.capacity import NodeCapacity
+from compute.protocol import PROTOCOL, require_same_protocol
 from compute.services.leases import lose
+from compute.services.pool_nodes import join_pool
 from compute.spec import Gpus
 from compute.states import ACTIVE
 from studio.lib.problems import UserError
+from studio.version import VERSION
 
 
-def register(*, target: ComputeTarget, name: str, slots: int, capacity: NodeCapacity) -> Node:
+def register(
+    *, target: ComputeTarget, name: str, slots: int, capacity: NodeCapacity, pool_node_id: int | None = None
+) -> Node:
     """This process serves `target` as node `name` from now on, a new incarnation of it, and has `capacity` to give.
 
     A node that was paused or drained stays so: whoever did that says when it is over.
 
-    Raises UserError while another live process does.
+    `pool_node_id`: a pool wanted it. Raises UserError while another live process serves under that name, where the
+    studio speaks another protocol, and where the pool does not want the node any more.
     """
+    require_same_protocol()
     hostname = socket.gethostname()
     with transaction.atomic():
         node = Node.objects.select_for_update().filter(target=target, name=name).first()
@@ -42,9 +49,12 @@ def register(*, target: ComputeTarget, name: str, slots: int, capacity: NodeCapa
         node.cpus, node.memory_bytes, node.machine = capacity.cpus, capacity.memory_bytes, capacity.machine
         node.gpus = Gpus(devices=capacity.gpus)
         node.started_at = node.heartbeat_at = timezone.now()
-        node.stopped_at = None
+        node.stopped_at = node.draining_at = None
+        node.protocol, node.version = PROTOCOL, VERSION
         node.save()
-        Node.objects.filter(pk=node.pk).update(heartbeat_at=Now())
+        Node.objects.filter(pk=node.pk).update(heartbeat_at=Now(), busy_at=Now())
+        if pool_node_id is not None:
+            join_pool(pool_node_id, node)
         doorbell.target_changed_on_commit([target.pk])
     return node
 
@@ -70,10 +80,11 @@ def hand_back_inherited(jobs: list[Job]) -> int:
     return sum(lose(job, "it was ended in the middle of its work and has been started again") for job in jobs)
 
 
-def heartbeat(node: Node) -> bool:
-    """Say that the node lives and renew the leases of all that it runs. False: another incarnation took its place."""
+def heartbeat(node: Node, *, was_busy: bool = False) -> bool:
+    """Say that the node lives and renew the leases of all that it runs. False: its place was taken or given away."""
+    busy = {"busy_at": Now()} if was_busy else {}
     with transaction.atomic():
-        alive = Node.objects.filter(pk=node.pk, incarnation=node.incarnation).update(heartbeat_at=Now())
+        alive = Node.objects.filter(pk=node.pk, incarnation=node.incarnation).update(heartbeat_at=Now(), **busy)
         if not alive:
             return False
         Job.objects.filter(lease_node=node, status__in=ACTIVE).update(

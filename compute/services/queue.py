@@ -58,7 +58,8 @@ _HEADS = """
     )
     WHERE EXISTS (
         SELECT 1 FROM compute_node node JOIN compute_computetarget target ON target.id = node.target_id
-        WHERE node.id = %s AND node.intake = %s AND target.intake = %s
+        WHERE node.id = %s AND node.incarnation = %s AND node.draining_at IS NULL
+            AND node.intake = %s AND target.intake = %s
     )
 """
 _IN_LANE = "target_id = %s AND status = 'queued' AND lane = %s AND {due}"
@@ -86,6 +87,8 @@ def choose(node: Node, *, hold: bool) -> Chosen | None:
     if has_quotas:
         heads = _within_quotas(heads, hold=hold)
     room = _Room(node, heads, hold=hold)
+    if hold and not _stays_open(node):
+        return None
     ordered = _ordered(node.target_id, heads)
     for head in to_try(ordered, free=room.free, whole=room.whole, holds_back_for=room.holds_back_for):
         job = _oldest_of(node.target_id, head, hold=hold)
@@ -99,7 +102,16 @@ def choose(node: Node, *, hold: bool) -> Chosen | None:
 
 def _heads(node: Node) -> tuple[list[Head], bool]:
     target_id = node.target_id
-    parameters: list[Any] = [target_id, target_id, target_id, node.pk, Intake.OPEN.value, Intake.OPEN.value]
+    incarnation = _incarnation_of(node)
+    parameters: list[Any] = [
+        target_id,
+        target_id,
+        target_id,
+        node.pk,
+        incarnation,
+        Intake.OPEN.value,
+        Intake.OPEN.value,
+    ]
     with connection.cursor() as cursor:
         cursor.execute(_HEADS.format(due=_due()), parameters)
         rows = cursor.fetchall()
@@ -209,6 +221,22 @@ def _lock(node: Node, *, whole_machine: bool) -> None:
     if connection.features.has_select_for_update:
         same = Q(pk=node.pk) | Q(machine=node.machine) if whole_machine and node.machine else Q(pk=node.pk)
         list(Node.objects.filter(same).order_by("pk").select_for_update().values_list("pk"))
+
+
+def _stays_open(node: Node) -> bool:
+    """Whether nobody closes the node until the commit: a pool that drains it waits for this claim, and sees its job.
+
+    Where there is one writer at a time, nobody could meanwhile.
+    """
+    if not connection.features.has_select_for_update:
+        return True
+    condition = "id = %s AND incarnation = %s AND draining_at IS NULL FOR SHARE"
+    return bool(read_rows(Node, ["id"], condition, [node.pk, _incarnation_of(node)]))
+
+
+def _incarnation_of(node: Node) -> Any:
+    """A process whose place was taken, or given away, claims nothing, even before it has heard of that."""
+    return Node._meta.get_field("incarnation").get_db_prep_value(node.incarnation, connection)  # noqa: SLF001
 
 
 def _running_on(node: Node) -> list[Job]:

@@ -11,10 +11,12 @@ from django.utils import timezone
 from compute import doorbell
 from compute.alive import alive_nodes
 from compute.models import LOG_ARCHIVE_BYTES, Attempt, Job
+from compute.protocol import announce_protocol
 from compute.services.builds import end_lost_builds
 from compute.services.checks import end_unheard
 from compute.services.jobs import cancel_asked_but_queued
 from compute.services.leases import expired, lose
+from compute.services.pools import reconcile_pools, work_on_quick_ones
 from compute.states import ACTIVE, JobStatus
 from studio.lib.on_commit import enqueue_on_commit
 
@@ -27,9 +29,12 @@ UNHEARD_S = 1.0
 def sweep() -> None:
     """One round. Whatever breaks on one job is logged and tried again in the next round."""
     for part in (
+        announce_protocol,
         requeue_lost_jobs,
         cancel_asked_but_queued,
         ring_again,
+        reconcile_pools,
+        work_on_quick_ones,
         archive_left_logs,
         end_unheard,
         end_lost_builds,

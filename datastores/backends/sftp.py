@@ -12,11 +12,11 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Literal, Self, cast
+from typing import BinaryIO, ClassVar, Literal, Self, cast
 
 from pydantic import Field, SecretStr
 
-from datastores import network
+from datastores import ssh
 from datastores.backends.cursors import NameKey, packed_name, unpacked_name
 from datastores.backends.interface import (
     BackendConfig,
@@ -27,7 +27,7 @@ from datastores.backends.interface import (
     Listing,
     Unreachable,
 )
-from datastores.backends.remote import CONNECT_S, Loc, RemoteFiles, nothing_at
+from datastores.backends.remote import Loc, RemoteFiles, nothing_at
 from datastores.backends.sftp_connection import (
     ASIDE,
     FOLDER,
@@ -36,21 +36,17 @@ from datastores.backends.sftp_connection import (
     below,
     entry_of,
     is_error,
-    line_to,
     refuse_aside,
     root_of,
     some_errors,
 )
-from datastores.backends.ssh_host_keys import fingerprint, fingerprint_of, unknown_host
+from datastores.backends.ssh_host_keys import fingerprint_of
 from datastores.paths import Glob, clean_path, is_glob, join, name_of, parent_of
 from datastores.source_paths import shown
 from studio.lib.problems import Problem, UserError
 
-if TYPE_CHECKING:
-    import asyncssh
-
 HOST, USER = ("config", "host"), ("config", "user")
-PASSWORD, KEY, PASSPHRASE = ("credentials", "password"), ("credentials", "private_key"), ("credentials", "passphrase")
+PASSWORD, KEY = ("credentials", "password"), ("credentials", "private_key")
 PIECE_BYTES = 1024 * 1024
 PIECES_AT_ONCE = 8
 NAME_BYTES = 255
@@ -139,7 +135,7 @@ class SftpStore(RemoteFiles):
             fingerprint_of(config.host_key)
             _clean_folder(config.folder)
             if config.auth == "key" and given.private_key.get_secret_value():
-                _read_key(given)
+                ssh.private_key(given.private_key.get_secret_value(), given.passphrase.get_secret_value())
         except UserError as error:
             problems += error.problems
         if problems:
@@ -152,8 +148,7 @@ class SftpStore(RemoteFiles):
 
     @property
     def endpoint(self) -> str:
-        port = self._config.port
-        return self._config.host if port == 22 else f"{self._config.host}:{port}"
+        return ssh.named(self._config.host, self._config.port)
 
     @property
     def location(self) -> str:
@@ -387,39 +382,11 @@ class SftpStore(RemoteFiles):
             return self._connection
 
     async def _connect(self) -> "Connected":
-        import asyncssh
-
         config = self._config
-        pinned = fingerprint_of(config.host_key)
-        addresses = await asyncio.to_thread(network.resolve, config.host, config.port, loc=HOST)
-        seen: list[asyncssh.SSHKey] = []
-
-        class Client(asyncssh.SSHClient):
-            def validate_host_public_key(self, _host: str, _addr: str, _port: int, key: asyncssh.SSHKey) -> bool:
-                seen.append(key)
-                return bool(pinned) and fingerprint(key.public_data) == pinned
-
-        line = await line_to(addresses, config.port)
-        try:
-            connection = await asyncssh.connect(
-                config.host,
-                config.port,
-                sock=line,
-                username=config.user,
-                client_factory=Client,
-                known_hosts=asyncssh.import_known_hosts(""),
-                config=None,  # not the settings of whoever runs the studio: they may start programs
-                login_timeout=2 * CONNECT_S,
-                keepalive_interval=20,
-                gss_host=None,
-                **self._identity(),
-            )
-        except asyncssh.HostKeyNotVerifiable:
-            line.close()
-            raise unknown_host(self.endpoint, seen[-1] if seen else None, pinned) from None
-        except BaseException:
-            line.close()
-            raise
+        identity = ssh.identity_of(config.auth, self._secrets.plain())
+        connection = await ssh.signed_in(
+            config.host, config.port, config.user, host_key=config.host_key, identity=identity, loc=HOST
+        )
         try:
             files = await connection.start_sftp_client(path_errors="surrogateescape")
             root = await root_of(files, config.folder)
@@ -428,26 +395,10 @@ class SftpStore(RemoteFiles):
             raise
         return Connected(connection, files, root)
 
-    def _identity(self) -> dict[str, Any]:
-        given = self._secrets
-        match self._config.auth:
-            case "key":
-                return {"client_keys": [_read_key(given)], "agent_path": None, "password": None}
-            case "password":
-                return {"client_keys": None, "agent_path": None, "password": given.password.get_secret_value()}
-        return {"password": None}
-
     def _explained(self, error: BaseException, path: str) -> UserError | None:
         import asyncssh
 
         name = f"“{shown(path)}”" if path else "The datastore's folder"
-        if isinstance(error, asyncssh.PermissionDenied):
-            loc = {"key": KEY, "password": PASSWORD, "identity": USER}[self._config.auth]
-            return UserError(
-                f"{shown(self.endpoint)} does not let the user “{shown(self._config.user)}” in. Check user and "
-                f"{self._config.auth}.",
-                loc=loc,
-            )
         if isinstance(error, asyncssh.SFTPNoSuchFile | asyncssh.SFTPNoSuchPath):
             return nothing_at(path)
         if isinstance(error, asyncssh.SFTPPermissionDenied | asyncssh.SFTPWriteProtect):
@@ -456,7 +407,7 @@ class SftpStore(RemoteFiles):
             return DiskFull(f"The server's disk is full: {name} was not kept. Make room and try again.", loc=("path",))
         if isinstance(error, asyncssh.ConnectionLost) and "timeout" in str(error).lower():
             return self._too_slow()
-        if isinstance(error, asyncssh.SFTPConnectionLost | asyncssh.SFTPNoConnection | asyncssh.ConnectionLost):
+        if isinstance(error, asyncssh.SFTPConnectionLost | asyncssh.SFTPNoConnection):
             return Unreachable(f"The connection to {shown(self.endpoint)} broke. Try again.", loc=HOST)
         if isinstance(error, asyncssh.SFTPError):
             return UserError(
@@ -465,29 +416,15 @@ class SftpStore(RemoteFiles):
             )
         if isinstance(error, asyncssh.ChannelOpenError):
             return UserError(f"{shown(self.endpoint)} offers no SFTP. Ask its administrator to turn it on.", loc=HOST)
-        if isinstance(error, asyncssh.ProtocolError | asyncssh.ProtocolNotSupported):
-            return UserError(f"What answers at {shown(self.endpoint)} is no SSH server. Check the port.", loc=HOST)
-        if isinstance(error, asyncssh.DisconnectError):
-            return Unreachable(f"{shown(self.endpoint)} ended the connection. Try again.", loc=HOST)
-        return None
-
-
-def _read_key(given: SftpSecrets) -> "asyncssh.SSHKey":
-    import asyncssh
-
-    text, passphrase = given.private_key.get_secret_value(), given.passphrase.get_secret_value()
-    try:
-        return asyncssh.import_private_key(text.strip() + "\n", passphrase or None)
-    except asyncssh.KeyEncryptionError:
-        raise UserError("The passphrase does not open this key. Enter it again.", loc=PASSPHRASE) from None
-    except asyncssh.KeyImportError as error:
-        if "passphrase" in str(error).lower():
-            raise UserError("This key has a passphrase. Enter it too.", loc=PASSPHRASE) from None
-        raise UserError(
-            "This is no private key that can be read. Enter the whole file, from -----BEGIN to the last line.", loc=KEY
-        ) from None
-    except ValueError:
-        raise UserError("This is no private key that can be read.", loc=KEY) from None
+        auth_loc = {"key": KEY, "password": PASSWORD, "identity": USER}[self._config.auth]
+        return ssh.explained(
+            error,
+            server=self.endpoint,
+            user=self._config.user,
+            auth=self._config.auth,
+            loc=HOST,
+            auth_loc=auth_loc,
+        )
 
 
 def _clean_folder(folder: str) -> str:

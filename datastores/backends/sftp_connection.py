@@ -1,6 +1,5 @@
 """A connection to an SSH server that is signed in, and what is asked over it."""
 
-import asyncio
 import stat
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -10,7 +9,6 @@ from datastores.backends.interface import (
     Entry,
     EntryKind,
 )
-from datastores.backends.remote import CONNECT_S
 from datastores.paths import name_of, parent_of
 from datastores.source_paths import shown
 from studio.lib.problems import UserError
@@ -114,26 +112,6 @@ class Draft:
         with suppress(Exception):
             await self.file.close()
         await self.connected.files.remove(self.aside)
-
-
-async def line_to(addresses: list[str], port: int) -> Any:
-    """A socket to the first address that answers; libraries would look the name up again."""
-    import socket
-
-    loop = asyncio.get_running_loop()
-    for number, address in enumerate(addresses, 1):
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        line = socket.socket(family, socket.SOCK_STREAM)
-        line.setblocking(False)
-        try:
-            await asyncio.wait_for(loop.sock_connect(line, (address, port)), CONNECT_S)
-        except BaseException as error:
-            line.close()
-            if number == len(addresses) or not isinstance(error, OSError | TimeoutError):
-                raise
-        else:
-            return line
-    raise AssertionError("`resolve` gives at least one address")
 
 
 async def root_of(files: "asyncssh.SFTPClient", folder: str) -> str:

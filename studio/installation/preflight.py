@@ -68,16 +68,32 @@ def check_port(host: str, port: int) -> None:
 def lock_home() -> TextIO:
     """Hold STUDIO_HOME for this process, until it ends however it ends."""
     home = studio_home()
-    lock = (home / "up.lock").open("a+")
+    return _lock(
+        home / "up.lock",
+        f"The studio in {home} is running already ({{}}). Stop it first, or set STUDIO_HOME to another folder.",
+    )
+
+
+def lock_nodes() -> TextIO:
+    """Be the one supervisor of nodes on this machine. Where nodes lie is its own disk, whatever machines share."""
+    home = Path(os.environ.get("STUDIO_NODE_HOME") or studio_home() / "node").absolute()
+    home.mkdir(parents=True, exist_ok=True)
+    return _lock(
+        home / "supervisor.lock",
+        f"The nodes of {home} have a supervisor already ({{}}). Stop it first, or set STUDIO_NODE_HOME to another "
+        "folder.",
+    )
+
+
+def _lock(file: Path, taken: str) -> TextIO:
+    lock = file.open("a+")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         lock.seek(0)
-        where = lock.read().strip() or "another process"
+        who = lock.read().strip() or "another process"
         lock.close()
-        raise PreflightError(
-            f"The studio in {home} is running already ({where}). Stop it first, or set STUDIO_HOME to another folder."
-        ) from None
+        raise PreflightError(taken.format(who)) from None
     return lock
 
 

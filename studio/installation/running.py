@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import signal
+import socket
 import sys
 import time
 import urllib.error
@@ -23,7 +24,7 @@ from studio.installation import preflight, services
 from studio.installation.supervisor import TICK_S, Supervisor
 
 START_PATIENCE_S = 60.0
-TARGETS_EVERY_S = 2.0
+TARGETS_EVERY_S = 1.0
 
 
 class StoppedError(BaseException):
@@ -37,6 +38,7 @@ class Running:
         self._host, self._port, self._demo = host, port, demo
         self._variables = services.environment(host=host)
         self._supervisor = Supervisor(folder=Path(settings.BASE_DIR), logs=Path(settings.STUDIO_HOME) / "logs", say=say)
+        self._machine = socket.gethostname()
         self._stop_requested = self._interruptible = False
         self._parent = int(os.environ.get("STUDIO_FOLLOW_PARENT", "0"))
 
@@ -45,6 +47,7 @@ class Running:
         preflight.check_disk()
         preflight.check_port(self._host, self._port)
         lock = preflight.lock_home()
+        nodes_lock = preflight.lock_nodes()
         self._listen_to_signals()
         try:
             self._start(lock)
@@ -62,6 +65,7 @@ class Running:
             raise
         finally:
             self._stop()
+            nodes_lock.close()
             lock.close()
 
     @property
@@ -92,6 +96,7 @@ class Running:
                 services.data(variables),
                 services.scheduler(variables),
                 *services.local_nodes(variables),
+                *services.pool_nodes(variables, machine=self._machine),
             ]
         )
 
@@ -123,9 +128,10 @@ class Running:
         say("Stopped; no process is left.")
 
     def _follow_targets(self) -> None:
-        """A compute target that was made, resized or removed in the browser gets, changes or loses its node."""
+        """A target that was made, resized or removed in the browser, and a pool that grows or shrinks, are followed."""
         try:
             nodes = services.local_nodes(self._variables)
+            nodes += services.pool_nodes(self._variables, machine=self._machine)
         except DatabaseError as error:
             connection.close()
             say(f"The compute targets could not be read: {error}")

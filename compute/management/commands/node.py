@@ -23,6 +23,7 @@ class Command(BaseCommand):
         parser.add_argument("--compute", required=True, help="the target's name, WORKSPACE/NAME, or its number")
         parser.add_argument("--slots", type=int, help="jobs at once (default: as the target says)")
         parser.add_argument("--name", help="the node's name, one of its kind in the target (default: the host's name)")
+        parser.add_argument("--pool-node", type=int, help="given by the pool that starts it: its number for the node")
 
         parser.add_argument("--cpus", type=_cpus, help="CPUs to give out (default: those that this process may use)")
         parser.add_argument(
@@ -43,6 +44,7 @@ class Command(BaseCommand):
                 name=(options["name"] or socket.gethostname())[:200],
                 slots=slots,
                 capacity=capacity.find(cpus=options["cpus"], memory_bytes=options["memory"], gpus=options["gpus"]),
+                pool_node_id=options["pool_node"],
             )
         except UserError as error:
             raise CommandError(str(error)) from None

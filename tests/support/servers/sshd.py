@@ -14,7 +14,7 @@ import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,8 +45,8 @@ class SshServer:
 
 
 @contextmanager
-def sshd() -> Iterator[SshServer]:
-    """Debian's openssh-server; the user is the one that runs the tests."""
+def sshd(variables: Mapping[str, str] | None = None) -> Iterator[SshServer]:
+    """Debian's openssh-server; the user is the one that runs the tests. `variables` are set in its sessions."""
     import asyncssh
 
     binary = shutil.which("sshd") or "/usr/sbin/sshd"
@@ -59,7 +59,7 @@ def sshd() -> Iterator[SshServer]:
         (home / "data").mkdir()
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # compiled in: where it locks up what it does not trust
-        process, port = _start(binary, home)
+        process, port = _start(binary, home, variables or {})
         try:
             yield SshServer(
                 port=port,
@@ -77,8 +77,9 @@ def sshd() -> Iterator[SshServer]:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _start(binary: str, home: Path) -> tuple["subprocess.Popen[bytes]", int]:
+def _start(binary: str, home: Path, variables: Mapping[str, str]) -> tuple["subprocess.Popen[bytes]", int]:
     log = home / "sshd.log"
+    session = "SetEnv " + " ".join(f'"{name}={value}"' for name, value in variables.items()) if variables else ""
     for _ in range(3):
         port = free_port()
         (home / "config").write_text(
@@ -95,6 +96,7 @@ def _start(binary: str, home: Path) -> tuple["subprocess.Popen[bytes]", int]:
             PermitRootLogin prohibit-password
             MaxStartups 100
             Subsystem sftp internal-sftp
+            {session}
             """
         )
         command = [binary, "-D", "-e", "-f", str(home / "config")]

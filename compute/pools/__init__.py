@@ -1,0 +1,1 @@
+"""Pools: targets whose nodes come when work waits and go when there is none."""

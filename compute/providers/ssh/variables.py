@@ -1,0 +1,72 @@
+"""What a node on another machine must be told to serve this studio, and what it must reach from there."""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.db import connection
+
+# Beside everything that begins with STUDIO_: where packages come from.
+_PASSED_ON = ("BROKER_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "PIP_INDEX_URL")
+# What is true of this process, or of this machine, alone.
+_OWN = frozenset({"STUDIO_FOLLOW_PARENT", "STUDIO_NODE_HOME", "STUDIO_TEST_SESSION", "STUDIO_DEBUG"})
+_MARK = "installation"
+_PORTS = {"postgres": 5432, "postgresql": 5432, "redis": 6379, "rediss": 6379, "amqp": 5672, "amqps": 5671}
+
+
+def node_variables() -> dict[str, str]:
+    """The environment of such a node: database, Redis, broker, keys. Never for a command line, a log or a page."""
+    studio = {name: value for name, value in os.environ.items() if name.startswith("STUDIO_") and name not in _OWN}
+    packages = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    return {
+        **studio,
+        **packages,
+        "STUDIO_HOME": str(settings.STUDIO_HOME),
+        "STUDIO_SECRET_KEY": ",".join(keys),
+        "DATABASE_URL": _database_url(),
+        "REDIS_URL": settings.REDIS_URL,
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def what_to_reach() -> list[dict[str, Any]]:
+    """The files and ports that a node needs: `{"name", "file"}` or `{"name", "host", "port"}`."""
+    variables = node_variables()
+    urls = {"database": variables["DATABASE_URL"], "Redis": variables["REDIS_URL"]}
+    if "BROKER_URL" in variables:
+        urls["message broker"] = variables["BROKER_URL"]
+    return [_place(name, url) for name, url in urls.items()]
+
+
+def home_mark() -> tuple[str, str]:
+    """A file below STUDIO_HOME and what stands in it: a machine that shows the same shares the folder."""
+    file = Path(settings.STUDIO_HOME) / _MARK
+    try:
+        return _MARK, file.read_text().strip()
+    except FileNotFoundError:
+        draft = file.with_name(f".{_MARK}.{secrets.token_hex(4)}")
+        draft.write_text(secrets.token_hex(16))
+        try:
+            file.hardlink_to(draft)  # of two that begin at once one wins
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+        return _MARK, file.read_text().strip()
+
+
+def _database_url() -> str:
+    given = os.environ.get("DATABASE_URL")
+    return given or f"sqlite:///{connection.settings_dict['NAME']}"
+
+
+def _place(name: str, url: str) -> dict[str, Any]:
+    parts = urlsplit(url)
+    if parts.scheme in {"sqlite", "unix", "redis+socket"}:
+        path = parts.path if parts.scheme != "sqlite" else parts.path[1:] if parts.path.startswith("//") else parts.path
+        return {"name": name, "file": path}
+    return {"name": name, "host": parts.hostname or "localhost", "port": parts.port or _PORTS.get(parts.scheme, 0)}

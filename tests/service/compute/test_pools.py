@@ -1,0 +1,253 @@
+"""A pool's rows: wanted, joined, drained and ended by guarded steps, whoever is faster."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from compute.models import Node, PoolNode, SpokenProtocol
+from compute.node.capacity import NodeCapacity
+from compute.protocol import announce_protocol
+from compute.services import pool_nodes
+from compute.services.leases import claim
+from compute.services.nodes import heartbeat, register, say_goodbye
+from compute.services.pools import reconcile, work_on_quick_ones
+from compute.states import PoolNodeStatus
+from studio.lib.problems import UserError
+from tests.support.compute import completed
+from tests.support.pools import Pool
+
+CAPACITY = NodeCapacity(cpus=2, memory_bytes=4 * 1024**3)
+
+
+def step(pool: Pool) -> None:
+    """What one round of the sweep does for a pool."""
+    reconcile(pool.target.pk)
+    work_on_quick_ones()
+
+
+def joined(pool: Pool, row: PoolNode) -> Node:
+    assert pool_nodes.take_place(row.pk, "this-machine")
+    return register(target=pool.target, name=row.name, slots=row.slots, pool_node_id=row.pk, capacity=CAPACITY)
+
+
+def long_idle(node: Node) -> None:
+    Node.objects.filter(pk=node.pk).update(busy_at=timezone.now() - timedelta(hours=1))
+
+
+@pytest.mark.django_db
+def test_it_wants_as_many_nodes_as_the_work_needs_and_says_why() -> None:
+    pool = Pool(slots=2, max_nodes=3)
+    for _ in range(4):
+        pool.job()
+    step(pool)
+    step(pool)
+    assert [row.name for row in pool.rows()] == [f"{pool.target.name}-1", f"{pool.target.name}-2"]
+    assert pool.told() == ["Starts 2 nodes (waiting or running: 4 jobs, at most 2 on a node)."]
+    assert "waits for a supervisor" in pool.rows()[0].phase
+
+
+@pytest.mark.django_db
+def test_a_node_that_joins_is_up_and_one_that_is_not_wanted_is_refused() -> None:
+    pool = Pool(max_nodes=1)
+    pool.job()
+    step(pool)
+    (row,) = pool.rows()
+    node = joined(pool, row)
+    assert pool.up == 1
+    with pytest.raises(UserError, match=r"serves .* already"):
+        register(target=pool.target, name=row.name, slots=1, pool_node_id=row.pk, capacity=CAPACITY)
+    say_goodbye(node)
+    step(pool)
+    assert PoolNode.objects.get(pk=row.pk).status == PoolNodeStatus.GONE
+    with pytest.raises(UserError, match="does not want the node"):
+        register(target=pool.target, name=row.name, slots=1, pool_node_id=row.pk, capacity=CAPACITY)
+
+
+@pytest.mark.django_db
+def test_an_idle_node_is_closed_before_it_is_stopped_and_its_place_is_free_again() -> None:
+    pool = Pool(max_nodes=1, idle_s=60)
+    job = pool.job()
+    step(pool)
+    node = joined(pool, pool.rows()[0])
+    lease = claim(node)
+    step(pool)
+    long_idle(node)
+    step(pool)
+    assert pool.up == 1, "it works"
+    completed(lease)
+    step(pool)
+    assert [row.status for row in pool.rows()] == ["stopping"]
+    pool.job()
+    assert claim(node) is None
+    step(pool)
+    assert pool.live == 1, "what stops still counts: no second one beside it"
+    say_goodbye(node)
+    step(pool)
+    step(pool)
+    assert [row.status for row in pool.rows()] == ["starting"]
+    assert [row.name for row in pool.rows()] == [node.name]
+    assert job.attempts.count() == 1
+
+
+@pytest.mark.django_db
+def test_a_lower_maximum_drains_and_a_higher_one_takes_it_back() -> None:
+    pool = Pool(max_nodes=2)
+    pool.job()
+    pool.job()
+    step(pool)
+    nodes = [joined(pool, row) for row in pool.rows()]
+    leases = [claim(node) for node in nodes]
+    assert all(leases)
+    pool.change(max_nodes=1)
+    step(pool)
+    (draining,) = pool.rows(PoolNodeStatus.DRAINING)
+    pool.job()
+    assert claim(draining.node) is None
+    pool.change(max_nodes=2)
+    step(pool)
+    assert pool.up == 2
+    assert claim(draining.node) is not None
+
+
+@pytest.mark.django_db
+def test_a_lost_node_is_replaced_and_finds_its_place_taken() -> None:
+    pool = Pool(max_nodes=1)
+    pool.job()
+    step(pool)
+    row = pool.rows()[0]
+    node = joined(pool, row)
+    Node.objects.filter(pk=node.pk).update(heartbeat_at="2020-01-01T00:00Z")
+    step(pool)
+    row.refresh_from_db()
+    assert row.status == PoolNodeStatus.FAILED
+    assert pool.live == 1
+    assert not heartbeat(node), "back again, it hears that it was given up"
+    assert claim(node) is None
+    assert any("failed: It was not heard of" in told for told in pool.told())
+
+
+@pytest.mark.django_db
+def test_two_supervisors_share_the_nodes_and_none_has_two() -> None:
+    pool = Pool(max_nodes=1)
+    pool.job()
+    step(pool)
+    (row,) = pool.rows()
+    assert [pool_nodes.take_place(row.pk, machine) for machine in ("here", "there")] == [True, False]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_reconcilers_at_once_never_exceed_the_maximum() -> None:
+    pool = Pool(max_nodes=3)
+    for _ in range(20):
+        pool.job()
+    together = threading.Barrier(4)
+
+    def look(_number: int) -> None:
+        together.wait()
+        try:
+            for _ in range(3):
+                reconcile(pool.target.pk)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(look, range(4)))
+    assert pool.live == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_a_claim_and_a_stop_at_the_same_moment_one_wins() -> None:
+    pool = Pool(max_nodes=1, idle_s=0)
+    pool.job()
+    step(pool)
+    node = joined(pool, pool.rows()[0])
+    (row,) = pool.rows()
+
+    def stop() -> bool:
+        together.wait()
+        try:
+            return pool_nodes.stop_if_idle(row, "a test")
+        finally:
+            connection.close()
+
+    def take() -> bool:
+        together.wait()
+        try:
+            return claim(node) is not None
+        finally:
+            connection.close()
+
+    for _round in range(5):
+        together = threading.Barrier(2)
+        with ThreadPoolExecutor(2) as threads:
+            futures = [threads.submit(stop), threads.submit(take)]
+            stopped, taken = (future.result() for future in futures)
+        assert stopped != taken
+        PoolNode.objects.filter(pk=row.pk).update(status=PoolNodeStatus.UP)
+        Node.objects.filter(pk=node.pk).update(draining_at=None)
+        pool.target.jobs.update(status="cancelled", lease_node=None, lease_token=None, lease_expires_at=None)
+        pool.job()
+
+
+@pytest.mark.django_db
+def test_a_node_of_another_protocol_is_refused_with_a_sentence() -> None:
+    pool = Pool()
+    announce_protocol()
+    SpokenProtocol.objects.update(number=99, version="9.9")
+    with pytest.raises(UserError, match=r"an older version of the studio .* Install 9\.9 on this machine"):
+        register(target=pool.target, name="old", slots=1, capacity=CAPACITY)
+    announce_protocol()
+    assert SpokenProtocol.objects.get().number == 99, "an older process takes nothing back"
+    SpokenProtocol.objects.update(number=0, version="0.0")
+    with pytest.raises(UserError, match="a newer version"):
+        register(target=pool.target, name="new", slots=1, capacity=CAPACITY)
+    announce_protocol()
+    assert (
+        register(target=pool.target, name="new", slots=1, capacity=CAPACITY).protocol
+        == SpokenProtocol.objects.get().number
+    )
+
+
+@pytest.mark.django_db
+def test_the_same_event_again_only_counts_on() -> None:
+    pool = Pool()
+    for _ in range(3):
+        pool_nodes.note_event(pool.target.pk, "Host a is away.", is_problem=True)
+    assert [event.times for event in pool.target.pool_events.all()] == [3]
+
+
+@pytest.mark.django_db
+def test_a_pool_that_is_drained_lets_its_nodes_go_and_one_that_is_paused_keeps_them() -> None:
+    pool = Pool(max_nodes=2, min_nodes=1)
+    step(pool)
+    node = joined(pool, pool.rows()[0])
+    pool.target.intake = "paused"
+    pool.target.save()
+    pool.job()
+    long_idle(node)
+    step(pool)
+    assert (pool.up, pool.live) == (1, 1)
+    pool.target.intake = "draining"
+    pool.target.save()
+    step(pool)
+    assert [row.status for row in pool.rows()] == ["stopping"]
+
+
+@pytest.mark.django_db
+def test_a_node_that_is_drained_by_hand_goes_and_the_next_of_its_name_is_open() -> None:
+    pool = Pool(max_nodes=1, min_nodes=1)
+    step(pool)
+    node = joined(pool, pool.rows()[0])
+    Node.objects.filter(pk=node.pk).update(intake="draining")
+    step(pool)
+    (row,) = pool.rows()
+    assert (row.status, row.reason) == ("stopping", "it was drained by hand.")
+    say_goodbye(node)
+    step(pool)
+    step(pool)
+    again = joined(pool, pool.rows()[0])
+    assert (again.pk, Node.objects.get(pk=again.pk).intake) == (node.pk, "open")
