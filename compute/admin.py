@@ -18,8 +18,11 @@ from compute.models import (
     Job,
     LogChunk,
     Node,
+    PoolEvent,
+    PoolNode,
     Quota,
     SpecificationLock,
+    SpokenProtocol,
     StorageUse,
     Turn,
 )
@@ -76,6 +79,8 @@ class ComputeTargetAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_select_related = ("workspace",)
     search_fields = ("name", "description", "workspace__slug")
     raw_id_fields = ("workspace",)
+    readonly_fields = ("pool",)  # whoever changes it decides which machines get the studio's keys: the pages check that
+    exclude = ("credentials",)
     inlines = (NodeInline,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ComputeTarget]:  # noqa: ARG002 (Django's signature)
@@ -271,3 +276,26 @@ class StorageUseAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
 class TurnAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("target", "person", "served_at")
     list_select_related = ("target",)
+
+
+@admin.register(PoolNode)
+class PoolNodeAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("name", "target", "status", "provider", "host", "created_at", "up_at", "ended_at", "reason")
+    list_filter = ("status", "provider", "must_clear", "target")
+    list_select_related = ("target",)
+    search_fields = ("name", "host", "reason")
+    show_full_result_count = False
+
+
+@admin.register(PoolEvent)
+class PoolEventAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("at", "target", "node_name", "host", "is_problem", "times", "message")
+    list_filter = ("is_problem", "target")
+    list_select_related = ("target",)
+    search_fields = ("message", "host", "node_name")
+    show_full_result_count = False
+
+
+@admin.register(SpokenProtocol)
+class SpokenProtocolAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("number", "version")

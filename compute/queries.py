@@ -12,6 +12,7 @@ from django.utils import timezone
 from compute.alive import alive_nodes
 from compute.models import ComputeTarget, Job, Node
 from compute.node_use import capacities, with_use
+from compute.protocol import PROTOCOL
 from compute.resources import Capacity, given_in_words, in_words
 from compute.services.queue import request_of
 from compute.sharing import targets_seen_by
@@ -52,6 +53,9 @@ class NodeRow:
     pid: int
     started_at: datetime
     stopped_at: datetime | None
+    is_draining: bool = False  # its pool has no more work for it
+    version: str = ""  # of the studio that it was started from
+    is_of_another_version: bool = False
 
     @property
     def is_alive(self) -> bool:
@@ -109,8 +113,10 @@ class TargetRow:
         return max((node.heartbeat_at for node in self.nodes), default=None)
 
     @property
-    def state(self) -> NodeState | Literal["starting", "none"]:
-        """Of the target as a whole: its best node's."""
+    def state(self) -> NodeState | Literal["starting", "none", "idle"]:
+        """Of the target as a whole: its best node's. A pool that has none alive is idle: one comes when work waits."""
+        if self.target.kind == "pool" and not self.nodes_alive:
+            return "idle" if not self.queue_length else "starting"
         if not self.nodes:
             return "starting" if timezone.now() - self.target.created_at < STARTING_FOR else "none"
         return min((node.state for node in self.nodes), key=("alive", "silent", "stopped").index)
@@ -266,6 +272,9 @@ def _node_row(node: Any, *, is_alive: bool) -> NodeRow:
         pid=node.pid,
         started_at=node.started_at,
         stopped_at=node.stopped_at,
+        is_draining=node.draining_at is not None and is_alive,
+        version=node.version,
+        is_of_another_version=is_alive and node.protocol != PROTOCOL,
     )
 
 

@@ -2,14 +2,17 @@
 
 from django.urls import include, path
 
-from compute.pages import environment_views, quota_views, target_views
+from compute.pages import environment_views, pool_views, quota_views, target_views
 
 _targets = [
     path("", target_views.target_list, name="list"),
     path("new/", target_views.target_new, name="new"),
     path("quotas/", quota_views.quotas, name="quotas"),
+    path("new/pool/<slug:provider>/", pool_views.pool_new, name="pool-new"),
+    path("try-hosts/", pool_views.pool_try, name="pool-try"),
     path("<int:target_id>/", target_views.target_detail, name="detail"),
     path("<int:target_id>/edit/", target_views.target_edit, name="edit"),
+    path("<int:pool_id>/pool/", pool_views.pool_edit, name="pool-edit"),
     path("<int:target_id>/delete/", target_views.target_delete, name="delete"),
     path("<int:target_id>/intake/", target_views.target_intake, name="intake"),
     path("<int:target_id>/nodes/<int:node_id>/intake/", target_views.node_intake, name="node_intake"),

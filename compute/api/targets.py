@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -18,10 +18,12 @@ from compute.services import (
     set_node_intake,
     set_target_intake,
 )
+from compute.services.pool_settings import change_pool, create_pool
 from compute.services.targets import MAX_SLOTS
 from compute.sharing import require_change
 from compute.states import Intake
 from studio.lib.pagination import Pages
+from studio.lib.problems import UserError
 from studio.workspaces.access import WorkspaceAPIView
 from studio.workspaces.models import Workspace
 from studio.workspaces.permissions import Permission
@@ -47,6 +49,37 @@ class NodeSerializer(serializers.Serializer[queries.NodeRow]):
     started_at = serializers.DateTimeField()
 
 
+class SshHostSerializer(serializers.Serializer[Any]):
+    host = serializers.CharField(max_length=255)
+    port = serializers.IntegerField(min_value=1, max_value=65535, default=22)
+    user = serializers.CharField(max_length=100)
+    host_key = serializers.CharField(
+        max_length=5000, default="", allow_blank=True, help_text="Its fingerprint, as in SHA256:…, or the public key."
+    )
+
+
+class PoolSerializer(serializers.Serializer[Any]):
+    """The settings of a pool. `hosts` and what follows matter for the provider `ssh` alone."""
+
+    provider = serializers.ChoiceField(choices=["processes", "ssh"], required=False)
+    min_nodes = serializers.IntegerField(required=False)
+    max_nodes = serializers.IntegerField(required=False)
+    idle_s = serializers.FloatField(required=False, help_text="A node without work for so long goes.")
+    hosts = SshHostSerializer(many=True, required=False)
+    nodes_per_host = serializers.IntegerField(required=False)
+    auth = serializers.ChoiceField(choices=["key", "password", "identity"], required=False)
+    folder = serializers.CharField(max_length=500, required=False)
+    python = serializers.CharField(max_length=500, required=False, allow_blank=True)
+
+
+class PoolCredentialsSerializer(serializers.Serializer[Any]):
+    """With what the hosts let the studio in. Never given back."""
+
+    private_key = serializers.CharField(required=False, allow_blank=True, trim_whitespace=False, max_length=50_000)
+    passphrase = serializers.CharField(required=False, allow_blank=True, trim_whitespace=False, max_length=1000)
+    password = serializers.CharField(required=False, allow_blank=True, trim_whitespace=False, max_length=1000)
+
+
 class TargetSerializer(serializers.Serializer[queries.TargetRow]):
     id = serializers.IntegerField(source="target.pk")
     name = serializers.CharField(source="target.name")
@@ -60,19 +93,27 @@ class TargetSerializer(serializers.Serializer[queries.TargetRow]):
     slots_total = serializers.IntegerField(help_text="Of the nodes that are alive.")
     slots_in_use = serializers.IntegerField()
     queue_length = serializers.IntegerField()
+    pool = serializers.SerializerMethodField(help_text="Of a pool that is this workspace's own.")
     nodes = NodeSerializer(many=True)
     created_at = serializers.DateTimeField(source="target.created_at")
+
+    @extend_schema_field(PoolSerializer(allow_null=True))
+    def get_pool(self, row: queries.TargetRow) -> Any:
+        pool = row.target.pool
+        return None if pool is None or row.is_shared else PoolSerializer(pool).data
 
 
 class ChangeTargetSerializer(serializers.Serializer[Any]):
     slots = serializers.IntegerField(min_value=1, max_value=MAX_SLOTS, default=2)
     description = serializers.CharField(max_length=500, allow_blank=True, default="")
     intake = serializers.ChoiceField(choices=Intake.choices, required=False)
+    pool = PoolSerializer(required=False)
+    credentials = PoolCredentialsSerializer(required=False, write_only=True)
 
 
 class NewTargetSerializer(ChangeTargetSerializer):
     name = serializers.CharField(max_length=100)
-    kind = serializers.ChoiceField(choices=["local"], default="local")
+    kind = serializers.ChoiceField(choices=["local", "pool"], default="local")
 
 
 class TargetsView(WorkspaceAPIView):
@@ -91,7 +132,13 @@ class TargetsView(WorkspaceAPIView):
         """Make a target. A node for it starts within seconds where the studio runs its nodes itself."""
         wanted = NewTargetSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
-        target = create_target(workspace=self.access.workspace, created_by=self.access.user, **wanted.validated_data)
+        make = create_pool if wanted.validated_data.pop("kind") == "pool" else create_target
+        given = {**wanted.validated_data}
+        if make is create_target:
+            _refuse_of_pools(given)
+        else:
+            given.setdefault("pool", {})
+        target = make(workspace=self.access.workspace, created_by=self.access.user, **given)
         return Response(_target_json(target, self.access.workspace), status=status.HTTP_201_CREATED)
 
 
@@ -105,15 +152,19 @@ class TargetView(WorkspaceAPIView):
 
     @extend_schema(request=ChangeTargetSerializer, responses=TargetSerializer)
     def patch(self, request: Request, slug: str, target_id: int) -> Response:
-        """Change the number of slots or the description; pause, drain or resume by `intake`."""
+        """Change slots, description or a pool's settings: what is not given stays. Pause, drain, resume by `intake`."""
         target = self._changeable(target_id)
         wanted = ChangeTargetSerializer(data=request.data, partial=True)
         wanted.is_valid(raise_exception=True)
         changes = wanted.validated_data
         intake = changes.pop("intake", None)
         if changes:
-            current = {"slots": target.slots, "description": target.description}
-            change_target(target, changed_by=self.access.user, **current | changes)
+            given = {"slots": target.slots, "description": target.description} | changes
+            if target.kind == "pool":
+                change_pool(target, changed_by=self.access.user, **{"pool": {}} | given)
+            else:
+                _refuse_of_pools(given)
+                change_target(target, changed_by=self.access.user, **given)
         if intake is not None:
             set_target_intake(target, Intake(intake), changed_by=self.access.user)
         return Response(self._json(target))
@@ -188,6 +239,12 @@ class NodeView(WorkspaceAPIView):
         target = queries.target_of(self.access.workspace, target_id)
         require_change(self.access, target)
         return queries.node_of(target, node_id)
+
+
+def _refuse_of_pools(given: dict[str, Any]) -> None:
+    for name in ("pool", "credentials"):
+        if name in given:
+            raise UserError("Only a pool has this: give the kind “pool”.", loc=(name,))
 
 
 def _target_json(target: ComputeTarget, workspace: Workspace) -> Any:

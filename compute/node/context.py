@@ -117,7 +117,7 @@ class NodeContext:
     def was_busy(self) -> bool:
         """Whether anything has run since this was asked last."""
         with self._lock:
-            was, self._was_busy = self._was_busy, bool(self.running)
+            was, self._was_busy = self._was_busy, bool(self.running or self._asides)
             return was
 
     def cancel(self, job_ids: set[int]) -> None:

@@ -10,6 +10,7 @@ from compute import queries
 from compute.models import ComputeTarget
 from compute.pages.forms import add_problems, status_of
 from compute.pages.target_forms import ChangeTargetForm, TargetForm
+from compute.pool_queries import pool_state
 from compute.services import (
     change_target,
     create_target,
@@ -66,6 +67,8 @@ def target_detail(request: WorkspaceRequest, target_id: int) -> HttpResponse:
         "running": queries.running_jobs(target, workspace),
         "queue": queries.queue(target, workspace, page=_page_number(request)),
         "finished": queries.finished_jobs(target, workspace),
+        # Which hosts it has is its own workspace's business.
+        "pool": pool_state(target) if target.workspace_id == workspace.pk or request.user.is_superuser else None,
         "may_change": may_change(request.access, target),
     }
     return render(request, _page_or_part(request, "compute/detail"), context)
@@ -75,6 +78,8 @@ def target_detail(request: WorkspaceRequest, target_id: int) -> HttpResponse:
 def target_edit(request: WorkspaceRequest, target_id: int) -> HttpResponse:
     workspace = request.access.workspace
     target = _changeable(request, target_id)
+    if target.kind == "pool":
+        return redirect("compute:pool-edit", workspace.slug, target.pk)
     initial = {"slots": target.slots, "description": target.description}
     form = ChangeTargetForm(request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():

@@ -9,6 +9,7 @@ from studio.lib.typed_json import Document
 ProviderName = Literal["processes", "ssh"]
 
 MOST_NODES = 200
+MOST_ON_HOST = 64
 LONGEST_IDLE_S = 7 * 24 * 3600
 FOLDER = ".pipeline-studio"
 

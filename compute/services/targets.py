@@ -33,7 +33,7 @@ def create_target(
     if not 1 <= slots <= MAX_SLOTS:
         raise UserError(f"Give a number of slots from 1 to {MAX_SLOTS}.", loc=("slots",))
     if targets_seen_by(workspace).filter(name=name).exists():
-        raise UserError(f"There is a compute target “{name}” already: choose another name.", loc=("name",))
+        raise taken_name(name)
     try:
         with transaction.atomic():
             target = ComputeTarget.objects.create(
@@ -46,7 +46,7 @@ def create_target(
             )
             audit.record(workspace, created_by, "compute.create", name)
     except IntegrityError:
-        raise UserError(f"There is a compute target “{name}” already: choose another name.", loc=("name",)) from None
+        raise taken_name(name) from None
     return target
 
 
@@ -75,6 +75,10 @@ def delete_target(target: ComputeTarget, *, deleted_by: User | None) -> None:
             raise UserError(f"{jobs} queued or running on “{target.name}”: cancel or wait for them first.")
         ComputeTarget.objects.filter(pk=target.pk).update(deleted_at=timezone.now())
         audit.record(target.workspace, deleted_by, "compute.delete", target.name)
+
+
+def taken_name(name: str) -> UserError:
+    return UserError(f"There is a compute target “{name}” already: choose another name.", loc=("name",))
 
 
 def check_name(name: str) -> None:

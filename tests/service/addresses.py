@@ -23,6 +23,7 @@ from django.utils import timezone
 
 from compute.models import ComputeTarget, ConnectionCheck, Environment, Node
 from compute.services import create_environment, create_target
+from compute.services.pool_settings import create_pool
 from compute.spec import EnvironmentSpec
 from datastores import resumable, snapshots
 from datastores.backends import get_backend
@@ -79,6 +80,7 @@ class Place:
     database: Datastore
     upload: ResumableUpload
     target: ComputeTarget
+    pool: ComputeTarget
     environment: Environment
     pipeline: Pipeline
     run: Run
@@ -144,6 +146,14 @@ class Place:
             started_at=long_ago,
             heartbeat_at=long_ago,
         )
+        pool = create_pool(
+            workspace=world.workspace,
+            name=f"{slug}-pool",
+            slots=1,
+            description=mark,
+            pool={},
+            created_by=world.owner,
+        )
         environment = create_environment(
             workspace=world.workspace,
             name=f"{slug}-env",
@@ -179,6 +189,7 @@ class Place:
             database=database,
             upload=resumable.begin(datastore, path="files/large.bin", size_bytes=10, actor=world.owner),
             target=target,
+            pool=pool,
             environment=environment,
             pipeline=pipeline,
             run=run,
@@ -217,6 +228,8 @@ class Place:
             "version_id": DatasetVersion.objects.filter(dataset=self.dataset).earliest("pk").pk,
             "target_id": self.target.pk,
             "node_id": Node.objects.get(target=self.target).pk,
+            "pool_id": self.pool.pk,
+            "provider": "processes",
             "check_id": ConnectionCheck.objects.filter(datastore=self.datastore).earliest("pk").pk,
             "environment_id": self.environment.pk,
             "membership_id": Membership.objects.get(workspace=self.world.workspace, user=self.reader).pk,
@@ -224,7 +237,7 @@ class Place:
 
 
 # Parts that mean nothing without another one before them: the same in every workspace.
-RELATIVE = {"slug", "number", "name", "output", "position"}
+RELATIVE = {"slug", "number", "name", "output", "position", "provider"}
 NOT_THERE: Mapping[str, Any] = {"digest": "f" * 64, "upload_id": uuid.UUID(int=0)}
 
 Body = Callable[[Place], Any]
@@ -436,6 +449,9 @@ OF_A_WORKSPACE: Mapping[str, Address] = {
     "compute:intake": button(COMPUTE, form(intake="paused")),
     "compute:node_intake": button(COMPUTE, form(intake="draining")),
     "compute:node_remove": button(COMPUTE),
+    "compute:pool-new": form_page(form(name="many", slots=1, min_nodes=0, max_nodes=1, idle_s=9), COMPUTE),
+    "compute:pool-edit": form_page(form(slots=1, min_nodes=0, max_nodes=1, idle_s=9), COMPUTE),
+    "compute:pool-try": button(COMPUTE),
     "environments:list": page(),
     "environments:new": form_page(form(name="another", python_version="3.11", requirements="numpy"), ENVIRONMENTS),
     "environments:detail": page(),

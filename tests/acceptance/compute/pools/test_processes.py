@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def stack(worker_stack: Callable[..., Stack]) -> Stack:
-    stack = worker_stack(STUDIO_NODE_LEASE_S="10", STUDIO_NODE_HEARTBEAT_S="1", STUDIO_SWEEP_INTERVAL_S="0.5")
+    stack = worker_stack(STUDIO_NODE_LEASE_S="20", STUDIO_NODE_HEARTBEAT_S="1", STUDIO_SWEEP_INTERVAL_S="0.5")
     stack.control()
     stack.scheduler()
     stack.nodes()
@@ -66,7 +66,7 @@ def test_a_node_that_hangs_is_replaced_and_ends_when_it_wakes(stack: Stack) -> N
     os.kill(node.pid, signal.SIGSTOP)
     try:
         wait_for(lambda: bool(pool.rows(PoolNodeStatus.FAILED)), what="it is missed", timeout_s=LONG_S)
-        assert "was not heard of for 10 s" in pool.rows(PoolNodeStatus.FAILED)[0].reason
+        assert "was not heard of for 20 s" in pool.rows(PoolNodeStatus.FAILED)[0].reason
         wait_for(lambda: pool.up == 1, what="another one takes its place", timeout_s=LONG_S)
     finally:
         os.kill(node.pid, signal.SIGCONT)

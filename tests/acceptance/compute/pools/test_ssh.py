@@ -38,7 +38,7 @@ def host() -> Iterator[SshServer]:
 @pytest.fixture
 def stack(worker_stack: Callable[..., Stack]) -> Stack:
     stack = worker_stack(
-        STUDIO_NODE_LEASE_S="12",
+        STUDIO_NODE_LEASE_S="20",
         STUDIO_NODE_HEARTBEAT_S="1",
         STUDIO_SWEEP_INTERVAL_S="0.5",
         STUDIO_PRIVATE_HOSTS="127.0.0.1,localhost",
