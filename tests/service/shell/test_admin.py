@@ -13,6 +13,8 @@ from django.utils import timezone
 from knox.models import AuthToken
 
 from compute.models import Attempt, ComputeTarget, ConnectionCheck, LogChunk, Quota, Turn
+from compute.protocol import announce_protocol
+from compute.services.pool_nodes import add_pool_node, note_event
 from datastores.models import DataPath, Dataset, DatasetVersion, FileDefinition, Profile, ResumableUpload
 from studio.workspaces.audit import record
 from studio.workspaces.models import Role, User
@@ -47,6 +49,9 @@ def full_house(db: None) -> None:
         ConnectionCheck.objects.create(
             datastore=world.datastore, target=ComputeTarget.objects.get(), requested_by=person
         )
+        add_pool_node(ComputeTarget.objects.get(), provider="processes")
+        note_event(ComputeTarget.objects.get().pk, f"Event {number}.")
+    announce_protocol()
     Quota.objects.create(workspace=world.workspace, running_steps=100, set_by=world.owner)
     Turn.objects.create(target=ComputeTarget.objects.get(), person=world.owner.pk, served_at=timezone.now())
     world.drain()
