@@ -72,14 +72,15 @@ class ComputeTargetAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     form = ComputeTargetForm
     filter_horizontal = ("shared_with",)
-    readonly_fields = ("intake", "created_by")  # the intake changes by the actions, which tell the nodes
+    # The intake changes by the actions, which tell the nodes. Whoever changes a pool's hosts decides which machines get
+    # the studio's keys: its pages check that.
+    readonly_fields = ("intake", "created_by", "pool")
     actions = ("pause", "drain", "resume")
     list_display = ("name", "workspace", "kind", "slots", "intake", "shared_with_all", "node_count", "deleted_at")
     list_filter = ("kind", ("deleted_at", admin.EmptyFieldListFilter), "workspace")
     list_select_related = ("workspace",)
     search_fields = ("name", "description", "workspace__slug")
     raw_id_fields = ("workspace",)
-    readonly_fields = ("pool",)  # whoever changes it decides which machines get the studio's keys: the pages check that
     exclude = ("credentials",)
     inlines = (NodeInline,)
 
