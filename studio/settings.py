@@ -140,6 +140,7 @@ CELERY_TASK_ACKS_LATE = False  # a message is only a doorbell: losing one is mad
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 SWEEP_INTERVAL_S = env.float("STUDIO_SWEEP_INTERVAL_S", default=2.0)
+CELERY_BEAT_SCHEDULER = "studio.scheduler:SteadyScheduler"
 CELERY_BEAT_SCHEDULE_FILENAME = str(STUDIO_HOME / "scheduler")
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "compute.sweep", "schedule": SWEEP_INTERVAL_S, "options": {"expires": 30}},

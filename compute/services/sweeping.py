@@ -14,6 +14,7 @@ from compute.models import LOG_ARCHIVE_BYTES, Attempt, Job
 from compute.protocol import announce_protocol
 from compute.services.builds import end_lost_builds
 from compute.services.checks import end_unheard
+from compute.services.clock import leases_can_be_believed, shorten_impossible_leases
 from compute.services.jobs import cancel_asked_but_queued
 from compute.services.leases import expired, lose
 from compute.services.pools import reconcile_pools, work_on_quick_ones
@@ -30,6 +31,7 @@ def sweep() -> None:
     """One round. Whatever breaks on one job is logged and tried again in the next round."""
     for part in (
         announce_protocol,
+        shorten_impossible_leases,
         requeue_lost_jobs,
         cancel_asked_but_queued,
         ring_again,
@@ -47,6 +49,8 @@ def sweep() -> None:
 
 def requeue_lost_jobs() -> int:
     """Take the jobs from nodes that are silent. Returns how many."""
+    if not leases_can_be_believed():
+        return 0
     count = 0
     for job in expired():
         try:
@@ -65,7 +69,8 @@ def ring_again() -> None:
         .values("target_id")
         .annotate(count=Count("pk"), oldest=Min("queued_at"))
         .order_by()
-        if row["oldest"] < timezone.now() - timedelta(seconds=UNHEARD_S)
+        # Queued in the future: the clock was set back since.
+        if not timedelta(0) <= timezone.now() - row["oldest"] <= timedelta(seconds=UNHEARD_S)
     }
     if not waiting:
         return

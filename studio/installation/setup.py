@@ -240,6 +240,8 @@ _PROGRAMS: dict[str, Callable[[], bool]] = {
     "mariadb-server-core": lambda: _program("mariadbd"),
     "openssh-server": lambda: _program("sshd"),
     "openssh-sftp-server": lambda: Path("/usr/lib/openssh/sftp-server").exists(),
+    "libfaketime": lambda: any(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")),
+    "user-mode-linux": lambda: _program("linux.uml"),
     "libfuse2": lambda: _library("libfuse.so.2"),
 }
 

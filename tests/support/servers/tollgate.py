@@ -4,6 +4,8 @@ with tollgate(server_port) as gate:
     … connect to gate.port …
     gate.shut()          # every connection breaks, and none is let in
     gate.open_again()
+    gate.hold()          # nothing breaks, and nothing comes through either, as where a cable was pulled
+    gate.release()
 """
 
 import contextlib
@@ -21,8 +23,11 @@ _AT_ONCE = struct.pack("ii", 1, 0)  # closing breaks the connection
 class Tollgate:
     """On a port of its own of 127.0.0.1, served by threads."""
 
-    def __init__(self, to_port: int) -> None:
-        self._to_port = to_port
+    def __init__(self, to: int | str) -> None:
+        """`to`: a port of 127.0.0.1, or the path of a socket."""
+        self._to = to
+        self._flows = threading.Event()
+        self._flows.set()
         self._lock = threading.Lock()
         self._sockets: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
@@ -39,6 +44,7 @@ class Tollgate:
         self._begin(self._let_in, door)
 
     def shut(self) -> None:
+        self._flows.set()
         door, self._door = self._door, None
         if door is not None:
             with contextlib.suppress(OSError):
@@ -53,6 +59,23 @@ class Tollgate:
         for thread in self._threads:
             thread.join(10)
         self._threads.clear()
+
+    def hold(self) -> None:
+        self._flows.clear()
+
+    def release(self) -> None:
+        self._flows.set()
+
+    def _connect(self) -> socket.socket:
+        if isinstance(self._to, int):
+            return socket.create_connection(("127.0.0.1", self._to), timeout=10)
+        server = socket.socket(socket.AF_UNIX)
+        try:
+            server.connect(self._to)
+        except OSError:
+            server.close()
+            raise
+        return server
 
     def _begin(self, work: object, *arguments: object) -> None:
         thread = threading.Thread(target=work, args=arguments, name="tollgate", daemon=True)  # type: ignore[arg-type]
@@ -70,7 +93,7 @@ class Tollgate:
                     client.close()
                     return
             try:
-                server = socket.create_connection(("127.0.0.1", self._to_port), timeout=10)
+                server = self._connect()
             except OSError:
                 client.close()
                 continue
@@ -84,6 +107,7 @@ class Tollgate:
     def _pass(self, here: socket.socket, there: socket.socket, left: list[int], is_counted: bool) -> None:
         with contextlib.suppress(OSError):
             while data := here.recv(_READ_BYTES):
+                self._flows.wait()
                 if is_counted:
                     self.came_bytes += len(data)
                     if self.bytes_per_s is not None:
@@ -100,8 +124,8 @@ class Tollgate:
 
 
 @contextmanager
-def tollgate(to_port: int) -> Iterator[Tollgate]:
-    gate = Tollgate(to_port)
+def tollgate(to: int | str) -> Iterator[Tollgate]:
+    gate = Tollgate(to)
     try:
         yield gate
     finally:
