@@ -27,19 +27,19 @@ _SHARE = 0.25
 class ClockWatch:
     """One for each process that sweeps."""
 
-    offset_s: float | None = None  # from the steady clock to the database's, as it was at the last look
+    # From the steady clock to the database's: as it was at the last look, between these two.
+    offset_s: tuple[float, float] | None = None
     trusted_from_s: float = 0.0  # on the steady clock
 
     def look(self, database_now: datetime, *, before_s: float, after_s: float, lease_s: float) -> bool:
         """Whether leases may be believed. `before_s` and `after_s`: the steady clock around the question."""
-        latest = database_now.timestamp() - before_s
-        earliest = database_now.timestamp() - after_s
+        least, most = database_now.timestamp() - after_s, database_now.timestamp() - before_s
         if self.offset_s is not None:
-            jumped_s = max(earliest - self.offset_s, self.offset_s - latest)
+            jumped_s = max(least - self.offset_s[1], self.offset_s[0] - most)
             if jumped_s > _SHARE * lease_s:
                 logger.warning("the database's clock jumped by %.0f s: nodes have time to renew their leases", jumped_s)
                 self.trusted_from_s = after_s + lease_s
-        self.offset_s = latest
+        self.offset_s = (least, most)
         return after_s >= self.trusted_from_s
 
 
