@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from compute.api import checks, environments, quotas, targets
+from compute.api import checks, environments, nodes, quotas, targets
 
 urlpatterns = [
     path("workspaces/<slug:slug>/compute/", targets.TargetsView.as_view(), name="api-compute"),
@@ -16,6 +16,26 @@ urlpatterns = [
         "workspaces/<slug:slug>/compute/<int:target_id>/nodes/<int:node_id>/",
         targets.NodeView.as_view(),
         name="api-compute-node",
+    ),
+    path(
+        "workspaces/<slug:slug>/compute/<int:target_id>/figures/",
+        nodes.NodeFiguresView.as_view(),
+        name="api-compute-figures",
+    ),
+    path(
+        "workspaces/<slug:slug>/compute/<int:target_id>/nodes/<int:node_id>/log/",
+        nodes.NodeLogView.as_view(),
+        name="api-compute-node-log",
+    ),
+    path(
+        "workspaces/<slug:slug>/compute/<int:target_id>/nodes/<int:node_id>/stop/",
+        nodes.StopNodeView.as_view(),
+        name="api-compute-node-stop",
+    ),
+    path(
+        "workspaces/<slug:slug>/compute/<int:target_id>/nodes/<int:node_id>/start/",
+        nodes.StartNodeView.as_view(),
+        name="api-compute-node-start",
     ),
     path(
         "workspaces/<slug:slug>/datastores/<int:datastore_id>/checks/",

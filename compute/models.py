@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 
 from compute.execution.usage.series import UsageSeries
+from compute.node_records import NodeLines, NodePoints
 from compute.pools.spec import PoolSpec, SshHost
 from compute.spec import EnvironmentLock, EnvironmentSpec, Gpu, Gpus, JobResult, JobSpec
 from compute.states import (
@@ -15,6 +16,7 @@ from compute.states import (
     CheckStatus,
     Intake,
     JobStatus,
+    KeptBy,
     PoolNodeStatus,
     QuotaScope,
 )
@@ -99,6 +101,8 @@ class Node(models.Model):
     busy_at = models.DateTimeField(null=True, blank=True)  # it ran something then, to within a heartbeat
     protocol = models.PositiveIntegerField(default=0)  # what it speaks, see `compute.protocol`; 0: it did not say
     version = models.CharField(max_length=40, blank=True)  # of the studio that it was started from
+    stop_requested_at = models.DateTimeField(null=True, blank=True)  # somebody wants it stopped, and it to stay so
+    kept_by = models.CharField(max_length=20, choices=KeptBy, default=KeptBy.HAND)  # who starts it when it is gone
 
     class Meta:
         ordering: ClassVar = ["name"]
@@ -187,6 +191,38 @@ class PoolEvent(models.Model):
 
     def __str__(self) -> str:
         return self.message
+
+
+class NodeSample(models.Model):
+    """A few minutes of how a node's machine was used. Rows older than an hour go."""
+
+    node = models.ForeignKey(Node, on_delete=models.CASCADE, related_name="samples", db_index=False)
+    began_at = models.DateTimeField(db_index=True)  # of its first point, by the database's clock
+    points = DocumentField(NodePoints)
+
+    class Meta:
+        ordering: ClassVar = ["began_at"]
+        indexes: ClassVar = [models.Index(fields=["node", "began_at"], name="node_sample_by_time")]
+
+    def __str__(self) -> str:
+        return f"use of {self.node_id} from {self.began_at}"
+
+
+class NodeLog(models.Model):
+    """What a node's process said between two heartbeats. Of each node the newest rows stay."""
+
+    node = models.ForeignKey(Node, on_delete=models.CASCADE, related_name="logs", db_index=False)
+    incarnation = models.UUIDField()
+    lines = DocumentField(NodeLines)
+    line_count = models.PositiveIntegerField()
+    size_bytes = models.PositiveIntegerField()
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        indexes: ClassVar = [models.Index(fields=["node", "-id"], name="node_log_newest")]
+
+    def __str__(self) -> str:
+        return f"log of {self.node_id}"
 
 
 class Environment(models.Model):

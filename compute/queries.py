@@ -16,7 +16,7 @@ from compute.protocol import PROTOCOL
 from compute.resources import Capacity, given_in_words, in_words
 from compute.services.queue import request_of
 from compute.sharing import targets_seen_by
-from compute.states import ACTIVE, TERMINAL, Intake, JobStatus
+from compute.states import ACTIVE, TERMINAL, Intake, JobStatus, KeptBy
 from compute.waiting_queries import Explaining, in_line
 from studio.workspaces.models import Workspace
 
@@ -56,6 +56,22 @@ class NodeRow:
     is_draining: bool = False  # its pool has no more work for it
     version: str = ""  # of the studio that it was started from
     is_of_another_version: bool = False
+    kept_by: str = KeptBy.HAND
+    stop_requested_at: datetime | None = None
+
+    @property
+    def is_stopping(self) -> bool:
+        """Somebody asked it to stop, and it has not said goodbye yet."""
+        return self.stop_requested_at is not None and self.state != "stopped"
+
+    @property
+    def may_stop(self) -> bool:
+        return self.state != "stopped" and self.stop_requested_at is None
+
+    @property
+    def may_start(self) -> bool:
+        """A supervisor waits for somebody to say so."""
+        return self.kept_by == KeptBy.SUPERVISOR and self.stop_requested_at is not None and not self.is_alive
 
     @property
     def is_alive(self) -> bool:
@@ -194,6 +210,12 @@ def node_of(target: ComputeTarget, node_id: int) -> Node:
     return node
 
 
+def node_row(node: Node) -> NodeRow:
+    """One node, as its page shows it. Two queries."""
+    nodes = Node.objects.filter(pk=node.pk)
+    return _node_row(with_use(nodes).get(), is_alive=alive_nodes(nodes).exists())
+
+
 def target_rows(targets: Iterable[ComputeTarget], workspace: Workspace) -> list[TargetRow]:
     """As a page of `workspace` shows them, each with its nodes and counts, in four queries however many there are."""
     listed = list(targets)
@@ -275,6 +297,8 @@ def _node_row(node: Any, *, is_alive: bool) -> NodeRow:
         is_draining=node.draining_at is not None and is_alive,
         version=node.version,
         is_of_another_version=is_alive and node.protocol != PROTOCOL,
+        kept_by=node.kept_by,
+        stop_requested_at=node.stop_requested_at,
     )
 
 

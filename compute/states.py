@@ -78,6 +78,12 @@ TRANSITIONS: Transitions = {
 }
 
 
+class KeptBy(TextChoices):
+    HAND = "hand", "Started by hand"
+    SUPERVISOR = "supervisor", "Its machine's supervisor"  # starts it, and starts it again when it dies
+    POOL = "pool", "Its pool"  # starts another one where there is work
+
+
 class PoolNodeStatus(TextChoices):
     STARTING = "starting", "Starting"  # wanted: its provider is at it
     UP = "up", "Up"  # its node has registered

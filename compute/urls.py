@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from compute.pages import environment_views, pool_views, quota_views, target_views
+from compute.pages import environment_views, node_views, pool_views, quota_views, target_views
 
 _targets = [
     path("", target_views.target_list, name="list"),
@@ -15,6 +15,9 @@ _targets = [
     path("<int:pool_id>/pool/", pool_views.pool_edit, name="pool-edit"),
     path("<int:target_id>/delete/", target_views.target_delete, name="delete"),
     path("<int:target_id>/intake/", target_views.target_intake, name="intake"),
+    path("<int:target_id>/nodes/<int:node_id>/", node_views.node_detail, name="node"),
+    path("<int:target_id>/nodes/<int:node_id>/stop/", node_views.node_stop, name="node_stop"),
+    path("<int:target_id>/nodes/<int:node_id>/start/", node_views.node_start, name="node_start"),
     path("<int:target_id>/nodes/<int:node_id>/intake/", target_views.node_intake, name="node_intake"),
     path("<int:target_id>/nodes/<int:node_id>/remove/", target_views.node_remove, name="node_remove"),
 ]

@@ -153,6 +153,7 @@ CELERY_BEAT_SCHEDULE = {
 # How long a node may be silent before its jobs are run again, and how often it says that it lives.
 NODE_LEASE_S = env.float("STUDIO_NODE_LEASE_S", default=15.0)
 NODE_HEARTBEAT_S = env.float("STUDIO_NODE_HEARTBEAT_S", default=3.0)
+NODE_SAMPLE_S = env.float("STUDIO_NODE_SAMPLE_S", default=10.0)
 # A job that has waited for so long because nothing is large enough at once makes a node keep room for it.
 HOLD_BACK_AFTER_S = env.float("STUDIO_HOLD_BACK_AFTER_S", default=60.0)
 # The GPUs that a node gives out, as CUDA_VISIBLE_DEVICES names them; empty for none. Unset: those of nvidia-smi.

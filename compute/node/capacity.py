@@ -45,8 +45,8 @@ def find(*, cpus: float | None = None, memory_bytes: int | None = None, gpus: li
 def usable_cpus() -> float:
     """The CPUs that this process may run on, or the share of them that its control group may use."""
     allowed = float(len(os.sched_getaffinity(0)))
-    for folder in _own_groups():
-        quota, _, period = _read(folder / "cpu.max").partition(" ")
+    for folder in own_groups():
+        quota, _, period = read_text(folder / "cpu.max").partition(" ")
         if quota.isdecimal() and period.strip().isdecimal() and int(period):
             allowed = min(allowed, round(int(quota) / int(period), 2))
     return allowed
@@ -55,8 +55,8 @@ def usable_cpus() -> float:
 def usable_memory_bytes() -> int:
     """The machine's memory, or what its control group may use."""
     allowed = int(psutil.virtual_memory().total)
-    for folder in _own_groups():
-        limit = _read(folder / "memory.max")
+    for folder in own_groups():
+        limit = read_text(folder / "memory.max")
         if limit.isdecimal():
             allowed = min(allowed, int(limit))
     return allowed
@@ -88,20 +88,20 @@ def parsed_gpus(answer: str) -> list[Gpu]:
 
 def this_machine() -> str:
     """The same for all processes below one running kernel, in whatever container."""
-    boot = _read(Path("/proc/sys/kernel/random/boot_id"))
+    boot = read_text(Path("/proc/sys/kernel/random/boot_id"))
     return boot or socket.gethostname()[:100]
 
 
-def _own_groups() -> list[Path]:
+def own_groups() -> list[Path]:
     """This process's control group (version 2) and those above it, as far as they can be seen."""
-    for line in _read(Path("/proc/self/cgroup")).splitlines():
+    for line in read_text(Path("/proc/self/cgroup")).splitlines():
         if line.startswith("0::"):
             own = _CGROUPS / line[3:].lstrip("/")
             return [folder for folder in (own, *own.parents) if folder.is_relative_to(_CGROUPS)]
     return []
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
     try:
         return path.read_text().strip()
     except OSError:

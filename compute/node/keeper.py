@@ -20,10 +20,11 @@ from compute.execution.supervision import orphans, reap_orphans
 from compute.models import Job
 from compute.node import builder, checker
 from compute.node.context import NodeContext, fence_after_s
+from compute.node.records import Records
 from compute.services.builds import builds_wait
 from compute.services.checks import checks_wait
 from compute.services.leases import lose
-from compute.services.nodes import heartbeat, held_jobs
+from compute.services.nodes import heartbeat, held_jobs, stop_is_requested
 from compute.services.usage import note_usage
 from compute.states import ACTIVE
 
@@ -35,9 +36,10 @@ _NEWS_EVERY_S = 1.0
 class Keeper(threading.Thread):
     """Renews every lease of the node with one UPDATE a heartbeat."""
 
-    def __init__(self, context: NodeContext) -> None:
+    def __init__(self, context: NodeContext, records: Records) -> None:
         super().__init__(name="keeper", daemon=True)
         self.context = context
+        self._records = records
         self.over = threading.Event()
         self._unknown: set[uuid.UUID] = set()  # leases that no thread of ours runs, seen at the last heartbeat
 
@@ -66,7 +68,7 @@ class Keeper(threading.Thread):
         if self.context.is_fenced:
             # The leases may be renewed now, but meanwhile others may have had them, and the guardian ended the steps.
             self.context.fence()
-        if not heartbeat(self.context.node, was_busy=self.context.was_busy()):
+        if not heartbeat(self.context.node, was_busy=self.context.was_busy(), also=self._records.write):
             logger.error(
                 "node %s has been replaced (another process serves under its name, or its pool gave it up): it stops",
                 self.context.node.name,
@@ -76,6 +78,12 @@ class Keeper(threading.Thread):
             os.kill(os.getpid(), signal.SIGTERM)
             return
         self.context.renewed(began_s)
+        self._records.wrote()
+        if stop_is_requested(self.context.node):
+            logger.info("somebody asked node %s to stop: it does", self.context.node.name)
+            self.context.stop()
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
         if checks_wait(self.context.node):
             checker.look(self.context)
         if builds_wait(self.context.node):

@@ -27,32 +27,45 @@ from compute.node import context as node_context
 from compute.node.capacity import NodeCapacity
 from compute.node.context import NodeContext
 from compute.node.keeper import Fence, Janitor, Keeper
+from compute.node.own_log import OwnLog
+from compute.node.records import Records
 from compute.services.nodes import hand_back_inherited, inherited_jobs, register, say_goodbye
+from compute.states import KeptBy
 from studio.celery import app
 
 logger = logging.getLogger(__name__)
 
 
 def serve(
-    target: ComputeTarget, *, name: str, slots: int, capacity: NodeCapacity, pool_node_id: int | None = None
+    target: ComputeTarget,
+    *,
+    name: str,
+    slots: int,
+    capacity: NodeCapacity,
+    kept_by: KeptBy = KeptBy.HAND,
+    pool_node_id: int | None = None,
 ) -> None:
     """Be a node of `target` until a signal says stop. Raises UserError as `register` does."""
-    with _stopping_on_signals():
+    with _stopping_on_signals(), _own_log() as log:
         node = patiently(
-            lambda: register(target=target, name=name, slots=slots, capacity=capacity, pool_node_id=pool_node_id)
+            lambda: register(
+                target=target, name=name, slots=slots, capacity=capacity, kept_by=kept_by, pool_node_id=pool_node_id
+            )
         )
         context = node_context.current = NodeContext(node, Bounds.of_this_node())
-        keeper, fence, janitor = Keeper(context), Fence(context), Janitor(context)
+        records = Records(node, log)
+        keeper, fence, janitor = Keeper(context, records), Fence(context), Janitor(context)
         try:
             processes.adopt_orphans()
             with _guardian(context), _warm_starts(context):
                 _take_over(node)
                 keeper.start()
+                records.sampler.start()
                 fence.start()
                 janitor.start()
                 context.sampler.start()
                 _Signals.context = context
-                _work(target, slots)
+                _work(target, slots, log)
         except WorkerShutdown:
             pass
         finally:
@@ -63,11 +76,12 @@ def serve(
             context.sampler.stop()
             context.bounds.close()
             say_goodbye(node)
+            logger.info("node %s of %s has stopped", name, target.name)
+            records.last_words()
             connection.close()
-    logger.info("node %s of %s has stopped", name, target.name)
 
 
-def _work(target: ComputeTarget, slots: int) -> None:
+def _work(target: ComputeTarget, slots: int, log: OwnLog) -> None:
     worker = app.WorkController(
         pool="threads",
         concurrency=slots,
@@ -78,6 +92,8 @@ def _work(target: ComputeTarget, slots: int) -> None:
         without_mingle=True,
         without_heartbeat=True,
     )
+    # Celery sets Django up once more, and that sets logging up anew.
+    logging.getLogger().addHandler(log)
     worker.start()
 
 
@@ -122,6 +138,17 @@ def _remove_old_folders() -> None:
             if (folder / "mounts").exists():
                 processes.unmount_below(folder)
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _own_log() -> Iterator[OwnLog]:
+    """All that this process logs, for the node's page."""
+    log = OwnLog()
+    logging.getLogger().addHandler(log)
+    try:
+        yield log
+    finally:
+        logging.getLogger().removeHandler(log)
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from compute import queries
+from compute import node_queries, queries
 from compute.models import ComputeTarget
 from compute.pages.forms import add_problems, status_of
 from compute.pages.target_forms import ChangeTargetForm, TargetForm
@@ -62,8 +62,12 @@ def target_new(request: WorkspaceRequest) -> HttpResponse:
 def target_detail(request: WorkspaceRequest, target_id: int) -> HttpResponse:
     workspace = request.access.workspace
     target = queries.target_of(workspace, target_id)
+    row = queries.target_rows([target], workspace)[0]
+    cards = node_queries.cards(row.nodes)
     context = {
-        "row": queries.target_rows([target], workspace)[0],
+        "row": row,
+        "cards": cards,
+        "has_gpus": any("gpu" in card.by_kind for card in cards),
         "running": queries.running_jobs(target, workspace),
         "queue": queries.queue(target, workspace, page=_page_number(request)),
         "finished": queries.finished_jobs(target, workspace),

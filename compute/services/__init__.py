@@ -4,6 +4,7 @@ from compute.services.checks import request_check
 from compute.services.environments import create_environment, find_environment
 from compute.services.intake import remove_node, set_node_intake, set_target_intake
 from compute.services.jobs import NewJob, create_jobs, request_cancel
+from compute.services.node_control import start_node, stop_node
 from compute.services.quotas import admit_run
 from compute.services.targets import change_target, create_target, delete_target, ensure_curated
 
@@ -22,4 +23,6 @@ __all__ = [
     "request_check",
     "set_node_intake",
     "set_target_intake",
+    "start_node",
+    "stop_node",
 ]

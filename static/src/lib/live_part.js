@@ -46,10 +46,16 @@ export class LivePart {
   }
 
   draw(html) {
-    Idiomorph.morph(this.element, html, { morphStyle: "innerHTML", ignoreActiveValue: true });
+    const callbacks = { beforeNodeMorphed: isNotKept };
+    Idiomorph.morph(this.element, html, { morphStyle: "innerHTML", ignoreActiveValue: true, callbacks });
     document.dispatchEvent(new CustomEvent("studio:drawn"));
     this.onDrawn();
   }
+}
+
+/** An element with `data-kept`, told by its id, belongs to the browser: what it drew there stays. */
+function isNotKept(/** @type {Node} */ old) {
+  return !(old instanceof HTMLElement && "kept" in old.dataset);
 }
 
 /**

@@ -11,12 +11,12 @@ from django.utils import timezone
 from compute.models import Node, PoolNode, SpokenProtocol
 from compute.node.capacity import NodeCapacity
 from compute.protocol import announce_protocol
-from compute.services import pool_nodes
+from compute.services import pool_nodes, start_node, stop_node
 from compute.services.leases import claim
 from compute.services.nodes import heartbeat, register, say_goodbye
 from compute.services.pools import reconcile, work_on_quick_ones
 from compute.states import PoolNodeStatus
-from studio.lib.problems import UserError
+from studio.lib.problems import ConflictError, UserError
 from tests.support.compute import completed
 from tests.support.pools import Pool
 
@@ -48,6 +48,26 @@ def test_it_wants_as_many_nodes_as_the_work_needs_and_says_why() -> None:
     assert [row.name for row in pool.rows()] == [f"{pool.target.name}-1", f"{pool.target.name}-2"]
     assert pool.told() == ["Starts 2 nodes (waiting or running: 4 jobs, at most 2 on a node)."]
     assert "waits for a supervisor" in pool.rows()[0].phase
+
+
+@pytest.mark.django_db
+def test_a_node_that_was_stopped_on_its_page_is_not_started_again_but_another_one_is() -> None:
+    pool = Pool(max_nodes=1)
+    pool.job()
+    step(pool)
+    (row,) = pool.rows()
+    node = joined(pool, row)
+    stop_node(node, stopped_by=None)
+    say_goodbye(node)
+    with pytest.raises(UserError, match="was stopped on its page"):  # its supervisor is faster than the sweep
+        register(target=pool.target, name=row.name, slots=1, pool_node_id=row.pk, capacity=CAPACITY)
+    step(pool)
+    step(pool)
+    another = PoolNode.objects.exclude(pk=row.pk).get()
+    assert another.name == row.name
+    assert joined(pool, another).stop_requested_at is None
+    with pytest.raises(ConflictError, match="belongs to a pool"):
+        start_node(Node.objects.get(pk=node.pk), started_by=None)
 
 
 @pytest.mark.django_db
