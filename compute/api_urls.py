@@ -54,4 +54,29 @@ urlpatterns = [
         environments.EnvironmentView.as_view(),
         name="api-environment",
     ),
+    path(
+        "workspaces/<slug:slug>/environments/<int:environment_id>/versions/",
+        environments.EnvironmentVersionsView.as_view(),
+        name="api-environment-versions",
+    ),
+    path(
+        "workspaces/<slug:slug>/environments/<int:environment_id>/lock/",
+        environments.EnvironmentLockView.as_view(),
+        name="api-environment-lock",
+    ),
+    path(
+        "workspaces/<slug:slug>/environments/<int:environment_id>/rebuild/",
+        environments.EnvironmentRebuildView.as_view(),
+        name="api-environment-rebuild",
+    ),
+    path(
+        "workspaces/<slug:slug>/environments/<int:environment_id>/builds/",
+        environments.EnvironmentBuildsView.as_view(),
+        name="api-environment-builds",
+    ),
+    path(
+        "workspaces/<slug:slug>/environments/builds/<int:build_id>/",
+        environments.EnvironmentBuildView.as_view(),
+        name="api-environment-build",
+    ),
 ]

@@ -1,15 +1,18 @@
 """What the environment pages read. A number of queries that does not grow with what they show."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from django.db.models import F, Max, Q, QuerySet, Window
+from django.db.models import F, Max, Q, QuerySet, Sum, Window
 from django.db.models.functions import RowNumber
 from django.http import Http404
 
-from compute.models import Environment
-from compute.spec import EnvironmentSpec
+from compute.models import Environment, EnvironmentBuild, SpecificationLock
+from compute.sharing import targets_seen_by
+from compute.spec import EnvironmentLock, EnvironmentSpec
+from compute.states import BuildStatus
 from studio.workspaces.models import Workspace
 
 
@@ -62,16 +65,43 @@ class SpecLine:
 
 
 def spec_difference(before: EnvironmentSpec, after: EnvironmentSpec) -> list[SpecLine]:
-    """The requirements of `after` in order, each changed one below what it was; those that are gone come last."""
+    """What `after` says in order, each changed line below what it was; those that are gone come last."""
+    if before.interpreter or after.interpreter:
+        lines = _changed(_interpreter(before), _interpreter(after))
+    else:
+        lines = _changed(f"Python {before.python_version}", f"Python {after.python_version}")
+    lines += _changed_lines([f"conda: {text}" for text in before.conda], [f"conda: {text}" for text in after.conda])
+    lines += _changed_lines(before.pip, after.pip)
+    lines += _changed_lines(
+        [f"channel: {each}" for each in before.channels], [f"channel: {each}" for each in after.channels]
+    )
+    lines += _changed_lines(
+        [f"package index: {each}" for each in before.indexes], [f"package index: {each}" for each in after.indexes]
+    )
+    lines += _changed_lines(
+        [f"{name}={value}" for name, value in before.variables.items()],
+        [f"{name}={value}" for name, value in after.variables.items()],
+    )
+    if before.setup_script != after.setup_script:
+        lines.append(SpecLine("removed" if not after.setup_script else "added", "the setup script"))
+    if before.generation != after.generation:
+        lines.append(SpecLine("added", "locked anew, with the newest packages"))
+    return lines
+
+
+def _interpreter(spec: EnvironmentSpec) -> str:
+    return spec.interpreter or f"Python {spec.python_version}"
+
+
+def _changed(before: str, after: str) -> list[SpecLine]:
+    return [] if before == after else [SpecLine("removed", before), SpecLine("added", after)]
+
+
+def _changed_lines(before: list[str], after: list[str]) -> list[SpecLine]:
     lines: list[SpecLine] = []
-    if before.python_version != after.python_version:
-        lines += [
-            SpecLine("removed", f"Python {before.python_version}"),
-            SpecLine("added", f"Python {after.python_version}"),
-        ]
-    kept = set(before.pip) & set(after.pip)
-    gone = [text for text in before.pip if text not in kept]
-    for text in after.pip:
+    kept = set(before) & set(after)
+    gone = [text for text in before if text not in kept]
+    for text in after:
         if text in kept:
             lines.append(SpecLine("same", text))
             continue
@@ -79,6 +109,91 @@ def spec_difference(before: EnvironmentSpec, after: EnvironmentSpec) -> list[Spe
         gone = [old for old in gone if old not in was]
         lines += [*(SpecLine("removed", old) for old in was), SpecLine("added", text)]
     return lines + [SpecLine("removed", text) for text in gone]
+
+
+@dataclass(frozen=True, slots=True)
+class PackageChange:
+    """A package of a lock beside the lock before it."""
+
+    name: str
+    before: str  # empty: it was not there
+    after: str  # empty: it is gone
+
+    @property
+    def kind(self) -> Literal["added", "removed", "changed"]:
+        return "added" if not self.before else "removed" if not self.after else "changed"
+
+
+def lock_difference(before: EnvironmentLock, after: EnvironmentLock) -> list[PackageChange]:
+    """The packages that differ, by name."""
+    old, new = _versions(before), _versions(after)
+    names = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
+    changes = [PackageChange(name, old.get(name, ""), new.get(name, "")) for name in names]
+    if before.python != after.python:
+        changes.insert(0, PackageChange("Python", before.python, after.python))
+    return changes
+
+
+def _versions(lock: EnvironmentLock) -> dict[str, str]:
+    return {package.name: package.version for package in lock.packages if package.name != "python"}
+
+
+def locks_of(*digests: str) -> dict[str, SpecificationLock]:
+    """The locks of specifications, by digest; of those that were never built there is none."""
+    return {row.digest: row for row in SpecificationLock.objects.filter(digest__in=digests)}
+
+
+def lock_of_environment(environment: Environment) -> SpecificationLock:
+    """Raises Http404 where it was never built."""
+    lock = locks_of(environment.digest).get(environment.digest)
+    if lock is None:
+        raise Http404("It is not locked yet: its first build does that.")
+    return lock
+
+
+def builds_seen_by(workspace: Workspace) -> QuerySet[EnvironmentBuild]:
+    """Those of environments that the workspace has, on targets that it sees; the newest first."""
+    digests = environments_of(workspace).values("digest")
+    rows = EnvironmentBuild.objects.filter(digest__in=digests, target__in=targets_seen_by(workspace))
+    return rows.select_related("target", "requested_by").order_by("-id")
+
+
+def build_of(workspace: Workspace, build_id: int) -> EnvironmentBuild:
+    """One of `builds_seen_by`. Raises Http404 for any other."""
+    row = builds_seen_by(workspace).filter(pk=build_id).first()
+    if row is None:
+        raise Http404("There is no such build in this workspace.")
+    return row
+
+
+BUILD_STATUSES = [(status.value, status.label) for status in BuildStatus]
+
+
+def room_taken(workspace: Workspace) -> int:
+    """By the environments that are ready, in bytes, each on each machine."""
+    rows = builds_seen_by(workspace).filter(status=BuildStatus.READY).order_by()
+    return rows.aggregate(total=Sum("size_bytes"))["total"] or 0
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRow:
+    """A build with the environments that it serves."""
+
+    build: EnvironmentBuild
+    environments: list[Environment]
+
+    @property
+    def is_under_way(self) -> bool:
+        return self.build.status in {BuildStatus.QUEUED, BuildStatus.BUILDING}
+
+
+def build_rows(workspace: Workspace, builds: Iterable[EnvironmentBuild]) -> list[BuildRow]:
+    """In one query however many there are."""
+    builds = list(builds)
+    by_digest: dict[str, list[Environment]] = {}
+    for environment in environments_of(workspace).filter(digest__in={build.digest for build in builds}):
+        by_digest.setdefault(environment.digest, []).append(environment)
+    return [BuildRow(build, by_digest.get(build.digest, [])) for build in builds]
 
 
 def _package(requirement: str) -> str:

@@ -24,7 +24,11 @@ _targets = [
 _environments = [
     path("", environment_views.environment_list, name="list"),
     path("new/", environment_views.environment_new, name="new"),
+    path("builds/", environment_views.build_list, name="builds"),
+    path("builds/<int:build_id>/", environment_views.build_detail, name="build"),
     path("<int:environment_id>/", environment_views.environment_detail, name="detail"),
+    path("<int:environment_id>/build/", environment_views.environment_build, name="build_ahead"),
+    path("<int:environment_id>/rebuild/", environment_views.environment_rebuild, name="rebuild"),
 ]
 
 urlpatterns = [

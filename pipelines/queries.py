@@ -10,6 +10,7 @@ from django.http import Http404
 
 from compute.logs import reading
 from compute.models import Attempt, ComputeTarget
+from compute.services.locks import lock_of
 from compute.spec import OutputRecord
 from compute.waiting_queries import reasons
 from datastores import snapshots
@@ -175,6 +176,7 @@ def step_detail(workspace: Workspace, step: StepRun) -> dict[str, Any]:
         "environment": frozen.environment.model_dump(mode="json", exclude={"schema_version"}),
         "resources": frozen.step.resources.model_dump(mode="json"),
         "waits_for": waits_for(workspace, step),
+        "environment_lock": _lock(frozen.environment.digest),
         "compute": {"id": frozen.compute_id, "name": target.name if target else ""},
         "allow_reuse": frozen.step.allow_reuse,
         "retry": frozen.step.retry.model_dump(mode="json"),
@@ -194,6 +196,15 @@ def waits_for(workspace: Workspace, step: StepRun) -> str:
         return ""
     reason = reasons(workspace, [step.job_id]).get(step.job_id, "")
     return f"{reason}." if reason else ""
+
+
+def _lock(digest: str) -> dict[str, Any] | None:
+    """What the environment was and is on every machine; None before its first build."""
+    lock = lock_of(digest)
+    if lock is None:
+        return None
+    packages = [{"name": each.name, "version": each.version, "installed_by": each.source} for each in lock.packages]
+    return {"python": lock.python, "tool": lock.tool, "packages": packages}
 
 
 def attempts_of(step: StepRun) -> list[Attempt]:

@@ -8,9 +8,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from compute import environment_queries as queries
+from compute.environments.conda_files import spec_of
 from compute.environments.requirements import MAX_LINES
-from compute.models import Environment
-from compute.services import create_environment
+from compute.models import Environment, EnvironmentBuild
+from compute.queries import target_of
+from compute.services import create_environment, rebuild_environment, request_builds
 from compute.spec import EnvironmentSpec
 from studio.lib.pagination import Pages
 from studio.workspaces.access import WorkspaceAPIView
@@ -20,7 +22,13 @@ from studio.workspaces.permissions import Permission
 class EnvironmentSerializer(serializers.ModelSerializer[Environment]):
     python_version = serializers.CharField(source="spec.python_version")
     pip = serializers.ListField(child=serializers.CharField(), source="spec.pip")
-    digest = serializers.CharField(source="spec.digest", help_text="Equal digests share one build per node.")
+    conda = serializers.ListField(child=serializers.CharField(), source="spec.conda")
+    channels = serializers.ListField(child=serializers.CharField(), source="spec.channels")
+    indexes = serializers.ListField(child=serializers.CharField(), source="spec.indexes")
+    variables = serializers.DictField(child=serializers.CharField(), source="spec.variables")
+    setup_script = serializers.CharField(source="spec.setup_script")
+    interpreter = serializers.CharField(source="spec.interpreter", help_text="A Python of the node, else empty.")
+    digest = serializers.CharField(help_text="Equal digests share one lock, and one build per machine.")
     curated = serializers.SerializerMethodField()
     created_by = serializers.SlugRelatedField[Any](slug_field="username", read_only=True)
 
@@ -33,6 +41,12 @@ class EnvironmentSerializer(serializers.ModelSerializer[Environment]):
             "description",
             "python_version",
             "pip",
+            "conda",
+            "channels",
+            "indexes",
+            "variables",
+            "setup_script",
+            "interpreter",
             "digest",
             "curated",
             "created_by",
@@ -43,13 +57,80 @@ class EnvironmentSerializer(serializers.ModelSerializer[Environment]):
         return environment.workspace_id is None
 
 
+def _lines(help_text: str) -> serializers.ListField:
+    return serializers.ListField(
+        child=serializers.CharField(allow_blank=True), default=list, max_length=MAX_LINES, help_text=help_text
+    )
+
+
 class NewEnvironmentSerializer(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=100)
     description = serializers.CharField(max_length=500, allow_blank=True, default="")
     python_version = serializers.CharField(max_length=20, default="3.11")
-    pip = serializers.ListField(
-        child=serializers.CharField(allow_blank=True), default=list, max_length=MAX_LINES, help_text="Requirements."
+    pip = _lines("Requirements.")
+    conda = _lines("conda dependencies, as in `numpy=1.26`.")
+    channels = _lines("conda channels, the first one goes first.")
+    indexes = _lines("Names of further package indexes.")
+    variables = serializers.DictField(
+        child=serializers.CharField(allow_blank=True), default=dict, help_text="Set for each step."
     )
+    setup_script = serializers.CharField(
+        allow_blank=True, default="", trim_whitespace=False, help_text="A shell script, the last part of a build."
+    )
+    interpreter = serializers.CharField(
+        allow_blank=True, default="", help_text="Instead of packages: the path of a Python that each node has."
+    )
+    conda_file = serializers.CharField(
+        allow_blank=True,
+        default="",
+        trim_whitespace=False,
+        help_text="A whole conda YAML file; what the other fields say is added to it.",
+    )
+
+
+class LockedPackageSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    version = serializers.CharField()
+    installed_by = serializers.CharField(source="source", help_text="pip or conda")
+
+
+class LockSerializer(serializers.Serializer[Any]):
+    locked_at = serializers.DateTimeField(source="created_at")
+    tool = serializers.CharField(source="document.tool")
+    python = serializers.CharField(source="document.python")
+    packages = LockedPackageSerializer(many=True, source="document.packages")
+    requirements = serializers.CharField(source="document.requirements", help_text="For pip, with hashes.")
+    conda = serializers.CharField(source="document.conda", help_text="For conda, an explicit list.")
+
+
+class BuildSerializer(serializers.ModelSerializer[EnvironmentBuild]):
+    target = serializers.SlugRelatedField[Any](slug_field="name", read_only=True)
+
+    class Meta:
+        model = EnvironmentBuild
+        fields: ClassVar = [
+            "id",
+            "digest",
+            "status",
+            "target",
+            "node_name",
+            "hostname",
+            "created_at",
+            "started_at",
+            "finished_at",
+            "removed_at",
+            "size_bytes",
+            "reason",
+        ]
+
+
+class BuildWithLogSerializer(BuildSerializer):
+    class Meta(BuildSerializer.Meta):
+        fields: ClassVar = [*BuildSerializer.Meta.fields, "log"]
+
+
+class BuildOnSerializer(serializers.Serializer[Any]):
+    target = serializers.IntegerField(help_text="The number of a compute target.")
 
 
 class EnvironmentsView(WorkspaceAPIView):
@@ -77,11 +158,28 @@ class EnvironmentsView(WorkspaceAPIView):
             workspace=self.access.workspace,
             name=data["name"],
             description=data["description"],
-            spec=EnvironmentSpec(python_version=data["python_version"], pip=data["pip"]),
+            spec=_spec(data),
             created_by=self.access.user,
         )
         code = status.HTTP_201_CREATED if environment.version > latest else status.HTTP_200_OK
         return Response(EnvironmentSerializer(environment).data, status=code)
+
+
+def _spec(data: dict[str, Any]) -> EnvironmentSpec:
+    said = {name: data[name] for name in EnvironmentSpec.model_fields if name in data}
+    spec = EnvironmentSpec(**said)
+    if not data["conda_file"].strip():
+        return spec
+    file = spec_of(data["conda_file"], python_version=spec.python_version)
+    return spec.model_copy(
+        update={
+            "python_version": file.python_version,
+            "pip": [*spec.pip, *file.pip],
+            "conda": [*spec.conda, *file.conda],
+            "channels": [*spec.channels, *file.channels],
+            "variables": {**file.variables, **spec.variables},
+        }
+    )
 
 
 class EnvironmentView(WorkspaceAPIView):
@@ -89,3 +187,62 @@ class EnvironmentView(WorkspaceAPIView):
     def get(self, request: Request, slug: str, environment_id: int) -> Response:
         """One version of an environment."""
         return Response(EnvironmentSerializer(queries.environment_of(self.access.workspace, environment_id)).data)
+
+
+class EnvironmentVersionsView(WorkspaceAPIView):
+    @extend_schema(responses=EnvironmentSerializer(many=True))
+    def get(self, request: Request, slug: str, environment_id: int) -> Response:
+        """All versions of the environment's name, the newest first."""
+        environment = queries.environment_of(self.access.workspace, environment_id)
+        pages = Pages()
+        page = pages.paginate_queryset(queries.versions_of(environment), request, view=self)
+        return pages.get_paginated_response(EnvironmentSerializer(page or [], many=True).data)
+
+
+class EnvironmentLockView(WorkspaceAPIView):
+    @extend_schema(responses=LockSerializer)
+    def get(self, request: Request, slug: str, environment_id: int) -> Response:
+        """The exact versions that its first build fixed. 404 before that."""
+        environment = queries.environment_of(self.access.workspace, environment_id)
+        return Response(LockSerializer(queries.lock_of_environment(environment)).data)
+
+
+class EnvironmentRebuildView(WorkspaceAPIView):
+    write_permission = Permission.EDIT_ENVIRONMENTS
+
+    @extend_schema(request=None, responses={201: EnvironmentSerializer})
+    def post(self, request: Request, slug: str, environment_id: int) -> Response:
+        """A new version that asks for the same and is locked with the newest packages by its first build."""
+        environment = queries.environment_of(self.access.workspace, environment_id)
+        newer = rebuild_environment(environment, rebuilt_by=self.access.user)
+        return Response(EnvironmentSerializer(newer).data, status=status.HTTP_201_CREATED)
+
+
+class EnvironmentBuildsView(WorkspaceAPIView):
+    write_permission = Permission.EDIT_ENVIRONMENTS
+
+    @extend_schema(responses=BuildSerializer(many=True))
+    def get(self, request: Request, slug: str, environment_id: int) -> Response:
+        """Its builds, the newest first."""
+        environment = queries.environment_of(self.access.workspace, environment_id)
+        found = queries.builds_seen_by(self.access.workspace).filter(digest=environment.digest).defer("log")
+        pages = Pages()
+        page = pages.paginate_queryset(found, request, view=self)
+        return pages.get_paginated_response(BuildSerializer(page or [], many=True).data)
+
+    @extend_schema(request=BuildOnSerializer, responses={202: BuildSerializer(many=True)})
+    def post(self, request: Request, slug: str, environment_id: int) -> Response:
+        """Make it ready ahead of its first step, on every machine of a target."""
+        environment = queries.environment_of(self.access.workspace, environment_id)
+        wanted = BuildOnSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        target = target_of(self.access.workspace, wanted.validated_data["target"])
+        asked = request_builds(environment, target, workspace=self.access.workspace, requested_by=self.access.user)
+        return Response(BuildSerializer(asked, many=True).data, status=status.HTTP_202_ACCEPTED)
+
+
+class EnvironmentBuildView(WorkspaceAPIView):
+    @extend_schema(responses=BuildWithLogSerializer)
+    def get(self, request: Request, slug: str, build_id: int) -> Response:
+        """One build, with its log."""
+        return Response(BuildWithLogSerializer(queries.build_of(self.access.workspace, build_id)).data)

@@ -5,39 +5,12 @@ from urllib.parse import urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from compute.spec import EnvironmentSpec
-from studio.lib.problems import Problem, UserError
-
 MAX_LINES = 500
 MAX_LINE_LENGTH = 1000
-_COMMENT = re.compile(r"(^|\s)#.*$")
-_PYTHON_VERSION = re.compile(r"\A3\.(\d{1,2})(\.\d{1,2})?\Z")
 _PATH = re.compile(r"\A(\.{1,2}([/\\]|\Z)|[/\\~]|[A-Za-z]:[/\\]|file:)")
 _ARCHIVE = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".txt")
 _EDITABLE = ("-e", "--editable")
 _NESTED = ("-r", "--requirement", "-c", "--constraint")
-
-
-def normalised(spec: EnvironmentSpec) -> EnvironmentSpec:
-    """`spec` without comments and blank lines.
-
-    Raises UserError with a problem at `("python_version",)` or `("pip", index)` for everything that can't be built.
-    """
-    problems: list[Problem] = []
-    version = spec.python_version.strip()
-    if not _PYTHON_VERSION.match(version):
-        problems.append(Problem(("python_version",), "Give a Python version such as 3.11."))
-    lines = [_COMMENT.sub("", line).strip() for line in spec.pip]
-    if len(spec.pip) > MAX_LINES:
-        raise UserError(
-            f"That is {len(spec.pip):,} lines; an environment takes at most {MAX_LINES} requirements.", loc=("pip",)
-        )
-    for index, line in enumerate(lines):
-        if line and (message := problem_of(line)):
-            problems.append(Problem(("pip", index), message))
-    if problems:
-        raise UserError(problems)
-    return EnvironmentSpec(python_version=version, pip=[line for line in lines if line])
 
 
 def problem_of(line: str) -> str | None:

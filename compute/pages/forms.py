@@ -17,10 +17,6 @@ def add_problems(form: forms.Form, error: UserError) -> None:
 
 def _placed(problem: Problem, fields: Iterable[str]) -> tuple[str | None, str]:
     match problem.loc:
-        case ("pip", int(index)):
-            return "requirements", f"Line {index + 1}: {problem.message}"
-        case ("pip", *_):
-            return "requirements", problem.message
         case (str(field), *_) if field in fields:
             return field, problem.message
     return None, problem.message

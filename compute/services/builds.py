@@ -63,6 +63,7 @@ def request_builds(
         rows = [_wish(environment, node, requested_by) for node in one_of_each_machine.values()]
         audit.record(workspace, requested_by, "environment.build", f"{environment} on {target.name}")
         doorbell.nudge_builds_on_commit([row.node_id for row in rows if row.node_id])
+        doorbell.target_changed_on_commit([target.pk])
     return rows
 
 
@@ -98,6 +99,7 @@ def begin_build(
     """A build begins. Whoever calls this holds the machine's right to build it: what another row claims is over."""
     now = timezone.now()
     with transaction.atomic():
+        doorbell.target_changed_on_commit([builder.target_id])
         here = EnvironmentBuild.objects.filter(place=place, digest=spec.digest)
         transition(
             here.filter(status=BuildStatus.BUILDING),
@@ -163,12 +165,13 @@ def _end(build_id: int, to: BuildStatus, **changes: Any) -> bool:
             **changes,
         )
         if moved:
-            _forget_old(build_id)
+            row = EnvironmentBuild.objects.only("place", "digest", "target_id").get(pk=build_id)
+            _forget_old(row)
+            doorbell.target_changed_on_commit([row.target_id])
     return bool(moved)
 
 
-def _forget_old(build_id: int) -> None:
-    row = EnvironmentBuild.objects.only("place", "digest").get(pk=build_id)
+def _forget_old(row: EnvironmentBuild) -> None:
     over = EnvironmentBuild.objects.filter(
         place=row.place, digest=row.digest, status__in=[BuildStatus.FAILED, BuildStatus.REMOVED]
     )

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
@@ -90,7 +91,7 @@ def check_name(name: str) -> None:
 
 
 def ensure_curated() -> None:
-    """Make the shared target `local` and the environments `python` and `sklearn` where they are missing."""
+    """Make the shared target `local` and the environments that come with the studio where they are missing."""
     # As many slots as the machine has cores, at least 2 so that two steps run side by side, at most 4 by default.
     slots = max(2, min(4, os.cpu_count() or 2))
     ComputeTarget.objects.get_or_create(
@@ -99,17 +100,23 @@ def ensure_curated() -> None:
         defaults={"slots": slots, "description": "This machine.", "kind": "local", "shared_with_all": True},
     )
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    curated = {
-        "python": ("Python and its standard library.", []),
-        "sklearn": (
-            "pandas, scikit-learn and matplotlib.",
-            ["matplotlib>=3.9", "pandas>=2.2", "scikit-learn>=1.5"],
+    for name, (description, spec) in _curated_environments(version).items():
+        Environment.objects.get_or_create(
+            workspace=None, name=name, version=1, defaults={"description": description, "spec": spec}
+        )
+
+
+def _curated_environments(version: str) -> dict[str, tuple[str, EnvironmentSpec]]:
+    def of(*pip: str, indexes: Sequence[str] = ()) -> EnvironmentSpec:
+        return EnvironmentSpec(python_version=version, pip=list(pip), indexes=list(indexes))
+
+    return {
+        "python": ("Python and its standard library.", of()),
+        "sklearn": ("pandas, scikit-learn and matplotlib.", of("matplotlib>=3.9", "pandas>=2.2", "scikit-learn>=1.5")),
+        "lightgbm": ("LightGBM, pandas and scikit-learn.", of("lightgbm>=4.5", "pandas>=2.2", "scikit-learn>=1.5")),
+        # The package index's own torch is built for CUDA, several gigabytes of it.
+        "pytorch-cpu": (
+            "PyTorch for machines without a GPU.",
+            of("numpy>=1.26", "torch>=2.4", indexes=["pytorch-cpu"]),
         ),
     }
-    for name, (description, pip) in curated.items():
-        Environment.objects.get_or_create(
-            workspace=None,
-            name=name,
-            version=1,
-            defaults={"description": description, "spec": EnvironmentSpec(python_version=version, pip=pip)},
-        )

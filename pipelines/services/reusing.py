@@ -22,6 +22,7 @@ class Candidate:
     ingredients: Ingredients
     fingerprint: str  # empty where reuse is not allowed
     untold: str = ""  # an input of which nobody can tell whether its data changed
+    is_environment_untold: bool = False  # somebody else looks after its packages
 
 
 def candidate(step: StepRun, contents: Mapping[str, str]) -> Candidate:
@@ -29,6 +30,8 @@ def candidate(step: StepRun, contents: Mapping[str, str]) -> Candidate:
     ingredients = ingredients_of(step.frozen, contents)
     if not step.frozen.step.allow_reuse:
         return Candidate(step, ingredients, "")
+    if not step.frozen.environment.is_managed:
+        return Candidate(step, ingredients, "", is_environment_untold=True)
     untold = next((name for name, content in contents.items() if not content), "")
     return Candidate(step, ingredients, "" if untold else fingerprint_of(ingredients), untold)
 
@@ -134,6 +137,8 @@ def note_on_reuse(earlier: StepRun, registered: Mapping[str, DatasetVersion]) ->
 
 
 def _why_not_reused(mine: Candidate) -> str:
+    if mine.is_environment_untold:
+        return f"Ran: nobody can tell whether {mine.step.frozen.environment_name}, a Python of the node, is the same."
     if mine.untold:
         return f"Ran: nobody can tell whether the data of input “{mine.untold}” is still the same."
     return REUSE_IS_OFF

@@ -21,10 +21,10 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
-from compute.models import ComputeTarget, ConnectionCheck, Environment, Node
+from compute.models import ComputeTarget, ConnectionCheck, Environment, EnvironmentBuild, Node, SpecificationLock
 from compute.services import create_environment, create_target
 from compute.services.pool_settings import create_pool
-from compute.spec import EnvironmentSpec
+from compute.spec import EnvironmentLock, EnvironmentSpec, LockedPackage
 from datastores import resumable, snapshots
 from datastores.backends import get_backend
 from datastores.models import DataPath, Dataset, DatasetVersion, Datastore, Profile, ProfileResult, ResumableUpload
@@ -64,6 +64,36 @@ def profile_table(version: DatasetVersion, actor: User) -> None:
     now = timezone.now()
     Profile.objects.create(version=version, status="completed", result=result, started_at=now, finished_at=now)
     request_profile(version, actor=actor)
+
+
+def build_environment(environment: Environment, target: ComputeTarget) -> None:
+    """As if a node had: locked, and ready on one machine. The node lives for a day, so it can be asked for more."""
+    now = timezone.now()
+    node = Node.objects.create(
+        target=target,
+        name="builder",
+        incarnation=uuid.uuid4(),
+        hostname="machine",
+        pid=1,
+        slots=1,
+        started_at=now,
+        heartbeat_at=now + timedelta(days=1),
+    )
+    lock = EnvironmentLock(python="3.11.7", platform="linux-64", packages=[LockedPackage(name="pandas", version="3.0")])
+    SpecificationLock.objects.create(digest=environment.digest, document=lock, node_name=node.name)
+    EnvironmentBuild.objects.create(
+        digest=environment.digest,
+        spec=environment.spec,
+        target=target,
+        node=node,
+        node_name=node.name,
+        hostname=node.hostname,
+        place=f"place of {target.pk}",
+        status="ready",
+        started_at=now,
+        finished_at=now,
+        log="Making the environment.",
+    )
 
 
 @dataclass(frozen=True)
@@ -160,9 +190,10 @@ class Place:
             workspace=world.workspace,
             name=f"{slug}-env",
             description=mark,
-            spec=EnvironmentSpec(pip=["pandas"]),
+            spec=EnvironmentSpec(pip=["pandas"], variables={"PLACE": slug}),
             created_by=world.owner,
         )
+        build_environment(environment, target)
         ConnectionCheck.objects.create(
             datastore=datastore, target=target, status="completed", finished_at=timezone.now()
         )
@@ -229,11 +260,12 @@ class Place:
             "upload_id": self.upload.pk,
             "version_id": DatasetVersion.objects.filter(dataset=self.dataset).earliest("pk").pk,
             "target_id": self.target.pk,
-            "node_id": Node.objects.get(target=self.target).pk,
+            "node_id": Node.objects.get(target=self.target, name=f"{self.slug}-node").pk,
             "pool_id": self.pool.pk,
             "provider": "processes",
             "check_id": ConnectionCheck.objects.filter(datastore=self.datastore).earliest("pk").pk,
             "environment_id": self.environment.pk,
+            "build_id": EnvironmentBuild.objects.filter(digest=self.environment.digest).earliest("pk").pk,
             "membership_id": Membership.objects.get(workspace=self.world.workspace, user=self.reader).pk,
         }
 
@@ -460,6 +492,10 @@ OF_A_WORKSPACE: Mapping[str, Address] = {
     "environments:list": page(),
     "environments:new": form_page(form(name="another", python_version="3.11", requirements="numpy"), ENVIRONMENTS),
     "environments:detail": page(),
+    "environments:build_ahead": button(ENVIRONMENTS, lambda place: Form({"target": place.target.pk})),
+    "environments:rebuild": button(ENVIRONMENTS, lambda place: Form({"target": place.target.pk})),
+    "environments:builds": page(),
+    "environments:build": page(),
     "api-datastore-checks": api(post=(STORES, lambda place: {"target": place.target.pk})),
     "api-datastore-check": api(),
     "api-compute": api(post=(COMPUTE, data(name="another", slots=1))),
@@ -473,6 +509,11 @@ OF_A_WORKSPACE: Mapping[str, Address] = {
     "api-compute-target": api(patch=(COMPUTE, data(slots=3)), delete=COMPUTE),
     "api-environments": api(post=(ENVIRONMENTS, data(name="another", pip=["numpy"]))),
     "api-environment": api(),
+    "api-environment-versions": api(),
+    "api-environment-lock": api(),
+    "api-environment-rebuild": api(reads=False, post=(ENVIRONMENTS, data())),
+    "api-environment-builds": api(post=(ENVIRONMENTS, lambda place: {"target": place.target.pk})),
+    "api-environment-build": api(),
     # Pipelines and runs
     "pipelines:list": page(),
     "pipelines:new": form_page(form(name="another"), EDIT),

@@ -30,7 +30,12 @@ def test_what_every_installation_has_is_made_once() -> None:
         ensure_curated()
     assert [target.name for target in ComputeTarget.objects.all()] == ["local"]
     assert 2 <= ComputeTarget.objects.get().slots <= 4
-    assert {str(environment) for environment in Environment.objects.all()} == {"python:1", "sklearn:1"}
+    assert {str(environment) for environment in Environment.objects.all()} == {
+        "lightgbm:1",
+        "python:1",
+        "pytorch-cpu:1",
+        "sklearn:1",
+    }
 
 
 def test_a_name_is_taken_once_and_free_again_after_removal(workspace: Workspace) -> None:

@@ -2,6 +2,8 @@
 
 import io
 
+from compute.services import create_environment
+from compute.spec import EnvironmentSpec
 from datastores import snapshots
 from datastores.backends import get_backend
 from datastores.models import DataPath
@@ -129,3 +131,15 @@ def test_a_long_chain_of_reused_steps_and_a_diamond_count_down_rightly(world: Wo
     run.refresh_from_db()
     assert (run.status, run.steps_done) == ("completed", 5)
     assert not StepRun.objects.filter(run=run).exclude(waiting_for=0).exists()
+
+
+def test_a_python_that_somebody_else_looks_after_may_have_changed(world: World) -> None:
+    spec = EnvironmentSpec(interpreter="/usr/bin/python3")
+    create_environment(workspace=world.workspace, name="cluster", spec=spec, created_by=None)
+    pipeline = world.pipeline(world.step("a", environment="cluster"), world.step("b", "a"))
+    world.submit(pipeline)
+    world.drain()
+    run = world.submit(pipeline)
+    assert world.drain() == ["a"]
+    assert _notes(run)["a"] == "Ran: nobody can tell whether cluster:1, a Python of the node, is the same."
+    assert "Same code" in _notes(run)["b"]

@@ -2,7 +2,8 @@
 
 import pytest
 
-from compute.environments.requirements import MAX_LINES, normalised, problem_of
+from compute.environments.checking import checked
+from compute.environments.requirements import MAX_LINES, problem_of
 from compute.spec import EnvironmentSpec
 from studio.lib.problems import UserError
 
@@ -57,14 +58,14 @@ def test_everything_else_is_refused_with_a_sentence(line: str, said: str) -> Non
 
 def test_comments_and_blank_lines_go_and_problems_stand_at_their_line() -> None:
     spec = EnvironmentSpec(python_version=" 3.11 ", pip=["# data", "pandas >= 2  # frames", "", "  numpy "])
-    assert normalised(spec) == EnvironmentSpec(python_version="3.11", pip=["pandas >= 2", "numpy"])
+    assert checked(spec) == EnvironmentSpec(python_version="3.11", pip=["pandas >= 2", "numpy"])
 
     with pytest.raises(UserError) as caught:
-        normalised(EnvironmentSpec(python_version="latest", pip=["numpy", "-e ."]))
+        checked(EnvironmentSpec(python_version="latest", pip=["numpy", "-e ."]))
     assert [problem.loc for problem in caught.value.problems] == [("python_version",), ("pip", 1)]
 
 
 def test_too_many_lines_are_one_problem() -> None:
     with pytest.raises(UserError) as caught:
-        normalised(EnvironmentSpec(pip=["-e ."] * (MAX_LINES + 1)))
+        checked(EnvironmentSpec(pip=["-e ."] * (MAX_LINES + 1)))
     assert [problem.loc for problem in caught.value.problems] == [("pip",)]
