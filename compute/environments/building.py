@@ -27,6 +27,7 @@ from compute.data.cache import MIN_FREE_BYTES
 from compute.database import patiently
 from compute.environments.commands import Commands, Tail
 from compute.environments.conda_build import CondaInstaller
+from compute.environments.explaining import NOT_BUILT
 from compute.environments.inherited import inherited_environment
 from compute.environments.installed import packages_in, pinned
 from compute.environments.installing import Installer, UvInstaller, platform_of_this_machine, python_of
@@ -150,7 +151,7 @@ class _Making:
             }[interruption.wish]
             raise
         except StepFailure as failure:
-            reason = failure.reason
+            reason = failure.reason.removeprefix(NOT_BUILT)
             raise
         except OSError as error:
             if not is_full_disk(error):

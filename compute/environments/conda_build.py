@@ -5,7 +5,7 @@ import os
 from compute.environments import uv
 from compute.environments.commands import Commands, Ended
 from compute.environments.conda_tools import CondaTool, explicit_list, find_conda, platform_of, variables_of_conda
-from compute.environments.explaining import explain
+from compute.environments.explaining import NOT_BUILT, explain
 from compute.environments.installed import conda_records, packages_in, pinned
 from compute.environments.installing import known_indexes, platform_of_this_machine
 from compute.environments.places import BuiltEnvironment
@@ -85,7 +85,7 @@ class CondaInstaller:
         ended = self.commands.run(command, cwd=self.built.about, env=env)
         if not ended.is_good:
             why = explain(ended.last_words, python_version=self.spec.python_version, exit_code=ended.exit_code)
-            raise StepFailure(f"The step's environment could not be built. {why.reason}", may_retry=why.may_retry)
+            raise StepFailure(f"{NOT_BUILT}{why.reason}", may_retry=why.may_retry)
 
     def _python_version(self) -> str:
         return next((each["version"] for each in conda_records(self.built.folder) if each["name"] == "python"), "")
@@ -97,7 +97,7 @@ class CondaInstaller:
             raise StepFailure(of_full_disk("the environment could not be built on the node"))
         words = "\n".join(ended.last_words.strip().splitlines()[-25:]) or f"It ended with exit code {ended.exit_code}."
         raise StepFailure(
-            "The step's environment could not be built: conda found no way to install what it asks for. Look at the "
+            f"{NOT_BUILT}Conda found no way to install what it asks for. Look at the "
             f"names, the versions and the channels.\n{words}",
             may_retry=True,
         )

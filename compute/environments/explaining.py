@@ -45,6 +45,10 @@ _UNREACHABLE = (
 )
 
 
+# Before the reason in a step; the row of a build says it without.
+NOT_BUILT = "The step's environment could not be built. "
+
+
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """Why a build failed. `may_retry`: another attempt may do better, although nothing is changed."""

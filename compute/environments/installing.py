@@ -11,7 +11,7 @@ from django.conf import settings
 from compute.environments import uv
 from compute.environments.commands import Commands, Ended
 from compute.environments.conda_specs import NotInPipsWords, in_pips_words, parse
-from compute.environments.explaining import explain, missing_package
+from compute.environments.explaining import NOT_BUILT, explain, missing_package
 from compute.environments.installed import packages_in
 from compute.environments.places import BuiltEnvironment
 from compute.execution.reasons import StepFailure
@@ -107,7 +107,7 @@ class UvInstaller:
     def _require(self, ended: Ended) -> None:
         if not ended.is_good:
             why = explain(ended.last_words, python_version=self.spec.python_version, exit_code=ended.exit_code)
-            raise StepFailure(f"The step's environment could not be built. {why.reason}", may_retry=why.may_retry)
+            raise StepFailure(f"{NOT_BUILT}{why.reason}", may_retry=why.may_retry)
 
 
 def known_indexes(spec: EnvironmentSpec) -> list[str]:
@@ -153,6 +153,6 @@ def _is_about(line: str, name: str) -> bool:
 
 def _of_conda_alone(problems: list[str]) -> str:
     return (
-        "The step's environment could not be built. It asks for conda packages, and this node has no micromamba, mamba "
+        f"{NOT_BUILT}It asks for conda packages, and this node has no micromamba, mamba "
         f"or conda: {'; '.join(problems)}. Have one of them installed on the node, or change these lines."
     )

@@ -74,7 +74,7 @@ def test_conda_and_pip_packages_come_together_and_are_locked(
 
 def test_what_the_channel_does_not_have_is_said(machine: Callable[[str], Machine], channel: CondaChannel) -> None:
     reason = machine("one").failure(conda=["libnowhere"], channels=[channel.url], python_version=PYTHON)
-    assert "conda found no way to install what it asks for" in reason
+    assert "Conda found no way to install what it asks for" in reason
     assert "libnowhere" in reason
     assert not SpecificationLock.objects.exists()
 
