@@ -20,7 +20,7 @@ from compute.listener import JobChange, tell
 from compute.models import LOG_ARCHIVE_BYTES, Attempt, Job, Node
 from compute.queueing import NOBODY
 from compute.retrying import Failure, may_follow, wait_s
-from compute.services.queue import choose, request_of
+from compute.services.queue import choose, may_start, request_of
 from compute.services.use import Spent, note_use
 from compute.spec import JobResult, JobSpec, Resources
 from compute.states import ACTIVE, TRANSITIONS, JobStatus
@@ -72,14 +72,14 @@ class Outcome:
 
 def claim(node: Node) -> Lease | None:
     """Take the best queued job of the node's target that fits into what the node has free, or None."""
-    if choose(node, hold=False) is None:
+    if not may_start(node):
         return None  # looked up without the write lock: most rings find nothing
     with transaction.atomic():
         return _claim(node)
 
 
 def _claim(node: Node) -> Lease | None:
-    chosen = choose(node, hold=True)
+    chosen = choose(node)
     if chosen is None:
         return None
     job = chosen.job

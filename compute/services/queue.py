@@ -5,7 +5,7 @@ counted under its own lock, its GPUs under those of all nodes of its machine, so
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,11 +79,27 @@ class Chosen:
     gpus: tuple[Gpu, ...] = ()
 
 
-def choose(node: Node, *, hold: bool) -> Chosen | None:
-    """The next job for `node`, or None. With `hold`, in a transaction that then claims it: rows stay locked."""
+def may_start(node: Node) -> bool:
+    """Whether there is a job that `node` may start. Holds nothing, so it may not be so any more."""
     heads, has_quotas = _heads(node)
-    if not heads:
-        return None
+    return bool(heads) and next(_startable(node, heads, has_quotas, hold=False), None) is not None
+
+
+def choose(node: Node) -> Chosen | None:
+    """The next job for `node`, or None, in the transaction that then claims it: rows stay locked."""
+    heads, has_quotas = _heads(node)
+    for head, gpus in _startable(node, heads, has_quotas, hold=True) if heads else ():
+        job = _oldest_of(node.target_id, head)
+        if job is None:
+            continue  # another node has just taken the last of this lane
+        if len({each.person for each in heads if each.priority == head.priority}) > 1:
+            _serve(node.target_id, head.person)
+        return Chosen(job, tuple(gpus))
+    return None
+
+
+def _startable(node: Node, heads: list[Head], has_quotas: bool, *, hold: bool) -> Iterator[tuple[Head, list[Gpu]]]:
+    """The lanes whose oldest job may start on the node, the best first, with the devices that it would get."""
     if has_quotas:
         heads = _within_quotas(heads, hold=hold)
     room = _Room(node, heads, hold=hold)
@@ -91,13 +107,7 @@ def choose(node: Node, *, hold: bool) -> Chosen | None:
         return None
     ordered = _ordered(node.target_id, heads)
     for head in to_try(ordered, free=room.free, whole=room.whole, holds_back_for=room.holds_back_for):
-        job = _oldest_of(node.target_id, head, hold=hold)
-        if job is None:
-            continue  # another node has just taken the last of this lane
-        if hold and len({each.person for each in heads if each.priority == head.priority}) > 1:
-            _serve(node.target_id, head.person)
-        return Chosen(job, tuple(room.free_gpus[: head.request.gpus]))
-    return None
+        yield head, room.free_gpus[: head.request.gpus]
 
 
 def _heads(node: Node) -> tuple[list[Head], bool]:
@@ -251,8 +261,8 @@ def _gpus_given(node: Node) -> set[str]:
     return {key for keys in rows.values_list("lease_gpus", flat=True) for key in keys.split(",")}
 
 
-def _oldest_of(target_id: int, head: Head, *, hold: bool) -> Job | None:
-    skip = " FOR UPDATE SKIP LOCKED" if hold and connection.features.has_select_for_update else ""
+def _oldest_of(target_id: int, head: Head) -> Job | None:
+    skip = " FOR UPDATE SKIP LOCKED" if connection.features.has_select_for_update else ""
     condition = f"{_IN_LANE.format(due=_due())} ORDER BY queued_at, id LIMIT 1{skip}"
     job = next(iter(read_rows(Job, CLAIM_FIELDS, condition, [target_id, head.lane])), None)
     return job if job is not None and request_of(job) == head.request else None

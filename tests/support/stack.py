@@ -83,7 +83,15 @@ class Stack:
         """The supervisor of nodes that pools of processes want on this machine."""
         return self._start((sys.executable, services.MANAGE, "nodes", "--no-local"), "nodes")
 
-    def node(self, compute: str | int = "local", *, slots: int = 2, name: str = "", **variables: str) -> Worker:
+    def node(
+        self,
+        compute: str | int = "local",
+        *,
+        slots: int = 2,
+        name: str = "",
+        options: tuple[str, ...] = (),
+        **variables: str,
+    ) -> Worker:
         """A node of a compute target, by name or id; returns once it is known to live."""
         from compute.models import Node
 
@@ -91,6 +99,7 @@ class Stack:
         command = (sys.executable, services.MANAGE, "node", "--compute", str(compute), "--slots", str(slots))
         if name:
             command = (*command, "--name", name)
+        command = (*command, *options)
         worker = self._start(command, "node", variables)
         try:
             wait_for(
