@@ -21,7 +21,7 @@ PERMISSION_WORDS = {
 }
 STATE_WORDS = {
     StepStatus.WAITING: "A step it reads from is not done yet.",
-    StepStatus.QUEUED: "Everything it needs is there; it waits for a free slot.",
+    StepStatus.QUEUED: "Everything it needs is there; it waits for a slot and what it asks for. The step says why.",
     StepStatus.PREPARING: "A node has it: environment, sources and inputs are made ready.",
     StepStatus.RUNNING: "Its script runs.",
     StepStatus.COMPLETED: "The script ended with exit code 0, or an earlier result was reused.",
