@@ -37,7 +37,7 @@ def test_a_control_group_says_how_much_of_the_machine_is_ours(tmp_path: Path, mo
     (inner / "memory.max").write_text("max\n")
     (tmp_path / "outer" / "cpu.max").write_text("50000 100000\n")
     (tmp_path / "outer" / "memory.max").write_text("12345678\n")
-    monkeypatch.setattr(capacity, "_own_groups", lambda: [inner, tmp_path / "outer", tmp_path])
+    monkeypatch.setattr(capacity, "own_groups", lambda: [inner, tmp_path / "outer", tmp_path])
     assert capacity.usable_cpus() == 0.5
     assert capacity.usable_memory_bytes() == 12345678
 
