@@ -18,6 +18,8 @@ _RUN_TIMEOUT_S = 600.0
 _ASK_AFTER_S = 0.1
 _ASK_AT_LEAST_EVERY_S = 2.0
 _LOOK_EVERY_S = 0.05
+# Environments with pandas and scikit-learn. The steps of one may start warm, those of the other never do.
+WARM, COLD = "warm", "cold"
 _NAME = "bench"  # of the workspace and its only member
 _NODE_TIMEOUT_S = 60.0
 
@@ -158,12 +160,19 @@ def studio_side() -> Iterator[StudioSide]:
 
 # Two slots on every machine: that is what the fan-out's bare processes have.
 _PREPARE = f"""
-from compute.models import ComputeTarget
+import sys
+
+from compute.models import ComputeTarget, Environment
+from compute.spec import EnvironmentSpec
 from studio.workspaces.models import User
 from studio.workspaces.services import create_workspace
 
-create_workspace(name="Benchmark", slug="{_NAME}", owner=User.objects.create(username="{_NAME}"))
+workspace = create_workspace(name="Benchmark", slug="{_NAME}", owner=User.objects.create(username="{_NAME}"))
 ComputeTarget.objects.filter(workspace=None).update(slots={AT_ONCE})
+python, pip = f"{{sys.version_info[0]}}.{{sys.version_info[1]}}", ["pandas>=2.2", "scikit-learn>=1.5"]
+for name, variables in {{"{WARM}": {{}}, "{COLD}": {{"STUDIO_WARM_STARTS": "false"}}}}.items():
+    spec = EnvironmentSpec(python_version=python, pip=pip, variables=variables)
+    Environment.objects.create(workspace=workspace, name=name, version=1, spec=spec)
 """
 
 

@@ -36,6 +36,17 @@ rest = "x" * {LINE_BYTES - 10}
 for number in range({LOG_LINES}):
     print(f"{{number:08d}} {{rest}}")
 ''',
+    "imports.py": '''"""Import what a training script does."""
+import pandas
+import sklearn.ensemble
+
+print(pandas.__version__, sklearn.__version__, flush=True)
+''',
+    "ready.py": '''"""Say whether the interpreter has imported that ahead."""
+import sys
+
+print(any("sklearn.ensemble" in getattr(finder, "modules", ()) for finder in sys.meta_path))
+''',
     "where.py": '''"""Say which interpreter runs, and with which environment."""
 import json
 import os
@@ -61,9 +72,9 @@ def fan(source: str, loops: int) -> dict[str, Any]:
     return _definition([_step("split", source), *middle, gather])
 
 
-def single(source: str, script: str) -> dict[str, Any]:
+def single(source: str, script: str, *, environment: str = "python") -> dict[str, Any]:
     """One step without inputs or outputs."""
-    return _definition([_common("only", source, script)])
+    return _definition([_common("only", source, script) | {"environment": environment}])
 
 
 def _step(name: str, source: str, *, before: Sequence[str] = (), loops: int = 0) -> dict[str, Any]:
@@ -115,10 +126,10 @@ class Bare:
         self._link(folder / "gather", middle)
         return time.perf_counter() - began
 
-    def first_line_s(self) -> float:
+    def first_line_s(self, script: str = "first.py") -> float:
         """Seconds from the start of the process to its first line in a pipe."""
         began = time.perf_counter()
-        with self._popen("first.py", stdout=subprocess.PIPE) as process:
+        with self._popen(script, stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
             process.stdout.readline()
             return time.perf_counter() - began

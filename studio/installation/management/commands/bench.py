@@ -10,23 +10,25 @@ from django.core.management.base import BaseCommand, CommandParser
 from studio.installation.bench.figures import MEASUREMENTS, Measured, Measurement
 from studio.installation.bench.figures_data import DATA_MEASUREMENTS
 from studio.installation.bench.figures_stores import STORE_MEASUREMENTS
+from studio.installation.bench.figures_warm import WARM_MEASUREMENTS
 from studio.installation.bench.left_out import LeftOut
 from studio.installation.bench.report import details, machine, table
 from studio.installation.bench.studio_side import studio_side
 from studio.installation.bench.workloads import bare_from, single
+
+_ALL = (*MEASUREMENTS, *WARM_MEASUREMENTS, *DATA_MEASUREMENTS, *STORE_MEASUREMENTS)
 
 
 class Command(BaseCommand):
     help = "Measure the studio beside bare processes; print a table and write STUDIO_HOME/bench.json."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        names = [measurement.name for measurement in (*MEASUREMENTS, *DATA_MEASUREMENTS, *STORE_MEASUREMENTS)]
+        names = [measurement.name for measurement in _ALL]
         parser.add_argument("--only", action="append", choices=names, help="Measure this figure (may be repeated).")
         parser.add_argument("--repetitions", type=int, default=5, help="Of each figure, studio and bare in turn.")
 
     def handle(self, *, only: list[str] | None, repetitions: int, **_: Any) -> None:
-        known_ones = (*MEASUREMENTS, *DATA_MEASUREMENTS, *STORE_MEASUREMENTS)
-        wanted = [measurement for measurement in known_ones if not only or measurement.name in only]
+        wanted = [measurement for measurement in _ALL if not only or measurement.name in only]
         results: dict[str, tuple[Measurement, Measured]] = {}
         with studio_side() as studio:
             self.stdout.write(f"Measuring on {machine()}\n\n")
