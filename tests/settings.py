@@ -9,7 +9,8 @@ if "STUDIO_TEST_SESSION" not in os.environ:
     os.environ["STUDIO_TEST_SESSION"] = tempfile.mkdtemp(prefix="studio-t-")
 TEST_SESSION = Path(os.environ["STUDIO_TEST_SESSION"])
 os.environ["STUDIO_HOME"] = str(TEST_SESSION / os.environ.get("PYTEST_XDIST_WORKER", "main"))
-os.environ["STUDIO_SECRET_KEY"] = "only-for-tests"
+# One for each process of tests: by its key a node knows what an earlier incarnation of it has left, and ends that.
+os.environ["STUDIO_SECRET_KEY"] = f"only for tests: {os.environ['STUDIO_HOME'].replace(',', ' ')}"
 # Packages for the steps' environments are fetched once and then linked, in this session and the next.
 os.environ.setdefault("UV_CACHE_DIR", str(Path(__file__).resolve().parent.parent / ".studio" / "cache" / "uv"))
 # Playwright's synchronous interface leaves an event loop in the thread that the tests run in.

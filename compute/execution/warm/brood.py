@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 _FIRST_WAIT_S = 0.25  # a nest that imports nothing is there in a moment, and tells what to import
 _SPARE_WAIT_S = 5.0
 _RENEW_AT_MOST_EVERY_S = 30.0
+_TRIES = 4
 _MAX_DEATHS = 3  # within an hour
 
 
@@ -194,7 +195,11 @@ class Brood:
                 self._changed.notify_all()
 
     def _judge(self, modules: list[str]) -> None:
-        findings = probe(self._place(), modules)
+        try:
+            findings = probe(self._place(), modules)
+        except NestError as error:  # a kill for lack of memory, say: what happens twice is no accident
+            logger.warning("importing ahead for %s is tried once more: %s", self.kind.environment.name, error)
+            findings = probe(self._place(), modules)
         with self._changed:
             known = self._findings.unfit
             self._findings = findings
@@ -210,7 +215,7 @@ class Brood:
 
     def _renew(self, modules: list[str]) -> None:
         try:
-            nest = Nest(self._place(), modules)
+            nest = self._fit_nest(modules)
         except NestError as error:
             self._give_up(str(error))
             return
@@ -222,6 +227,19 @@ class Brood:
                 spares, self._spares = self._spares, []
             self._changed.notify_all()
         _end(before, spares)
+
+    def _fit_nest(self, modules: list[str]) -> Nest:
+        """Raises NestError."""
+        for _ in range(_TRIES):
+            nest = Nest(self._place(), modules, self._findings.unfit)
+            if not nest.unwanted:
+                return nest
+            nest.end()
+            more = dict.fromkeys(nest.unwanted, "imports what is unfit, here but not when it was looked at")
+            with self._changed:
+                self._findings = Findings({**self._findings.unfit, **more}, self._findings.read)
+            modules = [name for name in modules if name not in more]
+        raise NestError("its modules import what must not be imported ahead, each time by another way")
 
     def _give_up(self, reason: str) -> None:
         with self._changed:

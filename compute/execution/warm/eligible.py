@@ -8,7 +8,7 @@ from pathlib import Path
 
 from compute.execution.processes import MARKER
 
-OFF = "STUDIO_WARM_STARTS"  # a step that sets this variable to `false` always has a fresh interpreter
+OFF = "STUDIO_WARM_STARTS"  # a step with this variable at `false` always has a fresh interpreter
 _OFF_WORDS = frozenset({"0", "false", "no", "off"})
 # They differ from step to step, or say something that only the studio's own code reads.
 _VARYING = frozenset({"HOME", "TMPDIR", MARKER})

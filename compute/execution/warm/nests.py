@@ -10,13 +10,13 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
 
-from compute.execution.processes import MARKER, kill_until_gone, members
+from compute.execution.processes import MARKER, kill_until_gone, processes, with_descendants
 from compute.execution.supervision import awaited, spawn
 from compute.execution.warm.inside import wire
 from compute.execution.warm.process import WarmProcess
@@ -82,7 +82,7 @@ def probe(place: Place, modules: list[str]) -> Findings:
 class Nest:
     """One process that has imported `modules`, and gives birth to spares. Raises NestError where it can't begin."""
 
-    def __init__(self, place: Place, modules: list[str]) -> None:
+    def __init__(self, place: Place, modules: list[str], unfit: Iterable[str] = ()) -> None:
         self.place, self.modules = place, frozenset(modules)
         self._resources = contextlib.ExitStack()
         try:
@@ -96,10 +96,12 @@ class Nest:
             self._reading = reading
             os.set_blocking(reading, False)
             with self._said_why():
-                wire.send(self._control, {"modules": modules, "node": os.getpid()})
+                wire.send(self._control, {"modules": modules, "unfit": list(unfit), "node": os.getpid()})
                 hello, _ = wire.receive(self._control)
                 assert isinstance(hello, dict)
                 _require("error" not in hello, str(hello.get("error"))[:500])
+                # Those of `modules` that brought an unfit one: it is here now, and this nest is not to be used.
+                self.unwanted: list[str] = list(hello["unwanted"])
             self._sing()
         except BaseException:
             self.end()
@@ -241,11 +243,22 @@ def _inside(program: str, place: Place, output: int) -> Iterator[tuple["subproce
             )
         try:
             yield process, ours
+        except NestError as error:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                raise NestError(f"{error} (its exit code: {process.wait(0.5)})") from error
+            raise
         finally:
             ours.close()
-            kill_until_gone(lambda: members(marker=place.marker, root=process.pid), give_up_s=5.0)
+            kill_until_gone(lambda: _family(process.pid), give_up_s=5.0)
             process.wait()
             awaited.discard(process.pid)
+
+
+def _family(root: int) -> set[int]:
+    """By session and descent, and not by marker: a spare that becomes a step at this moment bears the nest's yet."""
+    table = processes()
+    seeds = {root, *(process.pid for process in table.values() if process.session == root)}
+    return {pid for pid in with_descendants(seeds, table) if pid in table and not table[pid].is_zombie}
 
 
 @contextlib.contextmanager

@@ -47,13 +47,13 @@ def main() -> None:
         wire.send(control, {"error": "something traces every interpreter of this environment"})
         return
     lists = {name: list(value) for name, value in shared_lists().items()}
-    failed = _import(order["modules"])
+    unwanted = _import(order["modules"], set(order["unfit"]))
     _TRACKER.end()
     stash = Stash(_TRACKER, _COLD_MODULES, lists)
     step = Step(stash, title, _COLD_MODULES, _MAIN_NAMES)
     gc.collect()
     gc.freeze()
-    wire.send(control, {"modules": len(stash.modules), "failed": failed})
+    wire.send(control, {"modules": len(stash.modules), "unwanted": unwanted})
     _serve(control, step, order["node"])
 
 
@@ -67,14 +67,20 @@ def _leave_no_trace() -> None:
     sys.argv[:] = [""]
 
 
-def _import(names: list[str]) -> list[str]:
-    failed = []
+def _import(names: list[str], unfit: set[str]) -> list[str]:
+    """Returns those that brought an unfit module, which is then here to stay."""
+    unwanted = []
     for name in names:
+        before = len(sys.modules)
         try:
             importlib.import_module(name)
-        except BaseException as error:  # noqa: BLE001 (a module may raise what it likes, SystemExit included)
-            failed.append(f"{name}: {type(error).__name__}: {error}"[:300])
-    return failed
+        except BaseException:  # noqa: BLE001, S110 (a module may raise what it likes, SystemExit included)
+            pass  # a step that imports it hears why
+        finally:
+            if len(sys.modules) != before and not unfit.isdisjoint(sys.modules):
+                unwanted.append(name)
+                unfit = unfit.difference(sys.modules)
+    return unwanted
 
 
 def _serve(control: Any, step: Step, node: int) -> None:

@@ -63,8 +63,11 @@ class Prober(Tracker):
             self.blame(why)
 
     def spread(self) -> dict[str, str]:
-        """The unfit, with whoever needs them."""
+        """The unfit, with whoever needs them: a part of a package needs the package."""
         found = dict(self.unfit)
+        for name in [*self.brought, *self.asked]:
+            if name.rpartition(".")[0]:
+                self.asked.setdefault(name, {})[name.rpartition(".")[0]] = None
         while True:
             more = {
                 name: f"imports {other}"

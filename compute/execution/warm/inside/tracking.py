@@ -101,7 +101,7 @@ class Tracker:
         if variables != self._variables:
             before = self._variables
             self._variables = variables
-            changed = {name for name in {*before, *variables} if before.get(name) != variables.get(name)}
+            changed = [name for name in {**before, **variables} if before.get(name) != variables.get(name)]
             of_owner = self.effects.setdefault(owner, Effect()).variables
             for variable in changed:
                 known = of_owner.get(os.fsdecode(variable), (_text(before.get(variable)), None))
