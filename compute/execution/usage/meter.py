@@ -15,7 +15,7 @@ from compute.sizes import size_words
 from compute.spec import Limits
 
 # The first looks come soon, for steps that are over soon; then the distance doubles up to that of the points.
-FIRST_LOOK_S = 0.01
+FIRST_LOOK_S = 0.02
 FARTHEST_LOOK_S = 5.0
 # Between two looks at a step with a memory limit that the kernel does not hold.
 WATCH_EVERY_S = 0.1
