@@ -1,6 +1,7 @@
 """Locks and builds of environments on pages and over REST: seen, asked for ahead, rebuilt against the newest."""
 
 import html
+import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -43,7 +44,7 @@ def lock(of: Environment, **versions: str) -> None:
 def build(world: World, of: Environment, status: BuildStatus = BuildStatus.READY, **values: Any) -> EnvironmentBuild:
     node = values.pop("node", None)
     now = timezone.now()
-    row = {"target": world.own, "node": node, "node_name": "one", "hostname": "machine-a", "place": f"place {now}"}
+    row = {"target": world.own, "node": node, "node_name": "one", "hostname": "machine-a", "place": uuid.uuid4().hex}
     row |= {"started_at": now, "finished_at": now, "size_bytes": 1_500_000, "log": " + toy==1.0"}
     return EnvironmentBuild.objects.create(digest=of.digest, spec=of.spec, status=status, **row | values)
 

@@ -1,8 +1,9 @@
 """Environments as they are built: locked by the first build, the same everywhere, whole or not there."""
 
 import os
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -280,3 +281,37 @@ def test_packages_of_a_further_index_come_by_its_name_and_its_password_stays_hid
     assert "ours=http" in said
     assert "tell-tale" not in said
     assert "tell-tale" not in SpecificationLock.objects.get().document.requirements
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 24 MB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(disk)], capture_output=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip("only root may mount a small disk")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_disk_that_fills_during_a_build_is_said_and_gets_its_room_back(
+    machine: Machines, index: PackageIndex, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("compute.environments.building.MIN_FREE_BYTES", 1024**2)
+    monkeypatch.setenv("UV_CACHE_DIR", str(small_disk / "cache"))
+    index.wheel("huge", "1.0", files={f"huge-{number}.bin": os.urandom(8_000_000) for number in range(5)})
+    one = machine("one")
+    one.home = small_disk / "node"
+    reason = one.failure(pip=["huge"])
+    assert "The disk is full" in reason
+    assert "Make room" in reason
+    assert not (one.folder.root / EnvironmentSpec(pip=["huge"]).digest).exists()
+    assert statuses() == ["failed"]
+    assert said_by(one.build(pip=["toy"]), SHOW) == "1.0"
+    monkeypatch.setattr("compute.environments.building.MIN_FREE_BYTES", 1024**4)
+    assert "are free where the node's files lie" in one.failure(pip=["toy"], generation=1)
