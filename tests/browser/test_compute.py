@@ -65,6 +65,27 @@ def test_the_heartbeat_stays_young(place: Place, target: int, page: Page) -> Non
     wait_for(lambda: heartbeat.get_attribute("datetime") != before, what="a newer heartbeat")
 
 
+def test_a_node_is_watched_stopped_and_started(place: Place, target: int, page: Page) -> None:
+    page.goto(f"/w/{place.slug}/compute/{target}/")
+    cpu = page.get_by_role("img", name="CPU over the last hour")
+    expect(cpu.locator("svg").first).to_be_visible(timeout=2 * START_MS)
+    cpu.evaluate("chart => { chart.sameChart = true }")
+    heartbeat = page.get_by_role("region", name="Nodes").locator("time").first
+    before = heartbeat.get_attribute("datetime")
+    wait_for(lambda: heartbeat.get_attribute("datetime") != before, what="the page is drawn again")
+    assert cpu.evaluate("chart => chart.sameChart"), "a chart stays when the page around it is drawn again"
+
+    page.get_by_role("region", name="Nodes").get_by_role("link").first.click()
+    expect(page.get_by_role("img", name="Memory over the last hour").locator("svg").first).to_be_visible()
+    expect(page.get_by_role("list", name="The node's own log")).to_contain_text("is ready: 1 slots")
+    page.get_by_role("button", name="Stop").first.click()
+    page.locator("#confirm").get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("button", name="Start")).to_be_visible(timeout=START_MS)
+    expect(page.get_by_role("list", name="The node's own log")).to_contain_text("has stopped", timeout=START_MS)
+    page.get_by_role("button", name="Start").click()
+    expect(page.locator(".facts")).to_contain_text("Alive", timeout=START_MS)
+
+
 def test_a_target_is_made_changed_and_removed_by_clicking(place: Place, page: Page) -> None:
     page.goto(f"/w/{place.slug}/compute/")
     page.get_by_role("link", name="New target").click()
