@@ -53,10 +53,10 @@ def how_to_go_on(quota: Quota) -> str:
 
 
 def _of_queue(reached: AtLimit, steps: int) -> str:
-    whose = _subject(reached.quota)
+    may_wait = "1 step" if reached.limit == 1 else f"{reached.limit:,} steps"
     return (
-        f"{whose} may have {reached.limit:,} steps waiting: {reached.used:,.0f} wait now, and this run has {steps:,}. "
-        "Wait until some of them have begun, or cancel a run."
+        f"{_subject(reached.quota)} may have {may_wait} waiting: {reached.used:,.0f} wait now, and this run has "
+        f"{steps:,}. Wait until some of them have begun, or cancel a run."
     )
 
 

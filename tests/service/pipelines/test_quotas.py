@@ -58,7 +58,7 @@ def test_a_person_is_held_to_what_holds_for_each(world: World, root: User) -> No
     Quota.objects.create(workspace=world.workspace, scope=QuotaScope.EACH, queued_steps=1, set_by=root)
     pipeline = world.pipeline(world.step("a"))
     world.submit(pipeline)
-    with pytest.raises(UserError, match="You may have 1 steps waiting"):
+    with pytest.raises(UserError, match="You may have 1 step waiting"):
         world.submit(pipeline)
     ada = world.member("ada", Role.CONTRIBUTOR)
     submit_run(Access(ada, world.workspace, Role.CONTRIBUTOR), pipeline)
