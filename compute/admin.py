@@ -48,7 +48,7 @@ class ReadOnly:
 
 class NodeInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
     model = Node
-    fields = ("name", "hostname", "pid", "slots", "started_at", "heartbeat_at", "stopped_at")
+    fields = ("name", "hostname", "pid", "slots", "started_at", "heartbeat_at", "stopped_at", "isolation")
     extra = 0
     can_delete = False
 
@@ -115,7 +115,7 @@ class ComputeTargetAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 @admin.register(Node)
 class NodeAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("name", "target", "hostname", "pid", "slots", "started_at", "heartbeat_at", "stopped_at")
-    list_filter = (("stopped_at", admin.EmptyFieldListFilter), "target")
+    list_filter = (("stopped_at", admin.EmptyFieldListFilter), "isolation", "target")
     list_select_related = ("target",)
     search_fields = ("name", "hostname", "target__name")
     date_hierarchy = "started_at"

@@ -17,6 +17,7 @@ from compute.states import (
     Intake,
     JobStatus,
     KeptBy,
+    NodeIsolation,
     PoolNodeStatus,
     QuotaScope,
 )
@@ -103,6 +104,8 @@ class Node(models.Model):
     version = models.CharField(max_length=40, blank=True)  # of the studio that it was started from
     stop_requested_at = models.DateTimeField(null=True, blank=True)  # somebody wants it stopped, and it to stay so
     kept_by = models.CharField(max_length=20, choices=KeptBy, default=KeptBy.HAND)  # who starts it when it is gone
+    isolation = models.CharField(max_length=20, choices=NodeIsolation, blank=True)  # of its steps, one from another
+    isolation_note = models.CharField(max_length=500, blank=True)  # why no better
 
     class Meta:
         ordering: ClassVar = ["name"]

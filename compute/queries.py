@@ -16,7 +16,7 @@ from compute.protocol import PROTOCOL
 from compute.resources import Capacity, given_in_words, in_words
 from compute.services.queue import request_of
 from compute.sharing import targets_seen_by
-from compute.states import ACTIVE, TERMINAL, Intake, JobStatus, KeptBy
+from compute.states import ACTIVE, TERMINAL, Intake, JobStatus, KeptBy, NodeIsolation
 from compute.waiting_queries import Explaining, in_line
 from studio.workspaces.models import Workspace
 
@@ -58,6 +58,12 @@ class NodeRow:
     is_of_another_version: bool = False
     kept_by: str = KeptBy.HAND
     stop_requested_at: datetime | None = None
+    isolation: str = ""
+    isolation_note: str = ""
+
+    @property
+    def is_sandboxing(self) -> bool:
+        return self.isolation == NodeIsolation.SANDBOX
 
     @property
     def is_stopping(self) -> bool:
@@ -299,6 +305,8 @@ def _node_row(node: Any, *, is_alive: bool) -> NodeRow:
         is_of_another_version=is_alive and node.protocol != PROTOCOL,
         kept_by=node.kept_by,
         stop_requested_at=node.stop_requested_at,
+        isolation=node.isolation,
+        isolation_note=node.isolation_note,
     )
 
 

@@ -37,6 +37,11 @@ class CheckStatus(TextChoices):
     FAILED = "failed", "Failed"  # with a message
 
 
+class NodeIsolation(TextChoices):
+    SANDBOX = "sandbox", "Sandbox"  # a step sees its own folders, its inputs, and no other files
+    PROCESS = "process", "By process only"  # it sees what the node's user sees
+
+
 CHECK_TRANSITIONS: Transitions = {
     CheckStatus.QUEUED: frozenset({CheckStatus.RUNNING, CheckStatus.FAILED}),
     CheckStatus.RUNNING: frozenset({CheckStatus.COMPLETED, CheckStatus.FAILED}),

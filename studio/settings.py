@@ -9,6 +9,7 @@ from pathlib import Path
 
 import environ
 from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
 
 from studio.version import VERSION
 
@@ -172,6 +173,13 @@ WARM_NESTS = env.int("STUDIO_WARM_NESTS", default=4)
 WARM_MEMORY_BYTES = env.int(
     "STUDIO_WARM_MEMORY_BYTES", default=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
 )
+# Whether steps run in a sandbox: where it can be had (auto), or not at all (off); `require` serves no steps without.
+ISOLATION = env.str("STUDIO_ISOLATION", default="auto")
+if ISOLATION not in {"auto", "require", "off"}:
+    raise ImproperlyConfigured(f"STUDIO_ISOLATION is auto, require or off, and not {ISOLATION!r}.")
+# Files and folders of a node that every step may read, or write, besides its own: a sandbox shows no others.
+STEP_READABLE: list[str] = env.list("STUDIO_STEP_READABLE", default=[])
+STEP_WRITABLE: list[str] = env.list("STUDIO_STEP_WRITABLE", default=[])
 # A step whose log grows beyond this is failed with that reason.
 LOG_LIMIT_BYTES = env.int("STUDIO_LOG_LIMIT_BYTES", default=4 * 1024**3)
 # Limits of steps that say nothing themselves; 0: none.

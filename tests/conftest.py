@@ -128,19 +128,25 @@ def loopback_admitted(settings: Settings) -> None:
 def worker_stack(transactional_db: None, redis_server: redis.Redis, tmp_path: Path) -> Iterator[Callable[..., Stack]]:
     """`worker_stack(STUDIO_NODE_LEASE_S="2", …)`: real workers on the test's database, with settings of their own.
 
-    Starts none by itself: `.control()`, `.scheduler()` and `.node("local", slots=2)` do.
+    Starts none by itself: `.control()`, `.scheduler()` and `.node("local", slots=2)` do. Steps see the test's
+    `tmp_path`: a test and its steps tell one another things there.
     """
     redis_server.flushall()
     logs = tmp_path / "workers"
     logs.mkdir()
     with contextlib.ExitStack() as open_stacks:
-        yield lambda **variables: open_stacks.enter_context(stack_of_workers(logs, variables))
+        yield lambda **variables: open_stacks.enter_context(
+            stack_of_workers(logs, {"STUDIO_STEP_WRITABLE": str(tmp_path), **variables})
+        )
 
 
 @pytest.fixture(scope="session")
-def studio() -> Iterator["Studio"]:
-    """A whole installation without the demo, started by `manage.py up`; one for all tests of this process."""
-    yield from _studio(demo=False)
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Studio"]:
+    """A whole installation without the demo, started by `manage.py up`; one for all tests of this process.
+
+    Its steps see the tests' temporary folders.
+    """
+    yield from _studio(demo=False, STUDIO_STEP_WRITABLE=str(tmp_path_factory.getbasetemp()))
 
 
 @pytest.fixture(scope="session")
@@ -149,12 +155,12 @@ def demo_studio() -> Iterator["Studio"]:
     yield from _studio(demo=True)
 
 
-def _studio(*, demo: bool) -> Iterator["Studio"]:
+def _studio(*, demo: bool, **variables: str) -> Iterator["Studio"]:
     from studio.installation.temporary import temporary_installation
     from tests.support.studio import Studio
 
     home = Path(os.environ["STUDIO_HOME"]) / ("demo" if demo else "studio")
-    with temporary_installation(demo=demo, home=home) as installation:
+    with temporary_installation(demo=demo, home=home, variables=variables) as installation:
         running = Studio(installation)
         try:
             yield running

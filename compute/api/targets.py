@@ -21,7 +21,7 @@ from compute.services import (
 from compute.services.pool_settings import change_pool, create_pool
 from compute.services.targets import MAX_SLOTS
 from compute.sharing import require_change
-from compute.states import Intake
+from compute.states import Intake, NodeIsolation
 from studio.lib.pagination import Pages
 from studio.lib.problems import UserError
 from studio.workspaces.access import WorkspaceAPIView
@@ -47,6 +47,10 @@ class NodeSerializer(serializers.Serializer[queries.NodeRow]):
     free = CapacitySerializer()
     hostname = serializers.CharField()
     started_at = serializers.DateTimeField()
+    isolation = serializers.ChoiceField(
+        choices=NodeIsolation.choices, allow_blank=True, help_text="How steps there are kept from one another's files."
+    )
+    isolation_note = serializers.CharField(help_text="Why there is no sandbox, where there is none.")
 
 
 class SshHostSerializer(serializers.Serializer[Any]):

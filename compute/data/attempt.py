@@ -21,6 +21,7 @@ class AttemptData:
         self.lease, self.root, self.desk = lease, root, desk
         self.inputs: dict[str, str] = {}
         self.outputs: dict[str, Output] = {}
+        self.in_place: list[Path] = []  # what of the inputs is read where it lies, outside of `root`
         self._mounts = Mounts(root / "mounts", desk)
 
     def __enter__(self) -> Self:
@@ -47,7 +48,9 @@ class AttemptData:
                 places=places,
                 desk=self.desk,
             )
-            self.inputs = Inputs(self.root, places=places, desk=self.desk, mounts=self._mounts).bring(spec.inputs)
+            inputs = Inputs(self.root, places=places, desk=self.desk, mounts=self._mounts)
+            self.inputs = inputs.bring(spec.inputs)
+            self.in_place = inputs.in_place
 
     def take_away(self) -> JobResult:
         """What the command left in its outputs. Raises StepFailure, InterruptedByWish, OSError."""

@@ -22,6 +22,7 @@ from datastores.places import Place, Places
 from studio.lib.problems import UserError
 
 _NAME_BYTES = 200
+_SHOWN_SINGLY = 32  # a sandbox takes a while to set up for each place that it shows
 
 
 class Inputs:
@@ -29,6 +30,7 @@ class Inputs:
 
     def __init__(self, root: Path, *, places: Places, desk: Desk, mounts: Mounts) -> None:
         self.root, self.places, self.desk, self.mounts = root, places, desk, mounts
+        self.in_place: list[Path] = []  # what is read where it lies
 
     def bring(self, inputs: Mapping[str, JobInput]) -> dict[str, str]:
         """What stands for each input in the command. Raises StepFailure, InterruptedByWish, OSError."""
@@ -54,6 +56,7 @@ class Inputs:
         if here is not None:
             if not here.exists():
                 raise _nothing_there(label, place)
+            self.in_place.append(here)
             return str(here)
         if data.mode == "direct":
             return place.backend.address(place.path)
@@ -78,7 +81,7 @@ class Inputs:
         folder = self._folder(name)
         # What a single glob finds lies as below its own folder; what several paths find, as below the datastore.
         above = _folder_of(places[0].path) if len(places) == 1 else ""
-        count = sum(_link_in_place(folder, place, above) for place in places if _is_here(place))
+        count = sum(self._link_in_place(folder, place, above) for place in places if _is_here(place))
         if away and data.mode == "mount":
             try:
                 count += sum(self._link_mounted(name, folder, place, above) for place in away)
@@ -118,6 +121,22 @@ class Inputs:
         if entry.kind == "folder":
             return self.mounts.mount(name, place, View(root=place.path), shown or name)
         return self.mounts.mount(name, place, View(files={shown: place.path}), "files") / shown
+
+    def _link_in_place(self, folder: Path, place: Place, above: str) -> int:
+        """A link for every file that a path means, at the file's path without `above`. Returns how many."""
+        made: set[Path] = set()
+        found: list[Path] = []
+        for entry in place.backend.glob(place.path):
+            here = place.backend.local_path(entry.path)
+            assert here is not None, "a store is reached as a folder as a whole, or not at all"
+            link = folder / entry.path.removeprefix(above)
+            if link.parent not in made:
+                link.parent.mkdir(parents=True, exist_ok=True)
+                made.add(link.parent)
+            _link(link, here)
+            found.append(here)
+        self.in_place += _to_show(place, found)
+        return len(found)
 
     def _link_mounted(self, name: str, folder: Path, place: Place, above: str) -> int:
         """Links for what a path finds, into a mounted file system. Returns how many."""
@@ -183,19 +202,16 @@ def _store_of(place: Place) -> str:
     return store_digest(place.datastore.kind, place.datastore.config)
 
 
-def _link_in_place(folder: Path, place: Place, above: str) -> int:
-    """A link for every file that a path means, at the file's path without `above`. Returns how many."""
-    made: set[Path] = set()
-    count = 0
-    for entry in place.backend.glob(place.path):
-        here = place.backend.local_path(entry.path)
-        assert here is not None, "a store is reached as a folder as a whole, or not at all"
-        link = folder / entry.path.removeprefix(above)
-        if link.parent not in made:
-            link.parent.mkdir(parents=True, exist_ok=True)
-            made.add(link.parent)
-        count += _link(link, here)
-    return count
+def _to_show(place: Place, found: Sequence[Path]) -> list[Path]:
+    """What a sandbox shows for these files to be read: a handful one by one, more by the folder that they lie in.
+
+    A file that is a link is read where that leads, which may be another folder.
+    """
+    if len(found) <= _SHOWN_SINGLY:
+        return list(found)
+    top = place.backend.local_path(_folder_of(place.path).rstrip("/") if _is_pattern(place) else place.path)
+    assert top is not None
+    return [top, *(file for file in found if file.is_symlink())]
 
 
 def _link(link: Path, to: Path) -> int:

@@ -84,8 +84,11 @@ def project_for_resolving(version: str) -> str:
 
 
 def install(lock: Path, *, python: Path, link_mode: str = "hardlink") -> list[str]:
-    """Install what a lock names, and nothing else; files with other hashes than it names are refused."""
+    """Install what a lock names, and nothing else; files with other hashes than it names are refused.
+
+    Compiled at once: steps can't write there, and each would compile again what it imports.
+    """
     return [
-        *(uv_executable(), "pip", "install", f"--link-mode={link_mode}", "--no-deps"),
+        *(uv_executable(), "pip", "install", f"--link-mode={link_mode}", "--no-deps", "--compile-bytecode"),
         *("--python", str(python), "--requirement", str(lock)),
     ]

@@ -6,7 +6,7 @@ import re
 import shlex
 import signal
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.utils import timezone
 
@@ -33,8 +33,11 @@ from compute.execution.reasons import (
     of_spawn,
     of_timeout,
 )
+from compute.execution.sandbox.isolation import Isolation
+from compute.execution.sandbox.planning import plan_for
+from compute.execution.sandbox.process import CommandNotStartedError
 from compute.execution.starting import Start, begin, expect
-from compute.execution.supervision import Cause, Ended, Process, Supervisor
+from compute.execution.supervision import Cause, Ended, PlainProcess, StepProcess, Supervisor
 from compute.execution.usage.folders import is_larger
 from compute.execution.usage.meter import Meter
 from compute.execution.usage.sampler import Sampler
@@ -64,6 +67,7 @@ class Attempt:
     log: LogWriter
     bounds: Bounds
     sampler: Sampler
+    isolation: Isolation
 
     def __post_init__(self) -> None:
         self.limits = limits_of(self.lease.spec.limits)
@@ -117,7 +121,7 @@ class Attempt:
         return Builder(lease.node_id, lease.node_name, socket.gethostname(), lease.target_id)
 
     def _execute(self, environment: BuiltEnvironment) -> Ended:
-        start = self._start(self._command(), environment)
+        start = self._shut_in(self._start(self._command(), environment))
         with self.bounds.of_step(self.lease.token.hex, self.limits) as bounds:
             if words := bounds.words:
                 self._say(f"Limits: {words}.")
@@ -128,9 +132,9 @@ class Attempt:
                 raise StepFailure(of_spawn(error, self.lease.spec.command[0])) from error
             return self._watched(process, bounds)
 
-    def _watched(self, process: Process, bounds: StepBounds) -> Ended:
+    def _watched(self, process: StepProcess, bounds: StepBounds) -> Ended:
         self.handle.root = process.pid
-        if isinstance(process, WarmProcess):
+        if isinstance(process, PlainProcess) and isinstance(process.process, WarmProcess):
             logger.debug("attempt %s of job %s starts warm", self.lease.attempt, self.lease.job_id)
         supervisor = Supervisor(process, log=self.log, handle=self.handle, timeout_s=self.lease.spec.timeout_s)
         started_at = timezone.now()
@@ -154,10 +158,11 @@ class Attempt:
             bounds.take_in(process.pid)
             self.sampler.begin(meter)
             ended = supervisor.watch(first=say_that_it_runs)
+        except CommandNotStartedError as error:
+            raise StepFailure(of_spawn(error.error, self.lease.spec.command[0])) from error
         finally:
             self.handle.root = None
-            if isinstance(process, WarmProcess):
-                process.close()
+            process.close()
             self.sampler.end(meter)
             self.totals = meter.close(ended.account if ended else None)
             self.series = meter.series()
@@ -197,6 +202,22 @@ class Attempt:
             environment=environment,
             snapshot=self.lease.spec.snapshot,
         )
+
+    def _shut_in(self, start: Start) -> Start:
+        """In its sandbox, once all that it may see is there."""
+        sandbox = self.isolation.sandbox
+        if sandbox is None:
+            self._say(self.isolation.sentence)
+            return start
+        plan = plan_for(
+            sandbox,
+            environment=start.environment,
+            folders=self.folders,
+            inputs=self.data.in_place,
+            outputs=[output.folder for output in self.data.outputs.values() if not output.is_uploaded],
+            has_gpus=bool(self.lease.gpus),
+        )
+        return replace(start, sandbox=sandbox, plan=plan)
 
     def _command(self) -> list[str]:
         places = {

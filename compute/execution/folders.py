@@ -24,7 +24,7 @@ class AttemptFolders:
         # The attempt's folder is the step's home: making and removing folders is most of what a short step costs.
         self.home = self.root
         self.code, self.tmp = self.root / "code", self.root / "tmp"
-        self.mounts = self.root / "mounts"
+        self.inputs, self.mounts = self.root / "inputs", self.root / "mounts"
 
     def make(self, home: Path) -> None:
         """Lay out code, home and temporary files. `home` holds what the home folder begins with.
@@ -45,7 +45,7 @@ class AttemptFolders:
 
     def remove(self) -> None:
         """Gone, whatever the step did to it. Never what was mounted into it."""
-        had_copies = os.path.lexists(self.root / "inputs")
+        had_copies = os.path.lexists(self.inputs)
         if os.path.lexists(self.mounts):
             unmount_below(self.root)
         shutil.rmtree(self.root, onerror=_make_writable_and_retry)

@@ -72,6 +72,13 @@ def children() -> set[int]:
     return found
 
 
+def children_of(pid: int) -> set[int]:
+    """Those of another process's first thread; none where it is gone."""
+    with contextlib.suppress(OSError):
+        return set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_bytes().split()))
+    return set()
+
+
 def marker_of(pid: int) -> str | None:
     """The marker that a process was started with; None where there is none or it can't be read."""
     try:

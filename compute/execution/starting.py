@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from compute.environments.places import BuiltEnvironment
-from compute.execution.supervision import Process, spawn
+from compute.execution.sandbox.isolation import Sandbox
+from compute.execution.sandbox.plan import SandboxPlan
+from compute.execution.sandbox.process import EnteredProcess, launch
+from compute.execution.supervision import PlainProcess, StepProcess, spawn
 from compute.execution.warm import pool
 from compute.execution.warm.nests import StepOrder
 
@@ -18,6 +21,8 @@ class Start:
     variables: Mapping[str, str]
     environment: BuiltEnvironment
     snapshot: str | None  # what lies in `cwd`
+    sandbox: Sandbox | None = None
+    plan: SandboxPlan | None = None  # with the sandbox
 
     @property
     def may_be_warm(self) -> bool:
@@ -25,14 +30,17 @@ class Start:
         return self.environment.interpreter is None and self.command[:1] == [str(self.environment.python)]
 
 
-def begin(start: Start) -> Process:
+def begin(start: Start) -> StepProcess:
     """A child of this process in a session of its own, with pipes for what it says. Raises OSError."""
+    plan = start.plan
     if pool.current is not None and start.may_be_warm:
-        order = StepOrder(start.command, start.cwd, start.variables)
+        order = StepOrder(start.command, start.cwd, start.variables, sandbox=None if plan is None else plan.as_json())
         warm = pool.current.start(order, environment=start.environment.folder, snapshot=start.snapshot)
         if warm is not None:
-            return warm
-    return spawn(start.command, cwd=start.cwd, env=dict(start.variables))
+            return PlainProcess(warm) if plan is None else EnteredProcess(warm)
+    if start.sandbox is not None and plan is not None:
+        return launch(start.command, start.variables, sandbox=start.sandbox, plan=plan)
+    return PlainProcess(spawn(start.command, cwd=start.cwd, env=dict(start.variables)))
 
 
 def expect(start: Start) -> None:

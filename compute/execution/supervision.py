@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from resource import struct_rusage
-from typing import IO, Literal, Protocol
+from typing import IO, Literal, Protocol, runtime_checkable
 
 from django.conf import settings
 from django.db import DatabaseError
@@ -105,16 +105,80 @@ def waited_for(process: Process) -> tuple[int, struct_rusage | None]:
     return code, account
 
 
-class Supervisor:
-    """Watches one process until it and its whole tree are gone."""
+@runtime_checkable
+class Closing(Protocol):
+    """A process that holds something to the end."""
 
-    def __init__(self, process: Process, *, log: LogWriter, handle: Handle, timeout_s: float | None) -> None:
+    def close(self) -> None: ...
+
+
+class StepProcess(Protocol):
+    """The first process of a step, however it was started. `pid` is the root of all its processes."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def stdout(self) -> IO[bytes] | None: ...
+    @property
+    def stderr(self) -> IO[bytes] | None: ...
+
+    @property
+    def news(self) -> int:
+        """A descriptor that becomes readable with the end of the command, and may before that."""
+
+    @property
+    def left_some(self) -> bool:
+        """Whether the command, which has ended, may have left processes behind."""
+
+    def has_ended(self) -> bool:
+        """To be asked when there are news."""
+
+    def not_the_step(self) -> set[int]:
+        """Processes that were put around the command: they end by themselves when it has ended, or are killed."""
+
+    def wait(self) -> tuple[int, struct_rusage | None]:
+        """The command's exit code as Python reports it, and the kernel's account; with all around it gone too."""
+
+    def close(self) -> None: ...
+
+
+class PlainProcess:
+    """A step without a sandbox."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.pid, self.stdout, self.stderr = process.pid, process.stdout, process.stderr
+        self.news = os.pidfd_open(process.pid)
+
+    @property
+    def left_some(self) -> bool:
+        """What it left is adopted by us: no orphans, nothing left, and no scan needed."""
+        return bool(orphans() and _orphans_for_certain())
+
+    def has_ended(self) -> bool:
+        return True
+
+    def not_the_step(self) -> set[int]:
+        return set()
+
+    def wait(self) -> tuple[int, struct_rusage | None]:
+        return waited_for(self.process)
+
+    def close(self) -> None:
+        os.close(self.news)
+        if isinstance(self.process, Closing):
+            self.process.close()
+
+
+class Supervisor:
+    """Watches one step's process until it and its whole tree are gone."""
+
+    def __init__(self, process: StepProcess, *, log: LogWriter, handle: Handle, timeout_s: float | None) -> None:
         self.process, self.log, self.handle = process, log, handle
         self.cause: Cause | None = None
         self._ends_at = None if timeout_s is None else time.monotonic() + timeout_s
         self._kill_at: float | None = None
         self._selector = selectors.DefaultSelector()
-        self._pidfd = os.pidfd_open(process.pid)
         self._streams: dict[int, Stream] = {}
 
     def watch(self, first: Callable[[], None] = lambda: None) -> Ended:
@@ -127,11 +191,12 @@ class Supervisor:
             self._drain()
             self.log.end_lines()
             # Only now: until somebody waited for it, its number can't become that of another process.
-            exit_code, account = waited_for(self.process)
+            exit_code, account = self.process.wait()
             return Ended(exit_code, self.cause, account)
         except BaseException:
             self._kill_all()
-            self.process.wait()
+            with contextlib.suppress(Exception):  # what came first counts
+                self.process.wait()
             raise
         finally:
             awaited.discard(self.process.pid)
@@ -148,15 +213,17 @@ class Supervisor:
                 fcntl.fcntl(fd, _F_SETPIPE_SZ, PIPE_BYTES)
             self._streams[fd] = stream
             self._selector.register(fd, selectors.EVENT_READ)
-        self._selector.register(self._pidfd, selectors.EVENT_READ)
+        self._selector.register(self.process.news, selectors.EVENT_READ)
         self._selector.register(self.handle.fd, selectors.EVENT_READ)
 
     def _until_exit(self) -> None:
         while True:
             exited = False
             for key, _ in self._selector.select(self._patience_s()):
-                if key.fd == self._pidfd:
-                    exited = True
+                if key.fd == self.process.news:
+                    exited = self.process.has_ended()
+                    if not exited and self.cause is not None:
+                        self._ask_to_end()  # it has only begun: what was sent before reached nobody
                 elif key.fd == self.handle.fd:
                     self.handle.heard()
                 else:
@@ -198,9 +265,12 @@ class Supervisor:
             # No grace: until it has tidied up it would take what others need.
             self._kill_at = time.monotonic()
             return
-        send(self._members(), signal.SIGTERM)
+        self._ask_to_end()
         grace_s = min(settings.CANCEL_GRACE_S, 2.0) if cause == "stop" else settings.CANCEL_GRACE_S
         self._kill_at = time.monotonic() + grace_s
+
+    def _ask_to_end(self) -> None:
+        send(self._members() - self.process.not_the_step(), signal.SIGTERM)
 
     def _read(self, fd: int) -> None:
         try:
@@ -234,11 +304,11 @@ class Supervisor:
         return members(marker=self.handle.marker, root=self.process.pid)
 
     def _end_rest(self) -> None:
-        """The first process is gone. What it left is adopted by us: no orphans, nothing left, and no scan needed."""
-        if self.cause is None and not (orphans() and _orphans_for_certain()):
+        """The command is gone."""
+        if self.cause is None and not self.process.left_some:
             return
         if self.cause is None:
-            left = self._members()
+            left = self._members() - self.process.not_the_step()
             if left:
                 names = "1 process" if len(left) == 1 else f"{len(left)} processes"
                 self._say(f"The script ended and left {names} behind, which the studio ends now.")
@@ -281,7 +351,6 @@ class Supervisor:
 
     def _close(self) -> None:
         self._selector.close()
-        os.close(self._pidfd)
         for pipe in (self.process.stdout, self.process.stderr):
             if pipe is not None:
                 pipe.close()

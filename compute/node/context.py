@@ -14,6 +14,7 @@ from compute.execution.bounds.step_bounds import Bounds
 from compute.execution.folders import AttemptFolders
 from compute.execution.handle import Handle
 from compute.execution.processes import now_s
+from compute.execution.sandbox.isolation import Isolation
 from compute.execution.usage.sampler import Sampler
 from compute.models import Node
 from compute.services.leases import Lease
@@ -24,7 +25,7 @@ FENCE_MARGIN_S = 2.0
 
 def installation() -> str:
     """Tells the processes of two studios on one machine apart. Says nothing about the key that it is made from."""
-    return hashlib.sha256(f"node marker of {settings.SECRET_KEY}".encode()).hexdigest()[:12]
+    return hashlib.sha256(f"node marker of {settings.SECRET_KEY} in {settings.STUDIO_HOME}".encode()).hexdigest()[:12]
 
 
 def fence_after_s() -> float:
@@ -36,8 +37,8 @@ def fence_after_s() -> float:
 class NodeContext:
     """One per process."""
 
-    def __init__(self, node: Node, bounds: Bounds | None = None) -> None:
-        self.node = node
+    def __init__(self, node: Node, isolation: Isolation, bounds: Bounds | None = None) -> None:
+        self.node, self.isolation = node, isolation
         self.bounds = bounds or Bounds()
         self.sampler = Sampler()
         self.stopping = threading.Event()

@@ -19,6 +19,7 @@ from compute import doorbell
 from compute.database import patiently
 from compute.execution import processes
 from compute.execution.bounds.step_bounds import Bounds
+from compute.execution.sandbox.detection import find_isolation
 from compute.execution.supervision import awaited, spawn
 from compute.execution.warm import pool
 from compute.models import ComputeTarget, Job, Node
@@ -45,14 +46,26 @@ def serve(
     kept_by: KeptBy = KeptBy.HAND,
     pool_node_id: int | None = None,
 ) -> None:
-    """Be a node of `target` until a signal says stop. Raises UserError as `register` does."""
+    """Be a node of `target` until a signal says stop.
+
+    Raises UserError as `register` does, and where it can't isolate steps as it is told to.
+    """
     with _stopping_on_signals(), _own_log() as log:
+        isolation = find_isolation()
         node = patiently(
             lambda: register(
-                target=target, name=name, slots=slots, capacity=capacity, kept_by=kept_by, pool_node_id=pool_node_id
+                target=target,
+                name=name,
+                slots=slots,
+                capacity=capacity,
+                kept_by=kept_by,
+                pool_node_id=pool_node_id,
+                isolation=isolation.kind,
+                isolation_note=isolation.why,
             )
         )
-        context = node_context.current = NodeContext(node, Bounds.of_this_node())
+        logger.log(logging.INFO if isolation.sandbox else logging.WARNING, isolation.sentence)
+        context = node_context.current = NodeContext(node, isolation, Bounds.of_this_node())
         records = Records(node, log)
         keeper, fence, janitor = Keeper(context, records), Fence(context), Janitor(context)
         try:
@@ -179,8 +192,9 @@ def _guardian(context: NodeContext) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _warm_starts(context: NodeContext) -> Iterator[None]:
-    """Interpreters that are kept ready, unless the settings say otherwise."""
-    if not settings.WARM_STARTS:
+    """Interpreters that are kept ready, unless the settings say otherwise, or they can't enter the steps' sandboxes."""
+    sandbox = context.isolation.sandbox
+    if not settings.WARM_STARTS or (sandbox and not sandbox.can_be_entered):
         yield
         return
     pool.current = pool.Pool(marker=context.marker, slots=context.node.slots)

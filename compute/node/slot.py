@@ -54,7 +54,7 @@ class _Slot:
             go_on=lambda: handle.wish != "fence",
             limit_bytes=limits_of(lease.spec.limits).log_bytes,
         )
-        attempt = Attempt(lease, handle, log, self.context.bounds, self.context.sampler)
+        attempt = Attempt(lease, handle, log, self.context.bounds, self.context.sampler, self.context.isolation)
         try:
             outcome = attempt.run()
             held, following = self._finish(lease, outcome, attempt)

@@ -33,6 +33,8 @@ def register(
     capacity: NodeCapacity,
     kept_by: KeptBy = KeptBy.HAND,
     pool_node_id: int | None = None,
+    isolation: str = "",
+    isolation_note: str = "",
 ) -> Node:
     """This process serves `target` as node `name` from now on, a new incarnation of it, and has `capacity` to give.
 
@@ -63,6 +65,7 @@ def register(
         node.started_at = node.heartbeat_at = timezone.now()
         node.stopped_at = node.draining_at = None
         node.protocol, node.version = PROTOCOL, VERSION
+        node.isolation, node.isolation_note = isolation, isolation_note[:500]
         node.save()
         Node.objects.filter(pk=node.pk).update(heartbeat_at=Now(), busy_at=Now())
         if pool_node_id is not None:

@@ -11,7 +11,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,9 @@ class Installation:
 
 
 @contextlib.contextmanager
-def temporary_installation(*, demo: bool, home: Path | None = None) -> Iterator[Installation]:
+def temporary_installation(
+    *, demo: bool, home: Path | None = None, variables: Mapping[str, str] | None = None
+) -> Iterator[Installation]:
     """Start `manage.py up` below `home`, and stop it at the end. Unless given, `home` is temporary and goes as well.
 
     Raises RuntimeError with the end of its output where it does not come up.
@@ -66,7 +68,7 @@ def temporary_installation(*, demo: bool, home: Path | None = None) -> Iterator[
         home.mkdir(parents=True, exist_ok=True)
         port = _free_port()
         environment = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
-        environment |= {"STUDIO_HOME": str(home), "PYTHONUNBUFFERED": "1"}
+        environment |= {"STUDIO_HOME": str(home), "PYTHONUNBUFFERED": "1", **(variables or {})}
         installation = Installation(home=home, address=f"http://127.0.0.1:{port}", environment=environment)
         output = stack.enter_context((home / "up.log").open("w+"))
         command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "up", "--port", str(port)]

@@ -1,11 +1,13 @@
 """Jobs for tests of the compute engine: made, awaited, read."""
 
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from django.utils import timezone
 
+from compute.execution.processes import marker_of
 from compute.listener import JobChange
 from compute.logs.reading import read_lines, total_lines
 from compute.models import Attempt, ComputeTarget, Job, Node
@@ -149,6 +151,18 @@ def completed(lease: Any) -> tuple[bool, Any]:
     return finish(lease, Outcome(JobStatus.COMPLETED, exit_code=0), log=DONE, log_bytes=0)
 
 
+def pid_outside(job: Job, inside: int) -> int:
+    """The number by which this machine knows a living process of a job; 0 where there is none. `inside` is its own."""
+    assert job.lease_token is not None
+    for status in Path("/proc").glob("[0-9]*/status"):
+        with suppress(OSError):
+            numbers = next(line for line in status.read_text().splitlines() if line.startswith("NSpid:")).split()
+            pid = int(status.parent.name)
+            if numbers[-1] == str(inside) and (marker_of(pid) or "").endswith(job.lease_token.hex):
+                return pid
+    return 0
+
+
 def is_alive(pid: int) -> bool:
     """Whether a process runs: a zombie is only a number."""
     try:
@@ -171,5 +185,6 @@ __all__ = [
     "last_attempt",
     "log_of",
     "over",
+    "pid_outside",
     "says",
 ]

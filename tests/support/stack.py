@@ -1,6 +1,7 @@
 """Real workers on the test's own database: processes of `manage.py` and Celery, as the supervisor would start them."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -90,9 +91,13 @@ class Stack:
         slots: int = 2,
         name: str = "",
         options: tuple[str, ...] = (),
+        under: tuple[str, ...] = (),
         **variables: str,
     ) -> Worker:
-        """A node of a compute target, by name or id; returns once it is known to live."""
+        """A node of a compute target, by name or id; returns once it is known to live.
+
+        `under` is the beginning of a command that becomes the node, as in `setpriv …`.
+        """
         from compute.models import Node
 
         before = set(Node.objects.values_list("incarnation", flat=True))
@@ -100,6 +105,8 @@ class Stack:
         if name:
             command = (*command, "--name", name)
         command = (*command, *options)
+        if under:
+            command = (shutil.which(under[0]) or under[0], *under[1:], *command)
         worker = self._start(command, "node", variables)
         try:
             wait_for(

@@ -141,9 +141,11 @@ def test_an_address_that_the_guard_refuses(data_stack: Callable[..., Stack], com
 
 
 def test_a_steps_processes_files_and_log_hold_no_credentials(
-    compute: Compute, node: Stack, far: FarStore, s3_server: S3Server, tmp_path: Path
+    compute: Compute, data_stack: Callable[..., Stack], far: FarStore, s3_server: S3Server, tmp_path: Path
 ) -> None:
-    """Looked at while it runs, with a mounted input and one that was downloaded."""
+    """Looked at while it runs, with a mounted input and one that was downloaded; by a step that no sandbox blinds."""
+    node = data_stack(STUDIO_ISOLATION="off")
+    node.node(compute.target.pk)
     far.put("a/a.txt", b"a")
     hunt = """
 import os, pathlib, sys

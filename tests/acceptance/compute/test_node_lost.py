@@ -1,5 +1,6 @@
 """A node that is killed in the middle of a step: run again or failed, and never two alive at once."""
 
+import fcntl
 import os
 import signal
 from collections.abc import Callable
@@ -9,20 +10,22 @@ import pytest
 
 from compute.models import Node
 from compute.states import JobStatus
-from tests.support.compute import Compute, in_state, is_alive, over
+from tests.support.compute import Compute, in_state, over
 from tests.support.stack import Stack
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# Notes its birth, and keeps noting that it lives, in a file of its own; ignores what is polite.
+# Notes its birth with a file of its own, which it holds locked as long as it lives; ignores what is polite.
 BEACON = """
-import os, pathlib, signal, sys, time
+import fcntl, os, pathlib, signal, sys, time, uuid
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 signal.signal(signal.SIGHUP, signal.SIG_IGN)
 if os.fork() == 0:
     os.setsid()
-pathlib.Path({folder!r}, str(os.getpid())).touch()
+file = pathlib.Path({folder!r}, f".{{uuid.uuid4()}}").open("w")
+fcntl.flock(file, fcntl.LOCK_EX)
+os.rename(file.name, file.name.replace("/.", "/"))
 time.sleep(600)
 """
 
@@ -32,12 +35,21 @@ def compute() -> Compute:
     return Compute(slots=1)
 
 
-def _beacons(folder: Path) -> list[int]:
-    return [int(found.name) for found in folder.iterdir()]
+def _beacons(folder: Path) -> list[Path]:
+    return [found for found in folder.iterdir() if not found.name.startswith(".")]
 
 
-def _alive(folder: Path) -> list[int]:
-    return [pid for pid in _beacons(folder) if is_alive(pid)]
+def _alive(folder: Path) -> list[Path]:
+    return [beacon for beacon in _beacons(folder) if _is_locked(beacon)]
+
+
+def _is_locked(beacon: Path) -> bool:
+    with beacon.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 @pytest.fixture

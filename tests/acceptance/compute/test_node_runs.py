@@ -22,6 +22,7 @@ from tests.support.compute import (
     last_attempt,
     log_of,
     over,
+    pid_outside,
     says,
 )
 from tests.support.stack import Stack
@@ -59,7 +60,9 @@ def node(worker_stack: Callable[..., Stack], compute: Compute) -> Stack:
 
 def _pids(job: Job, count: int) -> list[int]:
     def look() -> list[int]:
-        found = [int(line.split()[1]) for line in log_of(job, "o") if line.startswith("pid ")]
+        job.refresh_from_db()
+        said = [int(line.split()[1]) for line in log_of(job, "o") if line.startswith("pid ")]
+        found = [pid for inside in said if (pid := pid_outside(job, inside))]
         return found if len(found) == count else []
 
     try:

@@ -7,12 +7,14 @@ from itertools import pairwise
 
 import pytest
 
-from compute.models import AttemptUsage, Job
+from compute.execution.processes import members
+from compute.models import AttemptUsage, Job, Node
+from compute.node.context import NodeContext
 from compute.services import request_cancel
 from compute.spec import Limits, Retry
 from compute.states import JobStatus
 from datastores.models import Datastore
-from tests.support.compute import Compute, JobOutput, is_alive, last_attempt, log_of, over
+from tests.support.compute import Compute, JobOutput, last_attempt, log_of, over
 from tests.support.stack import Stack
 from tests.support.waiting import wait_for
 
@@ -70,8 +72,8 @@ def test_memory_beyond_the_limit_in_a_grandchild_ends_the_whole_step(compute: Co
     job = over(compute.script(GREEDY_GRANDCHILD, limits=Limits(memory_bytes=150 * MB)))
     assert job.status == JobStatus.FAILED
     assert re.fullmatch(r"It used [\d.]+ [MG]B of its 150 MB memory limit and was ended\.", job.reason)
-    (line,) = log_of(job, "o")
-    assert not is_alive(int(line.split()[1]))
+    assert len(log_of(job, "o")) == 1
+    assert not members(marker=NodeContext.marker_of_node(Node.objects.get(target=compute.target)))
     assert any("Limits: 150 MB of memory by the studio's own watch" in line for line in log_of(job, "s"))
     peak_bytes = last_attempt(job).peak_memory_bytes
     assert peak_bytes is not None

@@ -17,7 +17,9 @@ COLD_BY_NEED = {"own module under a known name", "variables set before imports"}
 
 
 def test_every_script_says_the_same_cold_and_warm(worker_stack: Callable[..., Stack], compute: Compute) -> None:
-    worker = worker_stack(STUDIO_LOG_LEVEL="DEBUG", STUDIO_NODE_HEARTBEAT_S="0.5").node(compute.target.pk)
+    worker = worker_stack(STUDIO_ISOLATION="require", STUDIO_LOG_LEVEL="DEBUG", STUDIO_NODE_HEARTBEAT_S="0.5").node(
+        compute.target.pk
+    )
     scripts = Scripts(compute)
     everything = "\n".join(f"import {name}" for name in IMPORTED)
 

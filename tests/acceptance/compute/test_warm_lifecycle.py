@@ -19,7 +19,12 @@ from tests.support.warm import Scripts, nests_of, seen, spares_of, warm_jobs
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-NODE = {"STUDIO_LOG_LEVEL": "DEBUG", "STUDIO_NODE_HEARTBEAT_S": "0.5", "STUDIO_CANCEL_GRACE_S": "0.3"}
+NODE = {
+    "STUDIO_ISOLATION": "off",
+    "STUDIO_LOG_LEVEL": "DEBUG",
+    "STUDIO_NODE_HEARTBEAT_S": "0.5",
+    "STUDIO_CANCEL_GRACE_S": "0.3",
+}
 WAITS = (
     "import pathlib, time\nprint('here', flush=True)\nwhile not pathlib.Path({go!r}).exists():\n    time.sleep(0.02)\n"
 )

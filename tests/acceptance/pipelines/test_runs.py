@@ -7,11 +7,13 @@ from typing import Any
 import psutil
 import pytest
 
+from compute.models import Job
 from datastores import snapshots
 from datastores.backends import get_backend
 from pipelines import queries, services
 from pipelines.models import Run, StepRun
 from tests.service.pipelines.world import World, assert_no_gap
+from tests.support.compute import pid_outside
 from tests.support.stack import Stack
 from tests.support.waiting import wait_for
 
@@ -144,7 +146,8 @@ def test_cancelling_ends_the_process_and_the_run(world: World, source: str, stud
 
     def pid() -> int:
         said = re.search(r"pid (\d+)", "\n".join(log_of(run, "long")))
-        return int(said[1]) if said else 0
+        job = Job.objects.get(owner=f"step:{StepRun.objects.get(run=run, name='long').pk}")
+        return pid_outside(job, int(said[1])) if said else 0
 
     process = wait_for(pid, what="the script says its number")
     services.cancel_run(world.access, run)

@@ -23,6 +23,7 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
+from compute.execution.sandbox.enter_sandbox import enter
 from compute.execution.warm.inside import wire
 from compute.execution.warm.inside.stash import Stash
 from compute.execution.warm.inside.title import Title
@@ -156,17 +157,17 @@ class Step:
     def _prepare(self) -> None:
         request = self._request
         _set_limits(request["limits"])
-        os.chdir(request["cwd"])
-        enter_sandbox(request["sandbox"])
-        script = request["arguments"][1]
-        script_path = os.path.abspath(script)
-        folder = os.path.dirname(os.path.realpath(script))
-        self._require_no_namesake(folder)
         arguments = [os.fsencode(argument) for argument in request["arguments"]]
         variables = [(os.fsencode(name), os.fsencode(value)) for name, value in request["variables"]]
         set_variables(variables)
         if not self._title.write(arguments, [name + b"=" + value for name, value in variables]):
             raise UnfitError("its arguments and variables are too long")
+        os.chdir(request["cwd"])
+        self._shut_in(request["sandbox"])
+        script = request["arguments"][1]
+        script_path = os.path.abspath(script)
+        folder = os.path.dirname(os.path.realpath(script))
+        self._require_no_namesake(folder)
         _speak_of_home()
         sys.argv[:] = request["arguments"][1:]
         if hasattr(sys, "orig_argv"):
@@ -183,6 +184,16 @@ class Step:
         self._make_main()
         self._stash.refreshers = _refreshers()
         self._stash.open()
+
+    def _shut_in(self, sandbox: Any) -> None:
+        """Between the fork and the script: this process goes on in another one, and stays outside to tell its end."""
+        if sandbox is None:
+            return
+        try:
+            enter(sandbox["mounts"], sandbox["folder"])
+        except OSError as error:
+            raise UnfitError(f"its sandbox could not be entered: {error}") from error
+        self._pid = os.getpid()
 
     def _require_no_namesake(self, folder: str) -> None:
         """A script's own `numpy.py` comes before the package: what was imported with that is of no use then."""
@@ -241,12 +252,6 @@ class Step:
             if getattr(spec, "name", None) == name and isinstance(origin, str) and origin.startswith(self._roots):
                 found.append(name)
         return found[:_TOLD_MODULES]
-
-
-def enter_sandbox(plan: Any) -> None:
-    """Between the fork and the script: the one place where the process can be shut in."""
-    if plan is not None:
-        raise UnfitError("its sandbox can only be entered by a fresh process")
 
 
 def _high_fd() -> int:

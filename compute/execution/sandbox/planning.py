@@ -1,0 +1,36 @@
+"""What one attempt sees."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from compute.environments.places import BuiltEnvironment
+from compute.execution.folders import AttemptFolders
+from compute.execution.sandbox.interpreter import interpreter_places
+from compute.execution.sandbox.isolation import Sandbox
+from compute.execution.sandbox.plan import Kind, SandboxPlan
+from compute.execution.sandbox.system import gpu_devices
+
+
+def plan_for(
+    sandbox: Sandbox,
+    *,
+    environment: BuiltEnvironment,
+    folders: AttemptFolders,
+    inputs: Iterable[Path] = (),
+    outputs: Iterable[Path] = (),
+    has_gpus: bool = False,
+) -> SandboxPlan:
+    """`inputs` and `outputs` are those that are used where they lie; the others are in the attempt's own folder."""
+    sight = sandbox.sight()
+    sight.show(*interpreter_places(environment.python))
+    if environment.interpreter is None:  # else its folder may be anybody's home
+        sight.show(environment.folder)
+    sight.show(folders.root, kind=Kind.WRITABLE)
+    sight.show(folders.inputs, folders.mounts)  # copies are links into the node's cache, which others read too
+    sight.show_as("/tmp", folders.tmp, kind=Kind.WRITABLE)  # noqa: S108 (the sandbox's own)
+    sight.link("/var/tmp", "/tmp")  # noqa: S108
+    if has_gpus:
+        sight.show(*gpu_devices(), kind=Kind.DEVICE)
+    sight.show(*inputs)
+    sight.show(*outputs, kind=Kind.WRITABLE)
+    return SandboxPlan(sight.mounts(), working_folder=str(folders.code))
