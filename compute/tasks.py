@@ -10,6 +10,7 @@ from compute.node import builder, checker
 from compute.node import context as node_context
 from compute.node.slot import work
 from compute.pools import working
+from compute.services.pools import reconcile
 from compute.services.sweeping import sweep
 
 
@@ -24,6 +25,13 @@ def ring() -> None:
 def sweep_round() -> None:
     """On the control queue, every few seconds."""
     sweep()
+    working.look()
+
+
+@shared_task(name="compute.reconcile_pool")
+def reconcile_pool(target_id: int) -> None:
+    """On the control queue: a pool has new jobs."""
+    reconcile(target_id)
     working.look()
 
 

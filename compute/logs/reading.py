@@ -110,12 +110,6 @@ def read_bytes(attempt: Attempt, offset: int, limit: int) -> bytes:
     return b"".join(pieces)
 
 
-def iter_bytes(attempt: Attempt) -> Iterator[bytes]:
-    """The whole log as the job wrote it, a mebibyte or less at a time, up to where it is when this begins."""
-    for chunk in _chunks(attempt):
-        yield content(attempt, chunk)
-
-
 def search(
     attempt: Attempt,
     needle: str,

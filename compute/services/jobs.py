@@ -1,6 +1,5 @@
 """Ask for work, and ask for its end."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -9,6 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from compute import doorbell
+from compute.drivers import by_driver
 from compute.listener import JobChange, tell
 from compute.models import Job
 from compute.queueing import NOBODY, lane_of
@@ -60,7 +60,8 @@ def create_jobs(new_jobs: Sequence[NewJob]) -> list[Job]:
         )
         for new in new_jobs
     )
-    doorbell.ring_on_commit(Counter(new.target_id for new in new_jobs))
+    for driver, own in by_driver(jobs):
+        driver.submit(own)
     return jobs
 
 
@@ -122,11 +123,8 @@ def _ask_nodes(jobs: list[Job]) -> None:
     Job.objects.filter(pk__in=[job.pk for job in jobs], cancel_requested_at=None).update(
         cancel_requested_at=timezone.now()
     )
-    by_node: dict[int, list[int]] = {}
-    for job in jobs:
-        if job.lease_node_id is not None:
-            by_node.setdefault(job.lease_node_id, []).append(job.pk)
-    doorbell.nudge_cancel_on_commit(by_node)
+    for driver, own in by_driver(jobs):
+        driver.cancel(own)
 
 
 def _cancel_busy(job_ids: list[int]) -> None:

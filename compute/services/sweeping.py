@@ -3,13 +3,13 @@
 import logging
 from datetime import timedelta
 
-from django.conf import settings
 from django.db.models import Count, Min, Sum
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from compute import doorbell
 from compute.alive import alive_nodes
+from compute.drivers import by_driver
 from compute.models import LOG_ARCHIVE_BYTES, Attempt, Job
 from compute.protocol import announce_protocol
 from compute.services.builds import end_lost_builds
@@ -54,12 +54,20 @@ def requeue_lost_jobs() -> int:
     if not leases_can_be_believed():
         return 0
     count = 0
-    for job in expired():
-        try:
-            count += lose(job, f"it was not heard of for {settings.NODE_LEASE_S:g} s (killed, stopped or cut off)")
-        except Exception:
-            logger.exception("could not take job %s from its silent node, the next round tries again", job.pk)
+    for driver, jobs in by_driver(expired()):
+        seen = {sighting.job_id: sighting for sighting in driver.poll(jobs)}
+        for job in jobs:
+            if job.pk in seen and seen[job.pk].state == "lost":
+                count += _lose(job, seen[job.pk].reason)
     return count
+
+
+def _lose(job: Job, what: str) -> bool:
+    try:
+        return lose(job, what)
+    except Exception:
+        logger.exception("could not take job %s from its silent node, the next round tries again", job.pk)
+        return False
 
 
 def ring_again() -> None:

@@ -8,6 +8,7 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from compute.drivers.logs import log_bytes
 from compute.logs import reading
 from pipelines import queries, services
 from pipelines.models import Run, StepRun
@@ -136,7 +137,7 @@ class LogDownloadView(StepAPIView):
     def get(self, request: Request, slug: str, run_id: int, name: str) -> StreamedResponse:
         """The whole log as it was written."""
         attempt, _numbers = queries.attempt_of(self.step(run_id, name), _attempt(request))
-        pieces = reading.iter_bytes(attempt) if attempt else iter(())
+        pieces = log_bytes(attempt) if attempt else iter(())
         number = attempt.number if attempt else 1
         return stream_file(
             pieces, f"run-{run_id}-{name}-attempt-{number}.log", content_type="text/plain; charset=utf-8"

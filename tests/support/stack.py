@@ -80,9 +80,10 @@ class Stack:
         schedule = str(self._logs / "schedule")
         return self._start((*services.scheduler(()).command, "--schedule", schedule), "scheduler")
 
-    def nodes(self) -> Worker:
-        """The supervisor of nodes that pools of processes want on this machine."""
-        return self._start((sys.executable, services.MANAGE, "nodes", "--no-local"), "nodes")
+    def nodes(self, *, local: bool = False) -> Worker:
+        """The supervisor of nodes: those that pools of processes want, and with `local` each local target's."""
+        command = (sys.executable, services.MANAGE, "nodes")
+        return self._start(command if local else (*command, "--no-local"), "nodes")
 
     def node(
         self,

@@ -8,11 +8,11 @@ from django.conf import LazySettings
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from compute.drivers.logs import log_bytes
 from compute.logs import writer as writing
 from compute.logs.archive import archive_log
 from compute.logs.reading import (
     archive_file,
-    iter_bytes,
     read_bytes,
     read_lines,
     search,
@@ -84,7 +84,7 @@ def test_lines_are_found_at_any_place(log: Log, small_chunks: None) -> None:
     assert _texts(attempt, -900, 2) == said[:2]
     assert tail_text(attempt, 2) == said[-2:]
     whole = "".join(f"{text}\n" for text in said).encode()
-    assert b"".join(iter_bytes(attempt)) == whole
+    assert b"".join(log_bytes(attempt)) == whole
     for offset, limit in [(0, 10), (999, 3), (5000, 4000), (len(whole) - 5, 100), (len(whole), 10)]:
         assert read_bytes(attempt, offset, limit) == whole[offset : offset + limit]
 
@@ -128,7 +128,7 @@ def test_any_bytes_are_kept_and_shown_somehow(log: Log) -> None:
     raw = b"nul \0 half \xc3\nagain \xff\xfe\r\n" + "grün".encode()[:3] + b"\n"
     log.writer.feed("o", raw)
     attempt = log.end()
-    assert b"".join(iter_bytes(attempt)) == raw
+    assert b"".join(log_bytes(attempt)) == raw
     assert _texts(attempt, 0, 3) == ["nul \0 half �", "again ��", "gr�"]
 
 
@@ -143,7 +143,7 @@ def test_an_empty_log_is_no_error(log: Log) -> None:
     attempt = log.end()
     assert read_lines(attempt, 0, 10).lines == []
     assert read_lines(attempt, -10, 10).as_json()["lines"] == []
-    assert list(iter_bytes(attempt)) == []
+    assert list(log_bytes(attempt)) == []
     assert search(attempt, "x").line is None
 
 
@@ -222,12 +222,12 @@ def test_an_archived_log_reads_the_same(log: Log, small_chunks: None) -> None:
     attempt = log.attempt
     assert not LogChunk.objects.filter(attempt=attempt, data__isnull=False).exists()
     for reader in (attempt, before):  # one that was loaded before the move too
-        assert b"".join(iter_bytes(reader)) == said
+        assert b"".join(log_bytes(reader)) == said
         assert _texts(reader, 500, 2) == ["line 500", "line 501"]
     assert gzip.decompress(archive_file(attempt.log_archive).read_bytes()) == said
     assert stale[0].data is not None
     assert archive_log(attempt.pk), "twice is harmless"
-    assert b"".join(iter_bytes(log.attempt)) == said
+    assert b"".join(log_bytes(log.attempt)) == said
 
 
 def test_an_archive_that_was_broken_off_is_finished(log: Log, small_chunks: None) -> None:
@@ -239,7 +239,7 @@ def test_an_archive_that_was_broken_off_is_finished(log: Log, small_chunks: None
     # As it would be had the control worker died between two batches.
     for chunk in LogChunk.objects.filter(attempt=attempt).order_by("-seq")[:4]:
         LogChunk.objects.filter(pk=chunk.pk).update(data=packed[chunk.pk], archive_start=None, archive_count=None)
-    assert b"".join(iter_bytes(log.attempt)) == said
+    assert b"".join(log_bytes(log.attempt)) == said
     assert archive_log(attempt.pk)
     assert not LogChunk.objects.filter(attempt=attempt, data__isnull=False).exists()
-    assert b"".join(iter_bytes(log.attempt)) == said
+    assert b"".join(log_bytes(log.attempt)) == said

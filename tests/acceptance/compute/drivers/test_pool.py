@@ -1,0 +1,17 @@
+"""Pools keep the contract of drivers."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.acceptance.compute.drivers.contract import DriverContract, Ground, ground_of
+from tests.support.pools import Pool
+from tests.support.stack import Stack
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class TestPool(DriverContract):
+    @pytest.fixture
+    def ground(self, worker_stack: Callable[..., Stack]) -> Ground:
+        return ground_of(worker_stack, Pool(slots=1, max_nodes=1, idle_s=60))
