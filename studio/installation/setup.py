@@ -244,6 +244,7 @@ _PROGRAMS: dict[str, Callable[[], bool]] = {
     "libfaketime": lambda: any(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")),
     "user-mode-linux": lambda: _program("linux.uml"),
     "libfuse2": lambda: _library("libfuse.so.2"),
+    "rabbitmq-server": lambda: Path("/usr/lib/rabbitmq/bin/rabbitmq-server").exists(),
 }
 
 
