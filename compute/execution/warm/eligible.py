@@ -165,7 +165,7 @@ def _names_written_through(node: ast.AST, parents: Mapping[ast.AST, ast.AST]) ->
             return
         case ast.Attribute(attr=attribute):
             yield from _names_written_by_call(attribute, parents.get(parent))
-        case ast.Call(func=ast.Name(id="dict" | "list" | "sorted" | "len" | "print")) | ast.Dict():
+        case ast.Call(func=ast.Name(id="dict" | "list" | "set" | "sorted" | "tuple" | "len" | "print")) | ast.Dict():
             return
         case ast.keyword(arg="env" | None):
             return

@@ -51,7 +51,10 @@ def test_some_variables_call_for_a_fresh_interpreter(variables: dict[str, str]) 
     [
         ("print(os.environ['A'], os.environ.get('B'), os.getenv('C'), 'D' in os.environ)", set()),
         ("subprocess.run(['x'], env={**os.environ, 'A': '1'})\nsubprocess.run(['x'], env=os.environ)", set()),
-        ("for name in os.environ: print(name)\nall = dict(os.environ)\n[n for n in os.environ.items()]", set()),
+        (
+            "for name in os.environ: print(name)\nall = dict(os.environ), set(os.environ)\n[n for n in os.environ.items()]",
+            set(),
+        ),
         ("os.environ['A'] = '1'\ndel os.environ['B']", {"A", "B"}),
         ("os.environ.setdefault('A', '1'); os.environ.pop('B', None); os.putenv('C', '1')", {"A", "B", "C"}),
         ("os.environ.update(A='1'); os.environ.update({'B': '1'}, C='2')", {"A", "B", "C"}),
