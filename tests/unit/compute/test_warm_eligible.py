@@ -52,7 +52,7 @@ def test_some_variables_call_for_a_fresh_interpreter(variables: dict[str, str]) 
         ("print(os.environ['A'], os.environ.get('B'), os.getenv('C'), 'D' in os.environ)", set()),
         ("subprocess.run(['x'], env={**os.environ, 'A': '1'})\nsubprocess.run(['x'], env=os.environ)", set()),
         (
-            "for name in os.environ: print(name)\nall = dict(os.environ), set(os.environ)\n[n for n in os.environ.items()]",
+            "for name in os.environ: print(name)\ndict(os.environ), set(os.environ)\n[n for n in os.environ.items()]",
             set(),
         ),
         ("os.environ['A'] = '1'\ndel os.environ['B']", {"A", "B"}),
