@@ -1,5 +1,6 @@
 """Jobs for tests of the compute engine: made, awaited, read."""
 
+import fcntl
 import uuid
 from contextlib import suppress
 from pathlib import Path
@@ -163,6 +164,16 @@ def pid_outside(job: Job, inside: int) -> int:
     return 0
 
 
+def is_locked(beacon: Path) -> bool:
+    """Whether somebody who lives holds a file: processes in sandboxes know themselves by other numbers."""
+    with beacon.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 def is_alive(pid: int) -> bool:
     """Whether a process runs: a zombie is only a number."""
     try:
@@ -182,6 +193,7 @@ __all__ = [
     "completed",
     "in_state",
     "is_alive",
+    "is_locked",
     "last_attempt",
     "log_of",
     "over",

@@ -59,6 +59,7 @@ def up(database: PostgreSql, tmp_path: Path) -> Iterator[Up]:
         "STUDIO_NODE_LEASE_S": "4",
         "STUDIO_NODE_HEARTBEAT_S": "0.5",
         "STUDIO_SWEEP_INTERVAL_S": "0.5",
+        "STUDIO_STEP_WRITABLE": str(tmp_path),  # where each attempt says that it lives
     }
     with started(tmp_path / "home", **options) as running:
         yield running.until_announced()

@@ -13,7 +13,7 @@ from django.db import connection
 from compute.models import Job
 from compute.services import request_cancel
 from compute.states import JobStatus
-from tests.support.compute import Compute, in_state, is_alive, over
+from tests.support.compute import Compute, in_state, is_locked, over
 from tests.support.servers.tollgate import Tollgate, tollgate
 from tests.support.stack import Stack, database_url
 from tests.support.waiting import wait_for
@@ -23,11 +23,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 SHORT = {"STUDIO_NODE_LEASE_S": "6", "STUDIO_NODE_HEARTBEAT_S": "0.5", "STUDIO_SWEEP_INTERVAL_S": "0.5"}
 postgresql = pytest.mark.skipif("connection.vendor != 'postgresql'", reason="a file is reached without a network")
 
-# Notes that it lives, by its number, and goes on until a file is there.
+# Notes that it lives, by a file that it holds locked so long, and goes on until another file is there.
 BEACON = """
-import os, pathlib, time
+import fcntl, os, pathlib, time, uuid
 folder = pathlib.Path({folder!r})
-(folder / str(os.getpid())).touch()
+file = (folder / f".{{uuid.uuid4()}}").open("w")
+fcntl.flock(file, fcntl.LOCK_EX)
+os.rename(file.name, f"{{file.name}}.lives")
 while not (folder / "go").exists():
     time.sleep(0.02)
 """
@@ -46,12 +48,12 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     (found / "go").touch()
 
 
-def _begun(folder: Path) -> list[int]:
-    return [int(found.name) for found in folder.iterdir() if found.name.isdecimal()]
+def _begun(folder: Path) -> list[Path]:
+    return [found for found in folder.iterdir() if found.suffix == ".lives"]
 
 
-def _alive(folder: Path) -> list[int]:
-    return [pid for pid in _begun(folder) if is_alive(pid)]
+def _alive(folder: Path) -> list[Path]:
+    return [beacon for beacon in _begun(folder) if is_locked(beacon)]
 
 
 def _runs(compute: Compute, folder: Path) -> Job:
@@ -102,7 +104,7 @@ def test_a_node_that_nobody_hears_ends_its_step_before_another_one_has_it(
     broker_gate.hold()
     stack.node(compute.target.pk, name="near")
     wait_for(lambda: len(_begun(folder)) == 2, what="another node has the step")
-    assert not is_alive(first), "never two at once"
+    assert not is_locked(first), "never two at once"
     database_gate.release()
     broker_gate.release()
     wait_for(lambda: "no longer ours" in far.log.read_text(), what="the first node hears that it lost")

@@ -1,6 +1,5 @@
 """A node that is killed in the middle of a step: run again or failed, and never two alive at once."""
 
-import fcntl
 import os
 import signal
 from collections.abc import Callable
@@ -10,7 +9,7 @@ import pytest
 
 from compute.models import Node
 from compute.states import JobStatus
-from tests.support.compute import Compute, in_state, over
+from tests.support.compute import Compute, in_state, is_locked, over
 from tests.support.stack import Stack
 from tests.support.waiting import wait_for
 
@@ -40,16 +39,7 @@ def _beacons(folder: Path) -> list[Path]:
 
 
 def _alive(folder: Path) -> list[Path]:
-    return [beacon for beacon in _beacons(folder) if _is_locked(beacon)]
-
-
-def _is_locked(beacon: Path) -> bool:
-    with beacon.open() as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+    return [beacon for beacon in _beacons(folder) if is_locked(beacon)]
 
 
 @pytest.fixture
