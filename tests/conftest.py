@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import redis
 from django.conf import settings as django_settings
+from hypothesis import HealthCheck
+from hypothesis import settings as examples
 from pytest_django import Settings
 
 from tests.support.postgres import postgres
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
     from tests.support.servers.sshd import SshServer
     from tests.support.servers.web import WebServer
     from tests.support.studio import Place, Studio
+
+# How long an example takes says more of the machine than of the code.
+examples.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+examples.load_profile("any machine")
 
 RESULTS = Path(__file__).resolve().parent.parent / "test-results"
 
