@@ -39,6 +39,7 @@ def test_a_pipeline_from_its_name_to_its_run(world: World, client: Client) -> No
     checked = post(client, f"{WS}/pipelines/validate/", {"definition": definition})
     assert checked.json() == {
         "problems": [],
+        "warnings": [],
         "edges": [{"from": "a", "output": "out", "to": "b", "input": "from_a"}],
     }
     saved = post(client, f"{WS}/pipelines/{pipeline_id}/versions/", {"definition": definition, "base_version": 0})
