@@ -19,17 +19,17 @@ def targets_seen_by(workspace: Workspace) -> QuerySet[ComputeTarget]:
     return ComputeTarget.objects.filter(Q(workspace=workspace) | Q(shared_with_all=True) | Q(pk__in=by_name))
 
 
-def targets_gone(workspace_id: int, target_ids: Collection[int]) -> dict[int, str]:
-    """Those that a workspace can't use any more, and in words what became of them."""
+def targets_in_use(workspace_id: int, target_ids: Collection[int]) -> tuple[dict[int, str], dict[int, str]]:
+    """The kinds of these targets, and of those that the workspace can't use any more what became of them, in words."""
     marks = ", ".join(["%s"] * len(target_ids))
-    fields = ("id", "workspace", "shared_with_all")
+    fields = ("id", "workspace", "shared_with_all", "kind")
     rows = read_rows(ComputeTarget, fields, f"deleted_at IS NULL AND id IN ({marks})", list(target_ids))
     gone = dict.fromkeys(set(target_ids) - {target.pk for target in rows}, "was deleted")
     doubtful = {row.pk for row in rows if row.workspace_id != workspace_id and not row.shared_with_all}
     if doubtful:
         shared = ComputeTarget.objects.filter(pk__in=doubtful, shared_with=workspace_id)
         gone |= dict.fromkeys(doubtful - set(shared.values_list("pk", flat=True)), "is no longer shared")
-    return gone
+    return {target.pk: target.kind for target in rows}, gone
 
 
 def may_change(access: Access, target: ComputeTarget) -> bool:

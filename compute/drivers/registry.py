@@ -19,13 +19,18 @@ def get_driver(kind: str) -> Driver:
     return driver
 
 
-def by_driver(jobs: Iterable[Job]) -> Iterator[tuple[Driver, list[Job]]]:
-    """The jobs of each driver, in their order, in one query."""
+def by_driver(jobs: Iterable[Job], *, kinds: Mapping[int, str] | None = None) -> Iterator[tuple[Driver, list[Job]]]:
+    """The jobs of each driver, in their order, in one query; in none where the `kinds` of all targets are given."""
     listed = list(jobs)
     if not listed:
         return
+    ids = {job.target_id for job in listed}
+    known = _kinds(ids) if kinds is None else kinds
+    for kind in sorted({known[target_id] for target_id in ids}):
+        yield get_driver(kind), [job for job in listed if known[job.target_id] == kind]
+
+
+def _kinds(target_ids: set[int]) -> dict[int, str]:
     # The base manager's: a target that was removed still has its jobs.
-    targets = ComputeTarget._base_manager.filter(pk__in={job.target_id for job in listed})  # noqa: SLF001 (documented)
-    kinds = dict(targets.values_list("pk", "kind"))
-    for kind in sorted(set(kinds.values())):
-        yield get_driver(kind), [job for job in listed if kinds[job.target_id] == kind]
+    targets = ComputeTarget._base_manager.filter(pk__in=target_ids)  # noqa: SLF001 (documented)
+    return dict(targets.values_list("pk", "kind"))

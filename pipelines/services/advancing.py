@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from compute.listener import JobChange
 from compute.services import NewJob, create_jobs
-from compute.sharing import targets_gone
+from compute.sharing import targets_in_use
 from compute.spec import JobInput, JobOutput, JobSpec
 from compute.states import JobStatus
 from datastores.models import DatasetVersion
@@ -274,13 +274,14 @@ def _complete_by_reuse(journal: Journal, reused: list[tuple[Candidate, StepRun]]
 def _queue(journal: Journal, to_queue: list[tuple[Candidate, dict[str, JobInput]]]) -> None:
     if not to_queue:
         return
-    gone = targets_gone(journal.run.workspace_id, {each.step.frozen.compute_id for each, _data in to_queue})
+    wanted = {each.step.frozen.compute_id for each, _data in to_queue}
+    kinds, gone = targets_in_use(journal.run.workspace_id, wanted)
     for each, _data in to_queue:
         if why := gone.get(each.step.frozen.compute_id):
             _fail(journal, each.step, f"Its compute target {why} after the run was submitted.")
     to_queue = [(each, data) for each, data in to_queue if each.step.frozen.compute_id not in gone]
     notes = notes_on_running(journal.run, [each for each, _data in to_queue])
-    jobs = create_jobs([_new_job(journal, each.step, data) for each, data in to_queue])
+    jobs = create_jobs([_new_job(journal, each.step, data) for each, data in to_queue], kinds=kinds)
     journal.move_each(
         [
             (

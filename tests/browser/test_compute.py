@@ -127,7 +127,7 @@ def test_an_environments_mistakes_stand_at_their_line(place: Place, page: Page) 
     page.get_by_role("link", name="New version").click()
     page.get_by_label("pip requirements").fill("pandas>=2.3\nholidays\n")
     page.get_by_role("button", name="Save version").click()
-    changes = page.get_by_role("list", name="Requirements beside version 1")
+    changes = page.get_by_role("list", name="Beside version 1")
     expect(changes.locator(".spec-removed")).to_have_text("removed: pandas>=2.2")
     expect(changes.locator(".spec-added")).to_have_count(2)
 

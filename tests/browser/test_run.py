@@ -217,7 +217,7 @@ def test_code_environment_and_timeline_are_there(studio: Studio, place: Place, p
     page.goto(address(place, run, "?step=quick&tab=code"))
     expect(page.locator(".cm-content")).to_contain_text("print('some code')")
     page.get_by_role("tab", name="Environment").click()
-    expect(page.get_by_text("None beyond the standard library.")).to_be_visible()
+    expect(page.get_by_text("Nothing beyond the standard library.")).to_be_visible()
     page.get_by_role("button", name="Timeline").click()
     expect(page.locator(".run-plot .barlayer")).to_be_visible(timeout=60_000)
     page.get_by_role("tab", name="Overview").click()
