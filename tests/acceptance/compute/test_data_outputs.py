@@ -101,7 +101,7 @@ def test_wrong_credentials_are_a_sentence_and_new_ones_are_used_at_once(
     job = over(compute.job("python", "-c", LOOK, "${{inputs.data}}", inputs=inputs, max_attempts=3))
     assert (job.status, job.attempt_number) == (JobStatus.FAILED, 1)
     assert job.reason.startswith("Input “data”: ")
-    assert "credentials" in job.reason
+    assert "The secret key does not belong to the access key" in job.reason
     row.update(credentials=Sealed.seal(s3_server.secrets))
     assert over(compute.job("python", "-c", LOOK, "${{inputs.data}}", inputs=inputs)).status == JobStatus.COMPLETED
 
