@@ -18,6 +18,8 @@ from compute.models import (
     Job,
     LogChunk,
     Node,
+    NodeLog,
+    NodeSample,
     PoolEvent,
     PoolNode,
     Quota,
@@ -222,6 +224,21 @@ class EnvironmentBuildAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-ar
     list_filter = ("status", "target")
     list_select_related = ("target",)
     search_fields = ("=digest", "node_name", "hostname", "reason")
+    show_full_result_count = False
+    ordering = ("-id",)
+
+
+@admin.register(NodeSample)
+class NodeSampleAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("node", "began_at")
+    list_select_related = ("node",)
+    show_full_result_count = False
+
+
+@admin.register(NodeLog)
+class NodeLogAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("id", "node", "incarnation", "line_count", "size_bytes")
+    list_select_related = ("node",)
     show_full_result_count = False
     ordering = ("-id",)
 

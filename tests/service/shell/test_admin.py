@@ -12,9 +12,24 @@ from django.urls import reverse
 from django.utils import timezone
 from knox.models import AuthToken
 
-from compute.models import Attempt, ComputeTarget, ConnectionCheck, LogChunk, Quota, Turn
+from compute.execution.usage.series import UsageSeries
+from compute.models import (
+    Attempt,
+    AttemptUsage,
+    ComputeTarget,
+    ConnectionCheck,
+    EnvironmentBuild,
+    LogChunk,
+    NodeLog,
+    NodeSample,
+    Quota,
+    SpecificationLock,
+    Turn,
+)
+from compute.node_records import NodeLines, NodePoints
 from compute.protocol import announce_protocol
 from compute.services.pool_nodes import add_pool_node, note_event
+from compute.spec import EnvironmentLock, EnvironmentSpec
 from datastores.models import DataPath, Dataset, DatasetVersion, FileDefinition, Profile, ResumableUpload
 from studio.workspaces.audit import record
 from studio.workspaces.models import Role, User
@@ -55,7 +70,21 @@ def full_house(db: None) -> None:
     Quota.objects.create(workspace=world.workspace, running_steps=100, set_by=world.owner)
     Turn.objects.create(target=ComputeTarget.objects.get(), person=world.owner.pk, served_at=timezone.now())
     world.drain()
+    now = timezone.now()
+    for number in range(25):
+        spec = EnvironmentSpec(pip=[f"six=={number}"])
+        SpecificationLock.objects.create(
+            digest=spec.digest, document=EnvironmentLock(python="3.11.7", platform="linux-64"), node_name="here"
+        )
+        EnvironmentBuild.objects.create(
+            digest=spec.digest, spec=spec, target=world.node.target, node=world.node, node_name="here", hostname="here"
+        )
+        NodeSample.objects.create(node=world.node, began_at=now, points=NodePoints())
+        NodeLog.objects.create(
+            node=world.node, incarnation=world.node.incarnation, lines=NodeLines(), line_count=0, size_bytes=0
+        )
     for attempt in Attempt.objects.all()[:25]:
+        AttemptUsage.objects.create(attempt=attempt, series=UsageSeries(), updated_at=now)
         LogChunk.objects.create(
             attempt=attempt,
             seq=99,
