@@ -243,6 +243,11 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "/static/img/favicon.svg",
     "REDOC_DIST": "SIDECAR",
+    # Several parts have a `status`: each set of choices has a name of its own.
+    "ENUM_NAME_OVERRIDES": {
+        "BuildStatusEnum": "compute.states.BuildStatus",
+        "CheckStatusEnum": "compute.states.CheckStatus",
+    },
 }
 
 CONTENT_SECURITY_POLICY = {
