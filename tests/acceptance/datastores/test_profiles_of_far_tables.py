@@ -94,6 +94,7 @@ def test_rows_of_a_query(
     server.run(
         f"CREATE TABLE {table} (id integer, city text, score double precision)",
         f"INSERT INTO {table} VALUES {rows}",
+        f"GRANT USAGE ON SCHEMA public TO {server.reader}",  # other tests make the schema anew
         f"GRANT SELECT ON {table} TO {server.reader}",
     )
     try:

@@ -17,4 +17,4 @@ def rclone_environment(home: Path) -> dict[str, str]:
 
 
 # Next to nothing is remembered of a folder: a test writes below it and asks at once. (At 0 it is busy forgetting.)
-FRESH = ["--dir-cache-time", "50us", "--poll-interval", "0"]
+FRESH = ["--dir-cache-time", "1ms", "--poll-interval", "0"]
