@@ -13,19 +13,20 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 BIN = Path(sys.executable).parent
 PYTEST = [sys.executable, "-m", "pytest", "--numprocesses", "2", "--dist", "loadfile"]
 ON_POSTGRES = [sys.executable, "-m", "tests.support.postgres"]
-# Tested once: how the studio starts and stops (its start on PostgreSQL included), and what asks other servers than the
-# studio's own database.
-WITHOUT_THE_DATABASE = [
-    f"--ignore={folder}"
-    for folder in (
-        "tests/acceptance/chaos",  # on a PostgreSQL of its own
-        "tests/acceptance/installation",
-        "tests/acceptance/compute/test_data_kinds.py",
-        "tests/acceptance/compute/test_data_tables.py",
-        "tests/service/datastores/stores",
-        "tests/service/datastores/tabular",
-    )
-]
+# What asks other servers than the studio's own database is tested once.
+WITHOUT_THE_DATABASE = ("tests/service/datastores/stores", "tests/service/datastores/tabular")
+# Of the real workers, those whose claims, leases and transitions meet in it. (The fifty kills have a PostgreSQL of
+# their own, and the start and stop of the studio is tried on one in the other part.)
+MEETING_IN_THE_DATABASE = (
+    "tests/acceptance/compute/drivers",
+    "tests/acceptance/compute/pools/test_processes.py",
+    "tests/acceptance/compute/test_node_cut_off.py",
+    "tests/acceptance/compute/test_node_lost.py",
+    "tests/acceptance/compute/test_node_resources.py",
+    "tests/acceptance/compute/test_node_runs.py",
+    "tests/acceptance/datastores/test_data_worker.py",
+    "tests/acceptance/pipelines",
+)
 PARTS: dict[str, list[list[str]]] = {
     "lint": [
         [sys.executable, "-m", "ruff", "check", "."],
@@ -40,7 +41,12 @@ PARTS: dict[str, list[list[str]]] = {
         ["npm", "run", "--silent", "types"],
         ["npm", "run", "--silent", "test"],
     ],
-    "postgres": [[*ON_POSTGRES, *PYTEST, "tests/service", "tests/acceptance", *WITHOUT_THE_DATABASE]],
+    "postgres": [
+        [
+            *(*ON_POSTGRES, *PYTEST, "tests/service", *MEETING_IN_THE_DATABASE),
+            *(f"--ignore={folder}" for folder in WITHOUT_THE_DATABASE),
+        ]
+    ],
     "sqlite": [[*PYTEST, "tests/unit", "tests/service", "tests/acceptance"]],
     "browser": [[*PYTEST, "tests/browser"]],
 }

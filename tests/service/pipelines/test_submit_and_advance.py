@@ -128,15 +128,13 @@ def test_what_a_step_costs_does_not_grow_with_the_run(world: World) -> None:
         for count in (3, 30)
     )
     counts = []
-    for pipeline in (few, many):
+    for pipeline in (few, few, many):  # a process learns once where the outputs' datastore lies
         run = world.submit(pipeline)
-        with CaptureQueriesContext(
-            connection,
-        ) as queries:
+        with CaptureQueriesContext(connection) as queries:
             world.complete(world.claim())
         counts.append(len(queries))
         services.cancel_run(world.access, run)
-    assert counts[0] == counts[1]
+    assert counts[1] == counts[2]
 
 
 def test_a_wide_run_queues_its_middle_with_few_queries(world: World) -> None:
