@@ -6,6 +6,7 @@ Whoever carries it out checks again, row by row: between the look and the deed a
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from compute.states import PoolNodeStatus
 
@@ -26,14 +27,13 @@ class NodeView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolView:
-    """A pool at one moment. `jobs`: waiting and running ones. `by_hand`: living nodes that somebody else started."""
+    """A pool at one moment. `by_hand`: living nodes that somebody else started."""
 
     min_nodes: int
     max_nodes: int
-    slots: int
     idle_s: float
     start_s: float  # so long a node may take to come up
-    jobs: int
+    load: Fraction  # so many nodes its waiting and running jobs would fill
     nodes: Sequence[NodeView] = ()
     by_hand: int = 0
     is_closed: bool = False  # deleted or drained: nothing is wanted any more
@@ -96,8 +96,7 @@ def wanted_nodes(pool: PoolView) -> int:
     """How many nodes of its own the pool should have."""
     if pool.is_closed:
         return 0
-    needed = math.ceil(pool.jobs / max(1, pool.slots))
-    return max(0, min(max(needed, pool.min_nodes), pool.max_nodes) - pool.by_hand)
+    return max(0, min(max(math.ceil(pool.load), pool.min_nodes), pool.max_nodes) - pool.by_hand)
 
 
 def _serves(node: NodeView) -> bool:

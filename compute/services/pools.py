@@ -7,6 +7,7 @@ change of a node is guarded by the status in which it was seen.
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -17,10 +18,14 @@ from django.utils import timezone
 
 from compute.alive import alive_nodes
 from compute.models import ComputeTarget, Job, Node, PoolNode
+from compute.pools.load import nodes_filled
 from compute.pools.plan import NodeView, Plan, PoolView, plan_for
 from compute.pools.spec import PoolSpec
 from compute.providers import PROVIDERS, QUICK, Provider, get_provider
+from compute.resources import Capacity
 from compute.services import pool_nodes
+from compute.services.queue import capacity_of
+from compute.spec import Resources
 from compute.states import ACTIVE, POOL_NODE_LIVE, Intake, JobStatus, PoolNodeStatus
 
 logger = logging.getLogger(__name__)
@@ -37,6 +42,7 @@ class _Heard(NamedTuple):
 
 
 _Nodes = dict[int | None, _Heard]
+_Work = list[tuple[Resources, int]]
 
 
 def reconcile_pools() -> None:
@@ -60,9 +66,12 @@ def reconcile(target_id: int) -> Plan | None:
         provider = get_provider(target.pool.provider)
         live = list(PoolNode.objects.filter(target=target, status__in=POOL_NODE_LIVE).order_by("id"))
         heard = _heard(live)
-        view = _view(target, target.pool, provider, live, heard)
+        work = _work(target)
+        load = nodes_filled(work, slots=target.slots, node=_size_of_a_node(target))
+        view = _view(target, provider, live, heard, load)
         plan = plan_for(view, lease_s=settings.NODE_LEASE_S)
-        _Round(target, provider, view, {row.pk: row for row in live}, heard).carry_out(plan)
+        jobs = sum(count for _, count in work)
+        _Round(target, provider, view, {row.pk: row for row in live}, heard, jobs).carry_out(plan)
         return plan
 
 
@@ -93,19 +102,18 @@ def _pools() -> QuerySet[ComputeTarget]:
 
 
 def _view(
-    target: ComputeTarget, spec: PoolSpec, provider: Provider, live: Sequence[PoolNode], heard: _Nodes
+    target: ComputeTarget, provider: Provider, live: Sequence[PoolNode], heard: _Nodes, load: Fraction
 ) -> PoolView:
+    assert target.pool is not None, "a pool has its settings"
+    spec: PoolSpec = target.pool
     own = [row.node_id for row in live if row.node_id is not None]
-    due = Q(not_before=None) | Q(not_before__lte=Now())
-    waiting = Q(status=JobStatus.QUEUED, cancel_requested_at=None) & due
     now = timezone.now()
     return PoolView(
         min_nodes=spec.min_nodes,
         max_nodes=spec.max_nodes,
-        slots=target.slots,
         idle_s=spec.idle_s,
         start_s=provider.start_s,
-        jobs=Job.objects.filter(waiting | Q(status__in=ACTIVE), target=target).count(),
+        load=load,
         by_hand=alive_nodes(Node.objects.filter(target=target)).exclude(pk__in=own).count(),
         is_closed=target.deleted_at is not None or target.intake == Intake.DRAINING,
         is_paused=target.intake == Intake.PAUSED,
@@ -119,6 +127,30 @@ def _view(
             )
             for row in live
         ],
+    )
+
+
+def _work(target: ComputeTarget) -> _Work:
+    """What waiting and running jobs ask for, and how many of them do."""
+    due = Q(not_before=None) | Q(not_before__lte=Now())
+    waiting = Q(status=JobStatus.QUEUED, cancel_requested_at=None) & due
+    jobs = Job.objects.filter(waiting | Q(status__in=ACTIVE), target=target)
+    counted = jobs.order_by().values_list("cpus", "memory_bytes", "gpus").annotate(Count("pk"))
+    return [
+        (Resources.model_construct(cpus=cpus, memory_bytes=memory_bytes, gpus=gpus), count)
+        for cpus, memory_bytes, gpus, count in counted
+    ]
+
+
+def _size_of_a_node(target: ComputeTarget) -> Capacity | None:
+    """The most that any of its nodes has or had: a job that fits on the largest is worth another node."""
+    sizes = [capacity_of(node) for node in Node.objects.filter(target=target).only("cpus", "memory_bytes", "gpus")]
+    if not sizes:
+        return None
+    return Capacity(
+        cpus=max((size.cpus for size in sizes if size.cpus is not None), default=None),
+        memory_bytes=max((size.memory_bytes for size in sizes if size.memory_bytes is not None), default=None),
+        gpus=max(size.gpus for size in sizes),
     )
 
 
@@ -166,6 +198,7 @@ class _Round:
     view: PoolView
     rows: dict[int, PoolNode]
     heard: _Nodes
+    jobs: int  # that wait or run
 
     def carry_out(self, plan: Plan) -> None:
         for row_id, reason in plan.failed:
@@ -200,7 +233,7 @@ class _Round:
         return f"“{self.target.name}” has at most {most} now."
 
     def _add(self, count: int, live: Sequence[PoolNode]) -> None:
-        target, jobs = self.target, self.view.jobs
+        target, jobs = self.target, self.jobs
         places, why_fewer = self.provider.places(target, live, count)
         if places:
             what = "its least number"

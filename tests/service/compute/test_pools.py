@@ -114,6 +114,24 @@ def test_an_idle_node_is_closed_before_it_is_stopped_and_its_place_is_free_again
 
 
 @pytest.mark.django_db
+def test_jobs_that_fill_a_node_by_what_they_ask_for_have_as_many_nodes() -> None:
+    pool = Pool(slots=4, max_nodes=5)  # on nodes of two CPUs
+    for _ in range(3):
+        pool.job(cpus=1.5)
+    step(pool)
+    assert pool.live == 1, "what a node has is not known before there is one"
+    joined(pool, pool.rows()[0])
+    step(pool)
+    assert pool.live == 3
+    pool.job(cpus=5)
+    step(pool)
+    assert pool.live == 3, "no node has so much"
+    pool.job()
+    step(pool)
+    assert pool.live == 4
+
+
+@pytest.mark.django_db
 def test_a_lower_maximum_drains_and_a_higher_one_takes_it_back() -> None:
     pool = Pool(max_nodes=2)
     pool.job()

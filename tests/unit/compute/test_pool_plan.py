@@ -1,6 +1,7 @@
 """How many nodes a pool has: the plan, without a database."""
 
 import math
+from fractions import Fraction
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,8 +15,10 @@ UP, STARTING = PoolNodeStatus.UP, PoolNodeStatus.STARTING
 DRAINING, STOPPING = PoolNodeStatus.DRAINING, PoolNodeStatus.STOPPING
 
 
-def pool(**values: object) -> PoolView:
-    return PoolView(**{"min_nodes": 0, "max_nodes": 3, "slots": 2, "idle_s": 60, "start_s": 600, "jobs": 0, **values})
+def pool(jobs: int = 0, **values: object) -> PoolView:
+    """One whose nodes run two jobs each."""
+    usual = {"min_nodes": 0, "max_nodes": 3, "idle_s": 60, "start_s": 600, "load": Fraction(jobs, 2)}
+    return PoolView(**{**usual, **values})
 
 
 def plan(**values: object) -> Plan:
@@ -126,10 +129,9 @@ POOLS = st.builds(
     PoolView,
     min_nodes=st.integers(0, 3),
     max_nodes=st.integers(3, 6),
-    slots=st.integers(1, 4),
     idle_s=st.floats(0, 300),
     start_s=st.just(600.0),
-    jobs=st.integers(0, 60),
+    load=st.fractions(0, 60, max_denominator=12),
     nodes=NODES,
     by_hand=st.integers(0, 8),
     is_closed=st.booleans(),
@@ -162,4 +164,4 @@ def test_what_is_wanted_lies_within_the_bounds_and_is_enough(pool: PoolView) -> 
         return
     together = wanted + pool.by_hand
     assert together <= max(pool.max_nodes, pool.by_hand)
-    assert together >= min(pool.max_nodes, max(pool.min_nodes, math.ceil(pool.jobs / pool.slots)))
+    assert together >= min(pool.max_nodes, max(pool.min_nodes, math.ceil(pool.load)))
