@@ -15,6 +15,13 @@ from datastores.models import Datastore
 backend = get_backend(Datastore.objects.get(workspace__slug=slug, is_default=True))
 backend.write("tables/orders.csv", BytesIO(b"id,at,note\\n1,2026-01-01,\\n2,2026-01-02,gift\\n"))
 """
+FIND_COMPUTE = """
+from compute.models import EnvironmentBuild, Node
+result = {
+    "node": Node.objects.filter(target_id=target).latest("started_at").pk,
+    "build": EnvironmentBuild.objects.latest("id").pk,
+}
+"""
 ENDED = {"completed", "failed", "cancelled"}
 
 
@@ -29,7 +36,10 @@ class Room:
     dataset: int
     table: int
     target: int
+    node: int
+    pool: int
     environment: int
+    build: int
 
     def at(self, page: str) -> str:
         """The address of a page of `PAGES`, or of one of the empty workspace."""
@@ -72,9 +82,16 @@ PAGES = {
     "compute": ("compute/", "main"),
     "new-target": ("compute/new/", "main"),
     "target": ("compute/{target}/", "main"),
+    "node": ("compute/{target}/nodes/{node}/", "main"),
+    "quotas": ("compute/quotas/", "main"),
+    "new-pool": ("compute/new/pool/processes/", "main"),
+    "pool": ("compute/{pool}/", "main"),
+    "edit-pool": ("compute/{pool}/pool/", "main"),
     "environments": ("environments/", "main"),
     "new-environment": ("environments/new/", "main"),
     "environment": ("environments/{environment}/", "main"),
+    "builds": ("environments/builds/", "main"),
+    "build": ("environments/builds/{build}/", "main"),
     "members": ("members/", "main"),
     "not-found": ("runs/999999/", "h1"),
 }
@@ -97,6 +114,8 @@ def furnish(studio: Studio) -> Room:
     studio.inside(PUT_TABLE, slug=place.slug)
     source = {"kind": "files", "paths": [{"datastore_id": datastore, "path": "tables/orders.csv"}]}
     table = api.post(f"{base}/datasets/", {"name": "orders", "table": {"source": source}, "tags": {"stage": "raw"}})
+    target = api.get(f"{base}/compute/")["results"][0]["id"]
+    pool = api.post(f"{base}/compute/", {"name": "burst", "kind": "pool", "slots": 2, "pool": {"max_nodes": 3}})
     states = {}
     for run in (completed, failed):
         what = f"run {run} ends"
@@ -111,8 +130,10 @@ def furnish(studio: Studio) -> Room:
         datastore=datastore,
         dataset=dataset,
         table=table["id"],
-        target=api.get(f"{base}/compute/")["results"][0]["id"],
+        target=target,
+        pool=pool["id"],
         environment=api.get(f"{base}/environments/")["results"][0]["id"],
+        **studio.inside(FIND_COMPUTE, target=target),
     )
 
 

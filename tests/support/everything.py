@@ -11,7 +11,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BIN = Path(sys.executable).parent
-PYTEST = [sys.executable, "-m", "pytest", "--numprocesses", "2", "--dist", "loadfile"]
+# In the order in which they are named: what takes long begins early, and small files fill the end.
+PYTEST = [sys.executable, "-m", "pytest", "--numprocesses", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
 ON_POSTGRES = [sys.executable, "-m", "tests.support.postgres"]
 # What asks other servers than the studio's own database is tested once.
 WITHOUT_THE_DATABASE = ("tests/service/datastores/stores", "tests/service/datastores/tabular")
@@ -43,11 +44,11 @@ PARTS: dict[str, list[list[str]]] = {
     ],
     "postgres": [
         [
-            *(*ON_POSTGRES, *PYTEST, "tests/service", *MEETING_IN_THE_DATABASE),
+            *(*ON_POSTGRES, *PYTEST, *MEETING_IN_THE_DATABASE, "tests/service"),
             *(f"--ignore={folder}" for folder in WITHOUT_THE_DATABASE),
         ]
     ],
-    "sqlite": [[*PYTEST, "tests/unit", "tests/service", "tests/acceptance"]],
+    "sqlite": [[*PYTEST, "tests/acceptance", "tests/service", "tests/unit"]],
     "browser": [[*PYTEST, "tests/browser"]],
 }
 
