@@ -232,7 +232,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["studio.lib.json_answers.EncodableJSON"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_PAGINATION_CLASS": "studio.lib.pagination.Pages",
-    "EXCEPTION_HANDLER": "studio.lib.problems.exception_handler",
+    "EXCEPTION_HANDLER": "studio.lib.api_errors.exception_handler",
     "PAGE_SIZE": 50,
 }
 REST_KNOX = {"AUTH_HEADER_PREFIX": "Bearer", "TOKEN_TTL": None}

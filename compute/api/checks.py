@@ -15,7 +15,7 @@ from compute.services import request_check
 from compute.services.checks import end_unheard
 from datastores.models import Datastore
 from studio.lib.problems import UserError
-from studio.workspaces.access import WorkspaceAPIView
+from studio.workspaces.api_access import WorkspaceAPIView
 from studio.workspaces.permissions import Permission
 
 

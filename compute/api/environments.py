@@ -15,7 +15,7 @@ from compute.queries import target_of
 from compute.services import create_environment, rebuild_environment, request_builds
 from compute.spec import EnvironmentSpec
 from studio.lib.pagination import Pages
-from studio.workspaces.access import WorkspaceAPIView
+from studio.workspaces.api_access import WorkspaceAPIView
 from studio.workspaces.permissions import Permission
 
 

@@ -13,7 +13,7 @@ from compute.api.targets import TargetSerializer
 from compute.models import Node
 from compute.services import start_node, stop_node
 from compute.sharing import require_change
-from studio.workspaces.access import WorkspaceAPIView
+from studio.workspaces.api_access import WorkspaceAPIView
 from studio.workspaces.permissions import Permission
 
 

@@ -24,7 +24,7 @@ from compute.sharing import require_change
 from compute.states import Intake, NodeIsolation
 from studio.lib.pagination import Pages
 from studio.lib.problems import UserError
-from studio.workspaces.access import WorkspaceAPIView
+from studio.workspaces.api_access import WorkspaceAPIView
 from studio.workspaces.models import Workspace
 from studio.workspaces.permissions import Permission
 

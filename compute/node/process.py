@@ -23,7 +23,10 @@ from compute.execution.sandbox.detection import find_isolation
 from compute.execution.supervision import awaited, spawn
 from compute.execution.warm import pool
 from compute.models import ComputeTarget, Job, Node
-from compute.node import builder
+from compute.node import (
+    builder,
+    orders,  # noqa: F401 (what Celery can ask of this process)
+)
 from compute.node import context as node_context
 from compute.node.capacity import NodeCapacity
 from compute.node.context import NodeContext

@@ -30,7 +30,7 @@ from datastores.models import Dataset, DatasetVersion
 from datastores.sources import TabularDefinition, paths_of
 from studio.lib.pagination import Pages
 from studio.lib.problems import UserError
-from studio.workspaces.access import WorkspaceAPIView
+from studio.workspaces.api_access import WorkspaceAPIView
 from studio.workspaces.permissions import Permission
 
 MOST_ROWS = 1000

@@ -15,7 +15,7 @@ from datastores.profile_queries import ColumnRow, ComparedColumn
 from datastores.services import profiles
 from datastores.sources import Column
 from studio.lib.problems import UserError
-from studio.workspaces.access import WorkspaceAPIView
+from studio.workspaces.api_access import WorkspaceAPIView
 from studio.workspaces.permissions import Permission
 
 LARGEST_ID = 2**63 - 1

@@ -25,7 +25,7 @@ from datastores.serializers import (
 )
 from studio.lib.pagination import Pages
 from studio.lib.problems import UserError
-from studio.workspaces.access import WorkspaceAPIView
+from studio.workspaces.api_access import WorkspaceAPIView
 from studio.workspaces.permissions import Permission
 
 

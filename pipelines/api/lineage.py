@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from pipelines.api.runs import whole_number
 from pipelines.lineage import key_from, more_of, walk
 from studio.lib.problems import UserError
-from studio.workspaces.access import WorkspaceAPIView
+from studio.workspaces.api_access import WorkspaceAPIView
 
 
 class LineageView(WorkspaceAPIView):

@@ -24,7 +24,7 @@ from pipelines.serializers import (
 )
 from pipelines.validation import parse_definition, problems_of, warnings_of
 from studio.lib.pagination import Pages
-from studio.workspaces.access import WorkspaceAPIView
+from studio.workspaces.api_access import WorkspaceAPIView
 from studio.workspaces.permissions import Permission
 
 

@@ -16,7 +16,7 @@ from pipelines.step_usage import usage_of
 from studio.lib.downloads import StreamedResponse, image_type, stream_file, stream_image
 from studio.lib.pagination import NewestFirst
 from studio.lib.problems import UserError
-from studio.workspaces.access import WorkspaceAPIView
+from studio.workspaces.api_access import WorkspaceAPIView
 from studio.workspaces.permissions import Permission
 
 _ATTEMPT = OpenApiParameter("attempt", int, description="The latest unless given.")

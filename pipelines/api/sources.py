@@ -16,7 +16,7 @@ from datastores import snapshots
 from pipelines import queries
 from pipelines.serializers import EditSourcesSerializer, SourcesSerializer, UploadSourcesSerializer
 from studio.lib.problems import UserError
-from studio.workspaces.access import WorkspaceAPIView
+from studio.workspaces.api_access import WorkspaceAPIView
 
 _FORM_BYTES = 2 * 1024**2  # what a form takes besides the files themselves
 

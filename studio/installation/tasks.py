@@ -4,7 +4,6 @@ from typing import Any
 
 from celery import shared_task
 from celery.signals import worker_ready
-from celery.worker import WorkController
 
 from studio.installation import health
 
@@ -17,6 +16,8 @@ def heartbeat() -> None:
 @worker_ready.connect
 def first_heartbeat(sender: Any, **_: Any) -> None:
     """At once, so that a studio that starts need not wait for the scheduler's first beat."""
+    from celery.worker import WorkController  # the others need not load what a worker is
+
     consumer = sender.controller if hasattr(sender, "controller") else sender
     if isinstance(consumer, WorkController) and "control" in consumer.app.amqp.queues.consume_from:
         health.control_worker_lives()

@@ -3,14 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, cast
+from typing import Concatenate, ParamSpec, cast
 
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseNotAllowed
-from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from studio.workspaces.models import Membership, Role, User, Workspace
 from studio.workspaces.permissions import PERMISSIONS, Permission
@@ -90,19 +88,3 @@ def workspace_page(
         return cast("Callable[Concatenate[HttpRequest, str, P], HttpResponseBase]", guarded)
 
     return decorate
-
-
-class WorkspaceAPIView(APIView):
-    """Base of every API view below `/api/workspaces/<slug>/`: sets `self.access` before the handler runs.
-
-    `permission` is asked for GET and HEAD, `write_permission` for every other method.
-    """
-
-    permission: Permission = Permission.VIEW
-    write_permission: Permission = Permission.EDIT_PIPELINES
-    access: Access
-
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().initial(request, *args, **kwargs)
-        needed = self.permission if request.method in {"GET", "HEAD", "OPTIONS"} else self.write_permission
-        self.access = authorise(request.user, kwargs["slug"], needed)

@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 
 from studio.lib.pagination import Pages
 from studio.workspaces import queries, services
-from studio.workspaces.access import WorkspaceAPIView
+from studio.workspaces.api_access import WorkspaceAPIView
 from studio.workspaces.models import Membership, Role, User, Workspace
 from studio.workspaces.permissions import PERMISSIONS, Permission
 

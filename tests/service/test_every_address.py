@@ -20,7 +20,7 @@ from knox.models import AuthToken
 from rest_framework.views import APIView
 
 from studio.asgi import routes
-from studio.workspaces.access import WorkspaceAPIView
+from studio.workspaces.api_access import WorkspaceAPIView
 from studio.workspaces.models import Membership, Role, User
 from studio.workspaces.permissions import PERMISSIONS
 from tests.service.addresses import (

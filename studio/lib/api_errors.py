@@ -1,0 +1,34 @@
+"""What the API answers when something is wrong. Not beside `problems`: workers know those, and no REST framework."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from rest_framework.exceptions import ValidationError
+from rest_framework.response import Response
+from rest_framework.views import exception_handler as drf_exception_handler
+
+from studio.lib.problems import ConflictError, Problem, UserError
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's handler, and ours for `UserError`: `{"detail", "problems": [{"loc", "message"}], …}`."""
+    if isinstance(error, ValidationError):  # a serializer's own findings, in the same shape
+        error = UserError(list(_flattened(error.detail, ())))
+    if isinstance(error, UserError):
+        body: dict[str, Any] = {"detail": str(error), "problems": [problem.as_json() for problem in error.problems]}
+        if isinstance(error, ConflictError):
+            body["current"] = error.current
+        return Response(body, status=error.status_code)
+    return drf_exception_handler(error, context)
+
+
+def _flattened(detail: Any, loc: tuple[str | int, ...]) -> Iterator[Problem]:
+    """A problem for each sentence in the nested lists and objects of a serializer's errors."""
+    if isinstance(detail, dict):
+        for name, inner in detail.items():
+            yield from _flattened(inner, loc if name == "non_field_errors" else (*loc, name))
+    elif isinstance(detail, list):
+        for index, inner in enumerate(detail):
+            yield from _flattened(inner, loc if isinstance(inner, str) else (*loc, index))
+    else:
+        yield Problem(loc, str(detail))
