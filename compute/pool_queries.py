@@ -1,6 +1,9 @@
-"""What the page of a pool reads, in two queries."""
+"""What pages read of pools."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
+
+from django.db.models import OuterRef, Subquery
 
 from compute.models import ComputeTarget, PoolEvent, PoolNode
 from compute.pools.spec import PoolSpec
@@ -35,8 +38,17 @@ class PoolState:
         return f"{spec.min_nodes} to {spec.max_nodes} nodes {where}; a node goes after {spec.idle_s:g} s without work"
 
 
+def pools_in_trouble(target_ids: Collection[int]) -> set[int]:
+    """Those of which the newest event is something that they could not do. One query, or none."""
+    if not target_ids:
+        return set()
+    newest = PoolEvent.objects.filter(target=OuterRef("pk")).values("is_problem")[:1]
+    pools = ComputeTarget.objects.filter(pk__in=target_ids).annotate(is_in_trouble=Subquery(newest))
+    return set(pools.filter(is_in_trouble=True).values_list("pk", flat=True))
+
+
 def pool_state(target: ComputeTarget) -> PoolState | None:
-    """None of a target that is no pool."""
+    """None of a target that is no pool. Two queries."""
     if target.kind != "pool" or target.pool is None:
         return None
     rows = PoolNode.objects.filter(target=target, status__in=POOL_NODE_LIVE).order_by("name")

@@ -12,6 +12,7 @@ from django.utils import timezone
 from compute.alive import alive_nodes
 from compute.models import ComputeTarget, Job, Node
 from compute.node_use import capacities, with_use
+from compute.pool_queries import pools_in_trouble
 from compute.protocol import PROTOCOL
 from compute.resources import Capacity, given_in_words, in_words
 from compute.services.queue import request_of
@@ -120,6 +121,7 @@ class TargetRow:
     slots_in_use: int
     queue_length: int
     is_shared: bool  # with the workspace that looks at it, whose own it is not
+    is_in_trouble: bool = False  # a pool, of which the last that is known is something that it could not do
 
     @property
     def nodes_alive(self) -> int:
@@ -135,10 +137,12 @@ class TargetRow:
         return max((node.heartbeat_at for node in self.nodes), default=None)
 
     @property
-    def state(self) -> NodeState | Literal["starting", "none", "idle"]:
-        """Of the target as a whole: its best node's. A pool that has none alive is idle: one comes when work waits."""
-        if self.target.kind == "pool" and not self.nodes_alive:
-            return "idle" if not self.queue_length else "starting"
+    def state(self) -> NodeState | Literal["starting", "none", "idle", "stuck"]:
+        """Of the target as a whole: its best node's. A pool that has none alive is idle where it needs none."""
+        if self.target.pool is not None and not self.nodes_alive:
+            if not self.queue_length and not self.target.pool.min_nodes:
+                return "idle"
+            return "stuck" if self.is_in_trouble else "starting"
         if not self.nodes:
             return "starting" if timezone.now() - self.target.created_at < STARTING_FOR else "none"
         return min((node.state for node in self.nodes), key=("alive", "silent", "stopped").index)
@@ -223,7 +227,7 @@ def node_row(node: Node) -> NodeRow:
 
 
 def target_rows(targets: Iterable[ComputeTarget], workspace: Workspace) -> list[TargetRow]:
-    """As a page of `workspace` shows them, each with its nodes and counts, in four queries however many there are."""
+    """As a page of `workspace` shows them, with their nodes and counts: as many queries for one as for hundreds."""
     listed = list(targets)
     ids = [target.pk for target in listed]
     nodes: dict[int, list[NodeRow]] = {pk: [] for pk in ids}
@@ -234,6 +238,7 @@ def target_rows(targets: Iterable[ComputeTarget], workspace: Workspace) -> list[
         nodes[node.target_id].append(_node_row(node, is_alive=node.pk in alive))
     active = _counts(Job.objects.filter(target__in=ids, status__in=ACTIVE))
     queued = _counts(Job.objects.filter(target__in=ids, status=JobStatus.QUEUED))
+    in_trouble = pools_in_trouble([target.pk for target in listed if target.kind == "pool"])
     return [
         TargetRow(
             target=target,
@@ -241,6 +246,7 @@ def target_rows(targets: Iterable[ComputeTarget], workspace: Workspace) -> list[
             slots_in_use=active.get(target.pk, 0),
             queue_length=queued.get(target.pk, 0),
             is_shared=target.workspace_id != workspace.pk,
+            is_in_trouble=target.pk in in_trouble,
         )
         for target in listed
     ]

@@ -10,10 +10,12 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from compute import queries
-from compute.models import ComputeTarget
+from compute.models import ComputeTarget, Job
+from compute.services import pool_nodes
 from compute.states import JobStatus
 from studio.workspaces.models import AuditEvent, Role
 from tests.service.compute.pages_world import World, make_world
+from tests.support.pools import Pool
 
 pytestmark = pytest.mark.django_db
 
@@ -84,6 +86,29 @@ def test_a_new_target_is_starting_and_an_old_one_without_nodes_has_none(world: W
     assert queries.target_rows([world.own], world.ours)[0].state == "starting"
     world.own.created_at = timezone.now() - timedelta(hours=1)
     assert queries.target_rows([world.own], world.ours)[0].state == "none"
+
+
+def test_a_pool_says_whether_it_needs_a_node_starts_one_or_can_not(world: World) -> None:
+    def state() -> str:
+        return queries.target_rows([pool.target], pool.workspace)[0].state
+
+    pool = Pool()
+    pool.target.workspace = pool.workspace = world.ours
+    pool.target.save()
+    assert state() == "idle"
+    pool.job()
+    assert state() == "starting"
+    pool_nodes.note_event(pool.target.pk, "Starts a node.")
+    assert state() == "starting"
+    pool_nodes.note_event(pool.target.pk, "Its host refuses the connection.", is_problem=True)
+    assert state() == "stuck"
+    page = world.client().get(detail(pool.target)).content.decode()
+    assert "Can't start a node" in page
+    assert "the pool says below what stands in the way" in page
+    Job.objects.filter(target=pool.target).delete()
+    assert state() == "idle", "what it could not do is no matter as long as nothing waits"
+    pool.change(min_nodes=1)
+    assert state() == "stuck"
 
 
 def test_what_finished_last_stands_first(world: World) -> None:
