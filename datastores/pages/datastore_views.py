@@ -25,7 +25,7 @@ from studio.workspaces.access import WorkspaceRequest, workspace_page
 from studio.workspaces.permissions import Permission
 
 PAGE_SIZE = 50
-LISTED = 200
+LISTED = 100
 
 
 @require_safe

@@ -116,7 +116,7 @@ def _of_csv(text: str, context: Context) -> str | None:
         )
     if found := re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", text):
         return (
-            f"{where} has {int(found[2]):,} cells instead of {int(found[1]):,}. {NEW_VERSION}: another separator or "
+            f"{where} has {_cells(int(found[2]))} instead of {int(found[1]):,}. {NEW_VERSION}: another separator or "
             "quotation mark may fit."
         )
     if "unterminated quote" in text:
@@ -194,3 +194,7 @@ def _short(text: str) -> str:
     """The first sentence of what a library says."""
     line = re.sub(rf"(?:{SCHEME}://\d+|/proc/self/fd/\d+)", "the file", text.splitlines()[0] if text else "")
     return f"{line[:200].rstrip('. ')}."
+
+
+def _cells(count: int) -> str:
+    return "1 cell" if count == 1 else f"{count:,} cells"

@@ -22,9 +22,9 @@ from tests.service.datastores.tabular.conftest import Look, Put, Table, types
 
 def test_ragged_rows(workspace: Workspace, datastore: Datastore, put: Put, look: Look, table: Table) -> None:
     put("a.csv", content=b"x,y\n1,2\n3\n4,5\n")
-    with pytest.raises(UserError, match=r"“a.csv”, line 3 has 1 cells instead of 2"):
+    with pytest.raises(UserError, match=r"“a.csv”, line 3 has 1 cell instead of 2"):
         look("a.csv")
-    with pytest.raises(UserError, match=r"“a.csv”, line 3 has 1 cells instead of 2"):
+    with pytest.raises(UserError, match=r"“a.csv”, line 3 has 1 cell instead of 2"):
         list(reading.batches(table("a.csv", x="integer", y="integer"), workspace_id=workspace.pk))
     seen = reading.preview_file(datastore, "a.csv")  # to look at, it is cut nevertheless
     assert seen.rows == [["1", "2"], ["3", None], ["4", "5"]]
