@@ -3,6 +3,7 @@
 The grammar is a shell's without expansion: blanks and line ends separate, `'…'` is literal, in `"…"` a backslash
 keeps `"`, `\\` and `$`, elsewhere it keeps the next character, and joins lines at a line's end. `${{ scope.name }}`
 is a placeholder wherever it stands, within quotes too. What a placeholder stands for is never split or read again.
+`$[[ … ]]` around whole arguments makes them optional: they are left out where a placeholder in them stands for nothing.
 """
 
 import re
@@ -31,11 +32,27 @@ Token = tuple[str | Placeholder, ...]  # one argument: text and placeholders sid
 
 
 @dataclass(frozen=True, slots=True)
+class Piece:
+    """Arguments that stay or go together."""
+
+    tokens: tuple[Token, ...]
+    is_optional: bool = False
+
+    @property
+    def placeholders(self) -> list[Placeholder]:
+        return [part for token in self.tokens for part in token if isinstance(part, Placeholder)]
+
+
+@dataclass(frozen=True, slots=True)
 class Arguments:
     """What a line of arguments says, and sentences for what it doesn't say well."""
 
-    tokens: tuple[Token, ...]
+    pieces: tuple[Piece, ...]
     problems: tuple[str, ...] = ()
+
+    @property
+    def tokens(self) -> tuple[Token, ...]:
+        return tuple(token for piece in self.pieces for token in piece.tokens)
 
     def names(self, scope: Scope) -> set[str]:
         """The names used in placeholders of `scope`."""
@@ -78,18 +95,39 @@ def unknown_placeholders(
     return problems
 
 
-def command_arguments(arguments: Arguments, values: Mapping[str, ParameterValue]) -> list[str]:
+def missing_pieces(arguments: Arguments, *, inputs: Collection[str], parameters: Collection[str]) -> list[str]:
+    """A sentence for each placeholder that may stand for nothing, and is in no piece that could be left out."""
+    absent = {"inputs": inputs, "parameters": parameters}
+    told = (part for piece in arguments.pieces if not piece.is_optional for part in piece.placeholders)
+    return [
+        f"“{part}” is optional and may be absent. Put $[[ and ]] around what goes with it, "
+        f"as in $[[--{part.name} {part}]]."
+        for part in dict.fromkeys(told)
+        if part.name in absent.get(part.scope, ())
+    ]
+
+
+def command_arguments(
+    arguments: Arguments, values: Mapping[str, ParameterValue], *, absent_inputs: Collection[str] = ()
+) -> list[str]:
     """The argument list with parameters filled in; inputs and outputs stay as `${{inputs.NAME}}` for the node.
 
-    A value is one argument or a part of one, whatever is in it; an empty string is an empty argument.
-    Raises KeyError for a parameter without a value.
+    A value is one argument or a part of one, whatever is in it; an empty string is an empty argument. An optional piece
+    that speaks of a parameter without a value, or of one of `absent_inputs`, is left out.
+    Raises KeyError for a parameter without a value elsewhere.
     """
+
+    def is_there(part: Placeholder) -> bool:
+        return part.name in values if part.scope == "parameters" else part.name not in absent_inputs
+
     return [
         "".join(
             as_text(values[part.name]) if isinstance(part, Placeholder) and part.scope == "parameters" else str(part)
             for part in token
         )
-        for token in arguments.tokens
+        for piece in arguments.pieces
+        if not piece.is_optional or all(part.scope == "outputs" or is_there(part) for part in piece.placeholders)
+        for token in piece.tokens
     ]
 
 
@@ -112,6 +150,8 @@ class _Parser:
     quote: str = ""
     parts: list[str | Placeholder] | None = None  # of the argument being read; None between arguments
     tokens: list[Token] = field(default_factory=list)
+    pieces: list[Piece] = field(default_factory=list)
+    is_optional: bool = False  # the piece being read
     problems: list[str] = field(default_factory=list)
 
     def parse(self) -> Arguments:
@@ -119,13 +159,23 @@ class _Parser:
             self._step()
         if self.quote:
             self.problems.append(f"A quotation mark ({self.quote}) is opened and never closed. Close it.")
-        self._end()
-        return Arguments(tuple(self.tokens), tuple(self.problems))
+        if self.is_optional:
+            self.problems.append("$[[ is opened and never closed. Write ]] at the end of what may be left out.")
+        self._end_piece(is_optional=False)
+        return Arguments(tuple(self.pieces), tuple(self.problems))
 
     def _step(self) -> None:
         character = self.text[self.at]
         if self.text.startswith("${{", self.at):
             self._placeholder()
+        elif not self.quote and self.parts is None and self.text.startswith("$[[", self.at):
+            if self.is_optional:
+                self.problems.append("$[[ stands within another $[[. Close the first with ]] before.")
+            self._end_piece(is_optional=True)
+            self.at += 3
+        elif not self.quote and self.is_optional and self.text.startswith("]]", self.at):
+            self._end_piece(is_optional=False)
+            self.at += 2
         elif self.quote:
             self._quoted(character)
         elif character in "'\"":
@@ -187,3 +237,10 @@ class _Parser:
         if self.parts is not None:
             self.tokens.append(tuple(part for part in self.parts if part != ""))
             self.parts = None
+
+    def _end_piece(self, *, is_optional: bool) -> None:
+        """The next one is of the other sort."""
+        self._end()
+        if self.tokens:
+            self.pieces.append(Piece(tuple(self.tokens), self.is_optional))
+        self.tokens, self.is_optional = [], is_optional

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 from compute.spec import InputMode, Limits, OutputMode, Resources, Retry
 from studio.lib.typed_json import Document
 
-ParameterType = Literal["string", "integer", "number", "boolean"]
+ParameterType = Literal["string", "integer", "number", "boolean", "enum"]
 ParameterValue = str | int | float | bool
 
 
@@ -20,12 +20,23 @@ class Part(BaseModel):
 
 
 class Parameter(Part):
-    """A value given at submission; `${{parameters.NAME}}` in the arguments of steps. No default: it must be given."""
+    """A value given at submission; `${{parameters.NAME}}` in the arguments of steps.
+
+    Without a default it must be given, unless it is optional: then a run may go without a value of it.
+    """
 
     name: str
     type: ParameterType = "string"
     default: ParameterValue | None = None
     description: str = ""
+    optional: bool = False
+    choices: list[str] = Field(default_factory=list)  # of an `enum`: the texts that it may be
+    minimum: int | FiniteFloat | None = None  # of an `integer` or a `number`, as the maximum
+    maximum: int | FiniteFloat | None = None
+
+    @property
+    def may_be_absent(self) -> bool:
+        return self.optional and self.default is None
 
 
 class DatasetBinding(Part):
@@ -48,11 +59,16 @@ Binding = Annotated[DatasetBinding | OutputBinding, Field(discriminator="kind")]
 
 
 class Input(Part):
-    """A named input. Without a binding it is unbound, which is a problem at submission."""
+    """A named input. Without a binding it is unbound, which is a problem at submission unless it is optional."""
 
     name: str
     binding: Binding | None = None
     mode: InputMode = "download"
+    optional: bool = False
+
+    @property
+    def is_absent(self) -> bool:
+        return self.optional and self.binding is None
 
 
 class Registration(Part):
@@ -81,7 +97,8 @@ class PythonScriptStep(Part):
     """Runs one script of a source folder.
 
     `arguments` is written as on a command line, quotes included; `${{inputs.NAME}}`, `${{outputs.NAME}}` and
-    `${{parameters.NAME}}` stand for a path, a path and a value.
+    `${{parameters.NAME}}` stand for a path, a path and a value. What stands within `$[[…]]` is left out as a whole
+    where an optional input or parameter in it is absent.
     """
 
     kind: Literal["python_script"] = "python_script"

@@ -3,36 +3,31 @@
 `loc` of a problem is the path to the field in the definition, as in `("steps", 2, "inputs", 0, "binding")`.
 """
 
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
 
 from compute.resources import Capacity
-from pipelines.arguments import Arguments, holds_placeholder, parse, unknown_placeholders
+from pipelines.arguments import Arguments, holds_placeholder, missing_pieces, parse, unknown_placeholders
 from pipelines.definition import (
     DatasetBinding,
     Input,
     Output,
-    Parameter,
-    ParameterType,
-    ParameterValue,
     PipelineDefinition,
     Step,
 )
 from pipelines.destinations import StoreFacts, clashes, destination_problem, registration_problems, store_problem
 from pipelines.graph import circle_through, edges_of, places_of, steps_on_circles, successors_of
+from pipelines.parameters import parameter_problems
 from pipelines.step_limits import limit_problems, retry_problems, time_problems
 from pipelines.step_resources import resource_problems, resource_warning
+from pipelines.texts import MAX_TEXT, near, unfit_text
 from studio.lib.problems import Problem, UserError
 
 MAX_STEPS = 5000
-MAX_TEXT = 100_000  # characters of one value or one line of arguments: Linux takes 128 KiB for one argument
-MAX_NUMBER = 10**300
 _CIRCLES_TOLD = 50
 
 _STEP_NAME = re.compile(r"\A[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,98}[A-Za-z0-9_])?\Z")
@@ -41,12 +36,6 @@ _STEP_NAME_RULE = (
     "Use 1 to 100 letters, digits, hyphens, dots and underscores, starting with a letter or digit, as in “train”."
 )
 _FIELD_NAME_RULE = "Use 1 to 100 letters, digits, hyphens and underscores, starting with a letter, as in “{example}”."
-_TYPE_WORDS: Mapping[ParameterType, str] = {
-    "string": "a text",
-    "integer": "a whole number, as in 3",
-    "number": "a number, as in 0.25",
-    "boolean": "true or false",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +54,7 @@ class Catalogue:
 
 def parse_definition(data: Any) -> PipelineDefinition:
     """A definition from plain JSON. Raises UserError with a problem per field that has the wrong shape."""
-    unfit = next(_unfit_text(data, ()), None)
+    unfit = next(unfit_text(data, ()), None)
     if unfit is not None:
         raise UserError(
             "There is a character in this text that can't be kept (NUL, or half of one). Remove it.", loc=unfit
@@ -86,7 +75,8 @@ def problems_of(definition: PipelineDefinition, catalogue: Catalogue) -> list[Pr
     if len(definition.steps) > MAX_STEPS:
         problems.append(Problem(("steps",), f"The pipeline has more than {MAX_STEPS:,} steps. Split it in two."))
         return problems
-    problems += _parameter_problems(definition.parameters)
+    problems += _names(definition.parameters, "test_size", ("parameters",))
+    problems += parameter_problems(definition.parameters)
     problems += _duplicates((("steps", index, "name"), step.name) for index, step in enumerate(definition.steps))
     check = _Check(definition, catalogue)
     for index in range(len(definition.steps)):
@@ -108,37 +98,6 @@ def warnings_of(definition: PipelineDefinition, catalogue: Catalogue) -> list[Pr
     return [warning for warning in found if warning is not None]
 
 
-def parameter_values(
-    parameters: Sequence[Parameter], given: Mapping[str, Any]
-) -> tuple[dict[str, ParameterValue], list[Problem]]:
-    """The values of a run, defaults filled in, and what is wrong with those given: `loc` is `("parameters", NAME)`.
-
-    `""`, `0` and `false` are values like any other; `None` means that none was given.
-    """
-    values: dict[str, ParameterValue] = {}
-    problems: list[Problem] = []
-    for parameter in parameters:
-        value = given.get(parameter.name)
-        if value is None:
-            value = parameter.default
-        loc = ("parameters", parameter.name)
-        if value is None:
-            problems.append(Problem(loc, f"“{parameter.name}” has no default. Give it a value."))
-            continue
-        problem = _value_problem(parameter.type, value)
-        if problem:
-            problems.append(Problem(loc, problem))
-            continue
-        values[parameter.name] = value
-    known = {parameter.name for parameter in parameters}
-    problems += [
-        Problem(("parameters", name), f"The pipeline has no parameter “{name}”.{_near(name, known)}")
-        for name in given
-        if name not in known
-    ]
-    return values, problems
-
-
 class _Check:
     """One step after the other, against the rest of the definition and what exists."""
 
@@ -147,6 +106,7 @@ class _Check:
         self.catalogue = catalogue
         self.places = places_of(definition)
         self.parameters = {parameter.name for parameter in definition.parameters}
+        self.absent = {parameter.name for parameter in definition.parameters if parameter.may_be_absent}
         self.outputs = {step.name: {output.name for output in step.outputs} for step in definition.steps}
         versions = catalogue.datasets
         # Whether the newest version of each dataset is a table.
@@ -169,7 +129,7 @@ class _Check:
         if step.compute not in self.catalogue.computes:
             yield Problem(
                 (*loc, "compute"),
-                f"There is no compute target “{step.compute}”.{_near(step.compute, self.catalogue.computes)}"
+                f"There is no compute target “{step.compute}”.{near(step.compute, self.catalogue.computes)}"
                 if step.compute
                 else "Choose a compute target.",
             )
@@ -191,7 +151,7 @@ class _Check:
             example = f", as in “{scripts[0]}”" if scripts else ""
             yield Problem((*loc, "entry"), f"Choose the script to run{example}.")
         elif step.entry not in files:
-            yield Problem((*loc, "entry"), f"There is no “{step.entry}” in the source files.{_near(step.entry, files)}")
+            yield Problem((*loc, "entry"), f"There is no “{step.entry}” in the source files.{near(step.entry, files)}")
 
     def _arguments(self, step: Step, loc: tuple[str | int, ...]) -> Iterator[Problem]:
         if len(step.arguments) > MAX_TEXT:
@@ -205,6 +165,9 @@ class _Check:
             outputs={output.name for output in step.outputs},
             parameters=self.parameters,
         )
+        found += missing_pieces(
+            arguments, inputs={given.name for given in step.inputs if given.optional}, parameters=self.absent
+        )
         if any(holds_placeholder(part) for token in arguments.tokens for part in token if isinstance(part, str)):
             found.append("“${{inputs.” and “${{outputs.” always begin a placeholder, and can't be kept as text.")
         for problem in found:
@@ -212,22 +175,24 @@ class _Check:
 
     def _binding(self, step: Step, given: Input, loc: tuple[str | int, ...]) -> Iterator[Problem]:
         binding = given.binding
+        if binding is None and given.optional:
+            return
         if binding is None:
             yield Problem(loc, f"Input “{given.name}” is not bound. Choose a dataset or another step's output.")
         elif isinstance(binding, DatasetBinding):
             versions = self.catalogue.datasets.get(binding.dataset)
             if versions is None:
-                near = _near(binding.dataset, self.catalogue.datasets)
-                yield Problem(loc, f"There is no dataset “{binding.dataset}”.{near}")
+                meant = near(binding.dataset, self.catalogue.datasets)
+                yield Problem(loc, f"There is no dataset “{binding.dataset}”.{meant}")
             elif binding.version is not None and binding.version not in versions:
                 yield Problem(loc, f"Dataset “{binding.dataset}” has no version {binding.version}.")
         elif binding.step not in self.places:
-            yield Problem(loc, f"There is no step “{binding.step}”.{_near(binding.step, self.places)}")
+            yield Problem(loc, f"There is no step “{binding.step}”.{near(binding.step, self.places)}")
         elif binding.step == step.name:
             yield Problem(loc, "A step can't read its own output. Choose another step.")
         elif binding.output not in self.outputs[binding.step]:
-            near = _near(binding.output, self.outputs[binding.step])
-            yield Problem(loc, f"Step “{binding.step}” has no output “{binding.output}”.{near}")
+            meant = near(binding.output, self.outputs[binding.step])
+            yield Problem(loc, f"Step “{binding.step}” has no output “{binding.output}”.{meant}")
 
     def _mode(self, given: Input, loc: tuple[str | int, ...]) -> Iterator[Problem]:
         if given.mode == "direct" and isinstance(given.binding, DatasetBinding) and self._is_table(given.binding):
@@ -244,7 +209,7 @@ class _Check:
     def _output(self, output: Output, loc: tuple[str | int, ...]) -> Iterator[Problem]:
         store = output.datastore
         if store is not None:
-            problem = store_problem(store, self.catalogue.datastores, _near(store, self.catalogue.datastores))
+            problem = store_problem(store, self.catalogue.datastores, near(store, self.catalogue.datastores))
             if problem:
                 yield Problem((*loc, "datastore"), problem)
         if output.path is not None:
@@ -260,8 +225,8 @@ class _Check:
         if not step.environment:
             yield Problem((*loc, "environment"), "Choose an environment.")
         elif versions is None:
-            near = _near(name, self.catalogue.environments)
-            yield Problem((*loc, "environment"), f"There is no environment “{name}”.{near}")
+            meant = near(name, self.catalogue.environments)
+            yield Problem((*loc, "environment"), f"There is no environment “{name}”.{meant}")
         elif version is not None and (not version.isdecimal() or int(version) not in versions):
             yield Problem((*loc, "environment"), f"Environment “{name}” has no version {version}.")
 
@@ -270,51 +235,6 @@ def split_environment(reference: str) -> tuple[str, str | None]:
     """`NAME` and, where it is given as `NAME:VERSION`, the version as it was written."""
     name, colon, version = reference.partition(":")
     return name, version if colon else None
-
-
-def _parameter_problems(parameters: Sequence[Parameter]) -> Iterator[Problem]:
-    yield from _names(parameters, "test_size", ("parameters",))
-    for index, parameter in enumerate(parameters):
-        if parameter.default is not None and (problem := _value_problem(parameter.type, parameter.default)):
-            yield Problem(("parameters", index, "default"), problem)
-
-
-def _value_problem(kind: ParameterType, value: Any) -> str | None:
-    sentence = f"This must be {_TYPE_WORDS[kind]}."
-    if kind == "string":
-        return _text_problem(value) if isinstance(value, str) else sentence
-    if kind == "boolean":
-        return None if isinstance(value, bool) else sentence
-    if isinstance(value, bool) or not isinstance(value, int if kind == "integer" else (int, float)):
-        return sentence
-    if not math.isfinite(value) if isinstance(value, float) else abs(value) > MAX_NUMBER:
-        return "This number is too large."
-    return None
-
-
-def _text_problem(value: str) -> str | None:
-    if len(value) > MAX_TEXT:
-        return f"This text has more than {MAX_TEXT:,} characters. Put it into a file, and give the step a dataset."
-    if next(_unfit_text(value, ()), None) is not None:
-        return "There is a character in this text that can't be given to a process (NUL, or half of one). Remove it."
-    if holds_placeholder(value):
-        return "A value can't hold “${{inputs.” or “${{outputs.”: the step would get a path in its place."
-    return None
-
-
-def _unfit_text(data: Any, loc: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
-    """Where there is text with a NUL or a lone surrogate: neither a process nor PostgreSQL can take it."""
-    stack = [(data, loc)]
-    while stack:
-        value, at = stack.pop()
-        if isinstance(value, str):
-            if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
-                yield at
-        elif isinstance(value, dict):
-            stack += [(name, at) for name in value]
-            stack += [(each, (*at, str(name))) for name, each in value.items()]
-        elif isinstance(value, list):
-            stack += [(each, (*at, index)) for index, each in enumerate(value)]
 
 
 def _names(fields: Sequence[Any], example: str, loc: tuple[str | int, ...]) -> Iterator[Problem]:
@@ -352,19 +272,6 @@ def _circles(definition: PipelineDefinition) -> Iterator[Problem]:
             ("steps", edge.downstream, "inputs", edge.input_index, "binding"),
             f"The steps go round in a circle: {way}. Bind one of them to something else.",
         )
-
-
-def _near(name: str, known: Iterable[str]) -> str:
-    """What was probably meant, as a sentence, or nothing."""
-    there = sorted(known)
-    if not there:
-        return ""
-    # A file is often named without its folder.
-    matches = [path for path in there if path.rpartition("/")[2] == name.rpartition("/")[2]][:2]
-    matches = matches or get_close_matches(name, there[:2000], n=2, cutoff=0.5)
-    if not matches:
-        return ""
-    return f" Did you mean {' or '.join(f'“{match}”' for match in matches)}?"
 
 
 def _plain_loc(loc: tuple[str | int, ...]) -> tuple[str | int, ...]:

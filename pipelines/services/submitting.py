@@ -38,11 +38,12 @@ from pipelines.models import (
     StepInput,
     StepRun,
 )
+from pipelines.parameters import parameter_values
 from pipelines.priorities import priority_problems
 from pipelines.services.advancing import release
 from pipelines.services.journal import Journal
 from pipelines.states import RunStatus
-from pipelines.validation import parameter_values, problems_of
+from pipelines.validation import problems_of
 from studio.lib.problems import Problem, UserError
 from studio.workspaces import audit
 from studio.workspaces.access import Access
@@ -197,18 +198,22 @@ class _Freezer:
         return FrozenStep(
             step=step,
             snapshot=self._snapshot(index, step),
-            command=["python", step.entry, *command_arguments(parse(step.arguments), self.values)],
+            command=["python", step.entry, *self._arguments(step)],
             environment_name=f"{environment.name}:{environment.version}",
             environment=environment.spec,
             compute_id=self.bound.computes[step.compute].pk,
             datastore_id=datastore_id,
-            inputs={given.name: self._input(step, given) for given in step.inputs},
+            inputs={given.name: self._input(step, given) for given in step.inputs if not given.is_absent},
             outputs={
                 output.name: FrozenOutput(datastore_id=self.bound.datastores[output.datastore].pk, path=output.path)
                 for output in step.outputs
                 if output.datastore is not None or output.path is not None
             },
         )
+
+    def _arguments(self, step: Step) -> list[str]:
+        absent = {given.name for given in step.inputs if given.is_absent}
+        return command_arguments(parse(step.arguments), self.values, absent_inputs=absent)
 
     def _snapshot(self, index: int, step: Step) -> str:
         source = step.source or ""

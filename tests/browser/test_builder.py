@@ -483,3 +483,44 @@ def test_where_an_output_goes_is_folded_away_until_it_is_wanted(page: Page, plac
     expect(given).to_contain_text("fetch what they need")
     saved(page, 2)
     assert definition_of(studio, place, page)["steps"][1]["inputs"][0]["mode"] == "mount"
+
+
+def test_a_choice_with_bounds_beside_it_and_what_may_be_left_out(page: Page, place: Place, studio: Studio) -> None:
+    new_pipeline(page, place, "Options")
+    form(page).get_by_role("button", name="Add parameter").click()
+    page.keyboard.type("size")
+    form(page).get_by_label("Type").select_option("One of several")
+    expect(form(page).get_by_label("Minimum")).to_be_hidden()
+    form(page).get_by_label("Choices, one a line").fill("small\nlarge")
+    form(page).get_by_label("Default", exact=True).fill("medium")
+    expect(form(page).locator(".field-error", has_text="one of: “small”, “large”")).to_be_visible()
+    form(page).get_by_label("Ask each time, without a default").check()
+    form(page).get_by_label("May be left out").check()
+    form(page).get_by_role("button", name="Add parameter").click()
+    page.keyboard.type("folds")
+    row = form(page).get_by_role("listitem").last
+    row.get_by_label("Type").select_option("Whole number")
+    row.get_by_label("Minimum").fill("2")
+    row.get_by_label("Maximum").fill("9")
+    row.get_by_label("Default", exact=True).fill("5")
+
+    add_step(page, "tell")
+    write_script(page, "import sys\nprint(*sys.argv[1:])\n")
+    chips(page).get_by_role("button", name="parameter size").click()
+    chips(page).get_by_role("button", name="parameter folds").click()
+    saved(page, 1)
+    arguments = definition_of(studio, place, page)["steps"][0]["arguments"]
+    assert arguments.endswith(" $[[--size ${{parameters.size}}]] --folds ${{parameters.folds}}")
+
+    page.get_by_role("button", name="Submit", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("folds").fill("10")
+    dialog.get_by_role("button", name="Submit").click()
+    expect(dialog.locator(".field-error", has_text="9 or less")).to_be_visible()
+    dialog.get_by_label("folds").fill("2")
+    expect(dialog.get_by_label("size").locator("option")).to_have_text(["None", "small", "large"])
+    dialog.get_by_role("button", name="Submit").click()
+    page.wait_for_url(re.compile(r"/runs/\d+/"))
+    number = int(re.search(r"/runs/(\d+)/", page.url)[1])
+    state = studio.api(place.owner).get(f"/api/workspaces/{place.slug}/runs/{number}/")
+    assert state["parameters"] == {"folds": 2}

@@ -4,7 +4,7 @@ import os
 import secrets
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from django.conf import settings
 from django.db import connection
@@ -69,4 +69,14 @@ def _place(name: str, url: str) -> dict[str, Any]:
     if parts.scheme in {"sqlite", "unix", "redis+socket"}:
         path = parts.path if parts.scheme != "sqlite" else parts.path[1:] if parts.path.startswith("//") else parts.path
         return {"name": name, "file": path}
-    return {"name": name, "host": parts.hostname or "localhost", "port": parts.port or _PORTS.get(parts.scheme, 0)}
+    port = parts.port or _PORTS.get(parts.scheme, 0)
+    if parts.scheme in {"postgres", "postgresql"} and (folder := _socket_folder(parts)):
+        return {"name": name, "file": f"{folder}/.s.PGSQL.{port}"}
+    return {"name": name, "host": parts.hostname or "localhost", "port": port}
+
+
+def _socket_folder(parts: SplitResult) -> str:
+    """Where PostgreSQL's socket lies, as its address says: in place of the host, encoded, or as `?host=`."""
+    host = unquote(parts.netloc.rpartition("@")[2].partition(":")[0])
+    host = host or dict(parse_qsl(parts.query)).get("host", "")
+    return host if host.startswith("/") else ""

@@ -1,6 +1,7 @@
 /** The arguments of a step: a line to type, chips that insert what there is to speak of, and the command as it will run. */
 
 import { h } from "../graph/dom.js";
+import { mayBeAbsent } from "../lib/parameters.js";
 import { updateStep } from "./document.js";
 import { insertPlaceholder, namesIn, piecesOf } from "./placeholders.js";
 
@@ -19,12 +20,17 @@ export function argumentsField(fields, store, stepKey, step) {
   });
   const area = field.querySelector("textarea");
   const insert = (scope, name) => {
-    const { text, caret } = insertPlaceholder(area.value, area.selectionStart, area.selectionEnd, scope, name);
+    const { text, caret } = insertPlaceholder(area.value, area.selectionStart, area.selectionEnd, scope, name, {
+      mayBeAbsent: isOptional(scope, name),
+    });
     area.value = text;
     write(text);
     area.focus();
     area.setSelectionRange(caret, caret);
   };
+  const isOptional = (scope, name) =>
+    (scope === "inputs" && step().inputs.some((input) => input.name === name && input.optional)) ||
+    (scope === "parameters" && store.draft.parameters.some((parameter) => parameter.name === name && mayBeAbsent(parameter)));
   const words = () => ({
     inputs: step().inputs.map(({ name }) => name),
     outputs: step().outputs.map(({ name }) => name),

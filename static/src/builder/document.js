@@ -14,7 +14,8 @@ import { namesIn, renamePlaceholder } from "./placeholders.js";
  * @typedef {{dataset: string, description: string, tags: Record<string, string>}} Registration
  * @typedef {{key: string, name: string, datastore: string|null, path: string|null, mode: "upload"|"mount",
  *   register_as: Registration|null}} Output
- * @typedef {{key: string, name: string, type: string, default: any, description: string}} Parameter
+ * @typedef {{key: string, name: string, type: string, default: any, description: string, optional?: boolean,
+ *   choices?: string[], minimum?: number|null, maximum?: number|null}} Parameter
  * @typedef {{max_attempts: number, on: string[], exit_codes: string, backoff_s: number, backoff_factor: number,
  *   max_backoff_s: number, max_node_losses: number}} Retry
  * @typedef {{memory_bytes: number|null, cpus: number|null, output_bytes: number|null, log_bytes: number|null}} Limits
@@ -324,6 +325,7 @@ export const usersOfParameter = (draft, name) =>
 /** What was typed as a parameter's default, as a value of its type; what does not fit stays text and is a problem. */
 export function parameterValue(type, text) {
   if (type === "string") return text;
+  if (type === "enum") return text === "" ? null : text;
   if (text.trim() === "") return null;
   if (type === "boolean") return text === "true" ? true : text === "false" ? false : text;
   const number = Number(text);

@@ -10,6 +10,7 @@ const TYPES = [
   { value: "integer", label: "Whole number" },
   { value: "number", label: "Number" },
   { value: "boolean", label: "True or false" },
+  { value: "enum", label: "One of several" },
 ];
 
 /** @param {import("./store.js").Store} store */
@@ -39,6 +40,23 @@ export function pipelineForm(store) {
     removeLabel: (key) => `Remove parameter ${find(key)?.name ?? ""}`,
     row: (part, key) => {
       let before = null;
+      /** Fields that only some parameters have. */
+      const where = (isNeeded, ...content) => {
+        const place = h("div", { class: "builder-where" }, ...content);
+        part.follow(() => {
+          place.hidden = !find(key) || !isNeeded(find(key));
+        });
+        return place;
+      };
+      const bound = (name, label) =>
+        part.number({
+          path: `parameters.${key}.${name}`,
+          label,
+          min: null,
+          step: "any",
+          read: () => find(key)?.[name] ?? null,
+          write: change(key, name),
+        });
       return [
         part.text({
           path: `parameters.${key}.name`,
@@ -64,6 +82,18 @@ export function pipelineForm(store) {
               return updateParameter(draft, key, { type, default: parameterValue(type, value === null ? "" : String(value)) });
             }),
         }),
+        where(
+          ({ type }) => type === "enum",
+          part.text({
+            path: `parameters.${key}.choices`,
+            label: "Choices, one a line",
+            rows: 3,
+            mono: true,
+            read: () => (find(key)?.choices ?? []).join("\n"),
+            write: (text) => change(key, "choices")(text.split("\n").map((line) => line.trim()).filter(Boolean)),
+          }),
+        ),
+        where(({ type }) => type === "integer" || type === "number", bound("minimum", "Minimum"), bound("maximum", "Maximum")),
         part.text({
           path: `parameters.${key}.default`,
           label: "Default",
@@ -75,8 +105,18 @@ export function pipelineForm(store) {
           path: `parameters.${key}.required`,
           label: "Ask each time, without a default",
           read: () => find(key)?.default === null,
-          write: (isRequired) => change(key, "default")(isRequired ? null : startValue(find(key).type)),
+          write: (isRequired) => change(key, "default")(isRequired ? null : startValue(find(key))),
         }),
+        where(
+          (parameter) => parameter.default === null,
+          part.check({
+            path: `parameters.${key}.optional`,
+            label: "May be left out",
+            help: "Arguments within $[[ … ]] that speak of it are left out as well.",
+            read: () => find(key)?.optional ?? false,
+            write: change(key, "optional"),
+          }),
+        ),
         part.text({
           path: `parameters.${key}.description`,
           label: "Description",
@@ -104,4 +144,6 @@ export function pipelineForm(store) {
   return { element, fields };
 }
 
-const startValue = (type) => ({ string: "", integer: 0, number: 0, boolean: false })[type];
+function startValue({ type, choices = [], minimum = null }) {
+  return { string: "", integer: minimum ?? 0, number: minimum ?? 0, boolean: false, enum: choices[0] ?? "" }[type];
+}

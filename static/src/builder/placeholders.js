@@ -31,8 +31,9 @@ export function piecesOf(text) {
 /**
  * Where a chip's text goes: `text` with `inserted` at the selection, blanks kept apart, and the caret after it. In
  * front of a placeholder that begins an argument a flag of its name is written too, as in `--images ${{inputs.images}}`.
+ * What may be absent is put into a piece that can be left out, flag and all.
  */
-export function insertPlaceholder(text, start, end, scope, name) {
+export function insertPlaceholder(text, start, end, scope, name, { mayBeAbsent = false } = {}) {
   const before = text.slice(0, start);
   const after = text.slice(end);
   const isFresh = before === "" || /\s$/.test(before);
@@ -41,6 +42,8 @@ export function insertPlaceholder(text, start, end, scope, name) {
   const glue = isFresh || /["'=/]$/.test(before) ? "" : " ";
   const flag = (isFresh || glue) && !followsFlag ? `--${name.replaceAll("_", "-")} ` : "";
   const tail = after === "" || /^[\s"']/.test(after) ? "" : " ";
-  const head = `${before}${glue}${flag}${placeholder(scope, name)}${tail}`;
+  const isWithin = before.lastIndexOf("$[[") > before.lastIndexOf("]]");
+  const piece = `${flag}${placeholder(scope, name)}`;
+  const head = `${before}${glue}${mayBeAbsent && flag && !isWithin ? `$[[${piece}]]` : piece}${tail}`;
   return { text: head + after, caret: head.length };
 }

@@ -17,6 +17,14 @@ test("text is cut into words and placeholders", () => {
   ]);
 });
 
+test("a chip of what may be absent writes a piece that can be left out", () => {
+  const insert = (text) => insertPlaceholder(text, text.length, text.length, "inputs", "a", { mayBeAbsent: true }).text;
+  assert.equal(insert("--x 1"), "--x 1 $[[--a ${{inputs.a}}]]");
+  assert.equal(insert("$[[--x "), "$[[--x ${{inputs.a}}");
+  assert.equal(insert("$[[--x 1 "), "$[[--x 1 --a ${{inputs.a}}");
+  assert.equal(insert("--in="), "--in=${{inputs.a}}");
+});
+
 test("a chip writes its flag too, unless one stands there", () => {
   const insert = (text, scope, name) => insertPlaceholder(text, text.length, text.length, scope, name).text;
   assert.equal(insert("", "inputs", "train_data"), "--train-data ${{inputs.train_data}}");

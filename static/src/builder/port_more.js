@@ -25,6 +25,7 @@ const choicesOf = (modes) => [{ label: "", choices: Object.entries(modes).map(([
 export function inputMore(part, { store, stepKey, key, port, catalogue }) {
   const set = (patch) => store.apply((draft) => updatePort(draft, "input", stepKey, key, patch));
   const mode = () => port()?.mode ?? "download";
+  const words = () => [mode() !== "download" && INPUT_MODES[mode()][0], port()?.optional && "optional"].filter(Boolean).join(", ");
   const table = h("p", { class: "builder-row__table" });
   part.derived(
     table,
@@ -36,7 +37,7 @@ export function inputMore(part, { store, stepKey, key, port, catalogue }) {
   });
   return [
     table,
-    folded(part, `inputs.${key}`, () => (mode() === "download" ? "" : INPUT_MODES[mode()][0]), [
+    folded(part, `inputs.${key}`, words, [
       part.select({
         path: `inputs.${key}.mode`,
         label: "How the data arrives",
@@ -45,6 +46,13 @@ export function inputMore(part, { store, stepKey, key, port, catalogue }) {
         write: (value) => set({ mode: value }),
       }),
       sentence(part, () => INPUT_MODES[mode()][1]),
+      part.check({
+        path: `inputs.${key}.optional`,
+        label: "May stay unbound",
+        help: "Arguments within $[[ … ]] that speak of it are left out then.",
+        read: () => port()?.optional ?? false,
+        write: (optional) => set({ optional }),
+      }),
     ]),
   ];
 }

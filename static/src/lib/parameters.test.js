@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { asText, readValue } from "./parameters.js";
+import { asText, mayBeAbsent, noteOf, readValue } from "./parameters.js";
 
 const read = (type, text) => readValue({ name: "p", type }, text);
 
@@ -32,4 +32,28 @@ test("what is no value of the type gets a sentence", () => {
 
 test("a default is written as one would type it", () => {
   assert.deepEqual([asText(null), asText(""), asText(0), asText(false), asText("x")], ["", "", "0", "false", "x"]);
+});
+
+test("a choice is one of the choices, an empty one too", () => {
+  const size = { name: "p", type: "enum", choices: ["small", ""] };
+  assert.deepEqual(["small", ""].map((text) => readValue(size, text).value), ["small", ""]);
+  assert.match(readValue(size, "Small").problem, /Choose/);
+});
+
+test("bounds hold, and are said beside the name", () => {
+  const folds = { name: "p", type: "integer", default: null, minimum: 0, maximum: 9 };
+  assert.deepEqual(["0", "9"].map((text) => readValue(folds, text).value), [0, 9]);
+  assert.match(readValue(folds, "-1").problem, /0 or more/);
+  assert.match(readValue(folds, "10").problem, /9 or less/);
+  assert.equal(noteOf(folds), "integer, 0 to 9, must be given");
+  assert.equal(noteOf({ ...folds, maximum: null, default: 1 }), "integer, from 0");
+  assert.equal(noteOf({ ...folds, type: "string" }), "string, must be given");
+});
+
+test("an optional one without a default may be absent", () => {
+  for (const type of ["string", "integer", "number", "boolean", "enum"]) {
+    const parameter = { name: "p", type, optional: true, default: null, choices: ["a"] };
+    assert.deepEqual(readValue(parameter, " "), { value: null }, type);
+  }
+  assert.ok(!mayBeAbsent({ name: "p", type: "string", optional: true, default: "" }));
 });

@@ -6,7 +6,7 @@
 
 import { h } from "../graph/dom.js";
 import { api, ApiError } from "./api.js";
-import { asText, readValue } from "./parameters.js";
+import { asText, mayBeAbsent, noteOf, readValue } from "./parameters.js";
 import { icon } from "./status.js";
 
 /**
@@ -80,11 +80,12 @@ class SubmitDialog {
   }
 
   #parameterField(parameter, value) {
-    const note = parameter.default === null || parameter.default === undefined ? `${parameter.type}, must be given` : parameter.type;
-    return this.#field(`parameter:${parameter.name}`, parameter.name, note, parameter.description ?? "", (props) => {
-      if (parameter.type === "boolean") {
-        const options = ["true", "false"].map((text) => h("option", { value: text, text }));
-        if (value === null || value === undefined) options.unshift(h("option", { value: "", text: "Choose" }));
+    return this.#field(`parameter:${parameter.name}`, parameter.name, noteOf(parameter), parameter.description ?? "", (props) => {
+      if (parameter.type === "boolean" || parameter.type === "enum") {
+        const texts = parameter.type === "enum" ? parameter.choices : ["true", "false"];
+        const options = texts.map((text) => h("option", { value: text, text: text || "(empty)" }));
+        const isOpen = value === null || value === undefined || mayBeAbsent(parameter);
+        if (isOpen && !texts.includes("")) options.unshift(h("option", { value: "", text: mayBeAbsent(parameter) ? "None" : "Choose" }));
         const select = h("select", props, ...options);
         select.value = asText(value);
         return select;
@@ -128,7 +129,7 @@ class SubmitDialog {
     for (const parameter of this.parameters) {
       const read = readValue(parameter, this.fields.get(`parameter:${parameter.name}`).input.value);
       if (read.problem) wrong.push({ loc: ["parameters", parameter.name], message: read.problem });
-      else values[parameter.name] = read.value;
+      else if (read.value !== null) values[parameter.name] = read.value;
     }
     const priority = this.fields.get("priority").input.value.trim() || "0";
     if (!/^[-+]?\d+$/.test(priority)) wrong.push({ loc: ["priority"], message: "Give a whole number, as in 5 or -5." });

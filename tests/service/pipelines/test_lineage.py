@@ -287,8 +287,8 @@ def test_earlier_runs_are_filled_in_from_what_was_frozen_with_them(
     # Registration is newer than what is filled in.
     StepOutput.objects.filter(step_run__reused_from__isnull=False).delete()
     StepOutput.objects.update(dataset_version=None)
-    inputs = list(StepInput.objects.order_by("step_run", "name").values(*INPUT))
-    outputs = list(StepOutput.objects.order_by("step_run", "name").values(*OUTPUT))
+    inputs = list(StepInput.objects.order_by("step_run_id", "name").values(*INPUT))
+    outputs = list(StepOutput.objects.order_by("step_run_id", "name").values(*OUTPUT))
     assert len(inputs) == 5
     assert len(outputs) == 2
     StepInput.objects.all().delete()
@@ -296,5 +296,5 @@ def test_earlier_runs_are_filled_in_from_what_was_frozen_with_them(
     then = MigrationLoader(connection).project_state([("pipelines", "0003_lineage_of_earlier_runs")]).apps
     for _time in range(2):
         migration.fill(then, None)
-    assert list(StepInput.objects.order_by("step_run", "name").values(*INPUT)) == inputs
-    assert list(StepOutput.objects.order_by("step_run", "name").values(*OUTPUT)) == outputs
+    assert list(StepInput.objects.order_by("step_run_id", "name").values(*INPUT)) == inputs
+    assert list(StepOutput.objects.order_by("step_run_id", "name").values(*OUTPUT)) == outputs

@@ -101,6 +101,35 @@ def test_values_stay_what_they_are(world: World) -> None:
     assert world.claim().spec.command == ["python", "main.py", "--text", "", "-n=0", "false"]
 
 
+def test_what_is_optional_and_absent_is_left_out_of_the_command(world: World) -> None:
+    pipeline = world.pipeline(
+        world.step("a"),
+        world.step("b")
+        | {
+            "arguments": "$[[--in ${{inputs.x}}]] $[[--more ${{inputs.y}}]] $[[--size ${{parameters.size}}]] "
+            "$[[--folds ${{parameters.folds}}]]",
+            "inputs": [
+                {"name": "x", "optional": True},
+                {"name": "y", "optional": True, "binding": {"kind": "output", "step": "a", "output": "out"}},
+            ],
+        },
+        parameters=[
+            {"name": "size", "type": "enum", "choices": ["small", "large"], "optional": True},
+            {"name": "folds", "type": "integer", "minimum": 0, "maximum": 9, "optional": True},
+        ],
+    )
+    run = world.submit(pipeline, parameters={"folds": 0})
+    assert run.parameters.values == {"folds": 0}
+    world.complete(world.claim())
+    lease = world.claim()
+    assert lease.spec.command == ["python", "main.py", "--more", "${{inputs.y}}", "--folds", "0"]
+    assert set(lease.spec.inputs) == {"y"}
+    for wrong in ({"size": "medium"}, {"folds": 10}, {"folds": True}):
+        with pytest.raises(UserError) as caught:
+            world.submit(pipeline, parameters=wrong)
+        assert [problem.loc for problem in caught.value.problems] == [("parameters", next(iter(wrong)))]
+
+
 def test_submitting_what_is_not_finished_names_every_field(world: World) -> None:
     pipeline = world.pipeline({"name": "a"}, parameters=[{"name": "c", "type": "number"}])
     with pytest.raises(UserError) as caught:

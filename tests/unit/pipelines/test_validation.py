@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from pipelines.definition import Parameter
 from pipelines.destinations import StoreFacts, destination_problem, filled
 from pipelines.graph import edges_of, steps_on_circles, topological_order
-from pipelines.validation import Catalogue, parameter_values, parse_definition, problems_of
+from pipelines.parameters import parameter_values
+from pipelines.validation import Catalogue, parse_definition, problems_of
 from studio.lib.problems import UserError
 
 CATALOGUE = Catalogue(
@@ -384,3 +385,20 @@ def test_what_is_found_good_stays_below_its_root_and_holds_no_placeholder(templa
         assert path
         assert not set(path) & set("{}*?")
         assert ".." not in path.split("/")
+
+
+def test_what_may_be_absent_stands_in_a_piece_that_can_be_left_out() -> None:
+    optional = {"name": "x", "optional": True}
+    line = "${{inputs.x}} ${{parameters.p}} $[[${{inputs.x}} ${{parameters.p}}]] ${{parameters.q}}"
+    parameters = [{"name": "p", "optional": True}, {"name": "q", "optional": True, "default": "d"}]
+    problems = problems_of(
+        parse_definition({"steps": [step(inputs=[optional], arguments=line)], "parameters": parameters}), CATALOGUE
+    )
+    assert [problem.loc for problem in problems] == [("steps", 0, "arguments")] * 2
+    assert "$[[--x ${{inputs.x}}]]" in problems[0].message
+    assert "$[[--p ${{parameters.p}}]]" in problems[1].message
+
+
+def test_an_optional_input_may_stay_unbound() -> None:
+    assert not found(step(inputs=[{"name": "x", "optional": True}], arguments="$[[--x ${{inputs.x}}]]"))
+    assert set(found(step(inputs=[{"name": "x"}]))) == {("steps", 0, "inputs", 0, "binding")}
