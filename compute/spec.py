@@ -107,6 +107,7 @@ class JobOutput(BaseModel):
     datastore_id: int
     path: str
     mode: OutputMode = "upload"
+    required: bool = False  # a command that ends well and leaves it empty has failed all the same
 
 
 RetryCause = Literal["exit", "timeout", "memory"]

@@ -90,6 +90,7 @@ class Output(Part):
     datastore: str | None = None  # name in the workspace; its default at submission
     path: str | None = None
     mode: OutputMode = "upload"
+    required: bool = False  # a step that leaves it empty has failed
     register_as: Registration | None = None
 
 

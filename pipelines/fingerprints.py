@@ -52,10 +52,12 @@ def _arguments(frozen: FrozenStep) -> list[Any]:
 def _output(frozen: FrozenStep, output: Output) -> Any:
     """Its name, and where it goes if it says so: as it was written, for a run's number doesn't make another result.
 
-    Whether it is registered makes no other result either: a result that is taken again is registered again.
+    Whether it is registered makes no other result either: a result that is taken again is registered again. One that
+    is required is another one, for what was there may be empty.
     """
     given = frozen.outputs.get(output.name)
-    return [output.name, given.datastore_id, output.path] if given else output.name
+    place: Any = [output.name, given.datastore_id, output.path] if given else output.name
+    return {"required": place} if output.required else place
 
 
 def _digest(value: Any) -> str:

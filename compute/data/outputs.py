@@ -29,7 +29,7 @@ def lay_out(
                 desk.say(f"{name} is uploaded when the step has ended: files written through a mount can get lost.")
         folder = here or aside / name
         folder.mkdir(parents=True, exist_ok=True)
-        laid[name] = Output(folder, output.datastore_id, path, is_uploaded=here is None)
+        laid[name] = Output(folder, output.datastore_id, path, is_uploaded=here is None, is_required=output.required)
     return laid
 
 

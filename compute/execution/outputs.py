@@ -21,6 +21,7 @@ class Output:
     datastore_id: int
     path: str
     is_uploaded: bool = False  # when the command has ended well
+    is_required: bool = False
 
 
 def record_outputs(outputs: Mapping[str, Output], say: Callable[[str], None], check: Callable[[], None]) -> JobResult:
@@ -52,6 +53,11 @@ def _record(name: str, output: Output, say: Callable[[str], None], check: Callab
         file_count=file_count,
         size_bytes=size_bytes,
     )
+
+
+def is_empty(output: Output) -> bool:
+    """Whether no file of it is part of the output: looks no further than the first one."""
+    return next(files_of(output.folder), None) is None
 
 
 def files_of(root: Path) -> Iterator[tuple[str, Path]]:

@@ -58,6 +58,10 @@ def of_large_output(name: str, size_bytes: int, limit_bytes: int) -> str:
     return f"Output “{name}” is larger than its limit of {limit}: {at_least} or more."
 
 
+def of_empty_output(name: str) -> str:
+    return f"Output “{name}” is required, and the script ended without a file in it."
+
+
 def _by_signal(number: int) -> str:
     try:
         return f"killed by signal {number} ({signal.Signals(number).name})"

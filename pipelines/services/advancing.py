@@ -331,4 +331,5 @@ def _place(step: StepRun, output: Output) -> JobOutput:
         datastore_id=given.datastore_id if given else step.frozen.datastore_id,
         path=path or f"{RUNS_FOLDER}/{step.run_id}/{step.name}/{{attempt}}/{output.name}",
         mode=output.mode,
+        required=output.required,
     )

@@ -72,8 +72,8 @@ class Compute:
     def person(self, name: str) -> User:
         return User.objects.create_user(f"{name}-{self.workspace.slug}", first_name=name)
 
-    def script(self, text: str, **values: Any) -> Job:
-        return self.job("python", "-c", text, **values)
+    def script(self, text: str, *arguments: str, **values: Any) -> Job:
+        return self.job("python", "-c", text, *arguments, **values)
 
     def datastore(self, name: str) -> Datastore:
         """A local folder below the studio's home."""

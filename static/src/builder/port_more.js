@@ -129,6 +129,13 @@ export function outputMore(part, { store, stepKey, key, port, catalogue }) {
       }),
       sentence(part, () => OUTPUT_MODES[port()?.mode ?? "upload"][1]),
       part.check({
+        path: `${path}.required`,
+        label: "Must be written",
+        help: "A script that leaves it empty has failed. Otherwise an empty one is a warning in the log.",
+        read: () => port()?.required ?? false,
+        write: (required) => set({ required }, "required"),
+      }),
+      part.check({
         path: `${path}.register_as`,
         label: "Register as a dataset",
         help: "It becomes a new version when the step completes.",
@@ -144,7 +151,7 @@ export function outputMore(part, { store, stepKey, key, port, catalogue }) {
 export function outputWords(output) {
   if (!output) return "";
   const place = [output.datastore, output.path].filter(Boolean).join(": ");
-  return [place && `to ${place}`, output.register_as && `becomes ${output.register_as.dataset || "a dataset"}`]
+  return [place && `to ${place}`, output.required && "required", output.register_as && `becomes ${output.register_as.dataset || "a dataset"}`]
     .filter(Boolean)
     .join(", ");
 }

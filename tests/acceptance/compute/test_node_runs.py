@@ -149,6 +149,24 @@ def test_inputs_and_outputs_are_folders(compute: Compute, node: Stack) -> None:
     assert "Input “plain”: there is nothing at “nowhere”" in failed.reason
 
 
+def test_an_empty_output_is_a_warning_and_of_a_required_one_a_failure(compute: Compute, node: Stack) -> None:
+    store = compute.datastore("data")
+
+    def run(name: str, *, required: bool) -> Job:
+        out = JobOutput(datastore_id=store.pk, path=f"{name}/{{attempt}}/out", required=required)
+        makes_folders = (
+            "import os, sys; os.mkdir(sys.argv[1] + '/no file'); os.symlink('/etc/passwd', sys.argv[1] + '/a')"
+        )
+        return over(compute.script(makes_folders, "${{outputs.out}}", outputs={"out": out}))
+
+    warned = run("warned", required=False)
+    assert (warned.status, warned.result.outputs["out"].file_count) == (JobStatus.COMPLETED, 0)
+    assert [line for line in log_of(warned, "s") if "left no file in output “out”" in line]
+    refused = run("refused", required=True)
+    assert (refused.status, refused.attempt_number) == (JobStatus.FAILED, 1)
+    assert refused.reason == "Output “out” is required, and the script ended without a file in it."
+
+
 def test_cancel_ends_a_tree_that_does_not_want_to_go(compute: Compute, node: Stack) -> None:
     job = in_state(compute.script(STUBBORN), JobStatus.RUNNING)
     pids = _pids(job, 2)

@@ -72,6 +72,21 @@ def test_reuse_can_be_switched_off(world: World) -> None:
     assert _notes(run)["a"] == "Ran: reuse is switched off for this step."
 
 
+def test_an_output_that_is_required_from_now_on_is_made_again_once(world: World) -> None:
+    """What was reused could be empty."""
+    pipeline = world.pipeline(world.step("a"))
+    first = world.submit(pipeline)
+    world.drain()
+    world.save(pipeline, world.step("a", outputs=[{"name": "out", "required": True}]))
+    run = world.submit(pipeline)
+    lease = world.claim()
+    assert lease.spec.outputs["out"].required
+    world.complete(lease)
+    assert _notes(run)["a"] == f"Ran: the list of outputs or where they go changed since run {first.pk}."
+    world.submit(pipeline)
+    assert world.drain() == []
+
+
 def test_outputs_that_are_gone_are_made_again(world: World) -> None:
     pipeline = world.pipeline(world.step("a"))
     first = world.submit(pipeline)
