@@ -457,6 +457,7 @@ def test_where_an_output_goes_is_folded_away_until_it_is_wanted(page: Page, plac
     expect(destination).to_have_value("models/{run-id}")
     expect(page.locator("[data-builder=problems]")).to_be_hidden()
 
+    output.get_by_label("Must be written").check()
     output.get_by_label("Register as a dataset").check()
     output.get_by_label("Dataset", exact=True).fill("model")
     output.get_by_label("Tags", exact=True).fill("stage=trial, draft")
@@ -467,6 +468,7 @@ def test_where_an_output_goes_is_folded_away_until_it_is_wanted(page: Page, plac
         "datastore": "workspacefilestore",
         "path": "models/{run-id}",
         "mode": "upload",
+        "required": True,
         "register_as": {"dataset": "model", "description": "", "tags": {"stage": "trial", "draft": ""}},
     }
 
