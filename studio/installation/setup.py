@@ -237,7 +237,9 @@ def _library(name: str) -> bool:
 
 _PROGRAMS: dict[str, Callable[[], bool]] = {
     "bubblewrap": lambda: _program("bwrap"),
-    "chromium": lambda: _program("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
+    "chromium-headless-shell": lambda: _program(
+        "chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
+    ),
     "mariadb-server-core": lambda: _program("mariadbd"),
     "openssh-server": lambda: _program("sshd"),
     "openssh-sftp-server": lambda: Path("/usr/lib/openssh/sftp-server").exists(),

@@ -11,7 +11,8 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 
 from tests.support.studio import Person, Studio
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# The shell first: the others draw a window of their own around each page, which nobody sees and which costs most.
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
 # The browser's own remark on a refusal that the page handles; what the page makes of it is the test's business.
 REFUSALS = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d")
@@ -24,7 +25,9 @@ expect.set_options(timeout=PATIENCE_MS)
 def chromium() -> Iterator[Browser]:
     """The machine's own browser: Playwright's downloads do not work on closed networks."""
     path = next((found for name in NAMES if (found := shutil.which(name))), None)
-    assert path is not None, "The page tests need Chromium: install it (Debian: apt-get install chromium)."
+    assert path is not None, (
+        "The page tests need Chromium: install it (Debian: apt-get install chromium-headless-shell)."
+    )
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser
