@@ -95,6 +95,11 @@ class CondaInstaller:
             return
         if "No space left on device" in ended.last_words:
             raise StepFailure(of_full_disk("the environment could not be built on the node"))
+        if (ended.exit_code or 0) < 0:
+            raise StepFailure(
+                f"{NOT_BUILT}{self.tool.name} was ended by signal {-(ended.exit_code or 0)} before it was done.",
+                may_retry=True,
+            )
         words = "\n".join(ended.last_words.strip().splitlines()[-25:]) or f"It ended with exit code {ended.exit_code}."
         raise StepFailure(
             f"{NOT_BUILT}Conda found no way to install what it asks for. Look at the "

@@ -82,4 +82,8 @@ def _cache() -> Path:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # All is on the disk. The library's own threads may still run, and crash an interpreter that takes itself apart.
+    os._exit(code)
