@@ -8,6 +8,7 @@ from compute.data.inputs import Inputs
 from compute.data.mounting import Mounts
 from compute.data.outputs import lay_out, upload_outputs
 from compute.execution.outputs import Output, record_outputs
+from compute.execution.reasons import StepFailure, of_empty_output
 from compute.services.leases import Lease
 from compute.spec import JobResult
 from datastores.places import Places
@@ -55,5 +56,10 @@ class AttemptData:
     def take_away(self) -> JobResult:
         """What the command left in its outputs. Raises StepFailure, InterruptedByWish, OSError."""
         result = record_outputs(self.outputs, self.desk.say, self.desk.check)
+        for name, record in result.outputs.items():
+            if not record.file_count and self.outputs[name].is_required:
+                raise StepFailure(of_empty_output(name))
+            if not record.file_count:
+                self.desk.say(f"Warning: the script left no file in output “{name}”: who reads it finds it empty.")
         upload_outputs(self.outputs, workspace_id=self.lease.workspace_id, desk=self.desk)
         return result

@@ -9,7 +9,7 @@ from compute.environments.explaining import NOT_BUILT, explain
 from compute.environments.installed import conda_records, packages_in, pinned
 from compute.environments.installing import known_indexes, platform_of_this_machine
 from compute.environments.places import BuiltEnvironment
-from compute.execution.reasons import StepFailure, of_full_disk
+from compute.execution.reasons import StepFailure, by_signal, of_full_disk
 from compute.spec import EnvironmentLock, EnvironmentSpec
 
 
@@ -95,11 +95,8 @@ class CondaInstaller:
             return
         if "No space left on device" in ended.last_words:
             raise StepFailure(of_full_disk("the environment could not be built on the node"))
-        if (ended.exit_code or 0) < 0:
-            raise StepFailure(
-                f"{NOT_BUILT}{self.tool.name} was ended by signal {-(ended.exit_code or 0)} before it was done.",
-                may_retry=True,
-            )
+        if ended.exit_code is not None and ended.exit_code < 0:
+            raise StepFailure(f"{NOT_BUILT}{self.tool.name} was {by_signal(-ended.exit_code)}.", may_retry=True)
         words = "\n".join(ended.last_words.strip().splitlines()[-25:]) or f"It ended with exit code {ended.exit_code}."
         raise StepFailure(
             f"{NOT_BUILT}Conda found no way to install what it asks for. Look at the "

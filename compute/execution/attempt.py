@@ -20,12 +20,10 @@ from compute.execution.bounds.step_bounds import Bounds, StepBounds, limits_of
 from compute.execution.devices import devices_visible, thread_hints
 from compute.execution.folders import AttemptFolders
 from compute.execution.handle import Handle, InterruptedByWish, Wish
-from compute.execution.outputs import is_empty
 from compute.execution.processes import MARKER
 from compute.execution.reasons import (
     StepFailure,
     is_full_disk,
-    of_empty_output,
     of_exit,
     of_full_disk,
     of_killed_for_memory,
@@ -115,7 +113,6 @@ class Attempt:
         if ended.exit_code != 0:
             return self._failed_by_itself(ended)
         self._refuse_large_outputs()
-        self._look_for_empty_outputs()
         result = self.data.take_away()
         return Outcome(JobStatus.COMPLETED, exit_code=0, result=result)
 
@@ -195,15 +192,6 @@ class Attempt:
             size_bytes = is_larger(output.folder, limit)
             if size_bytes is not None:
                 raise StepFailure(of_large_output(name, size_bytes, limit))
-
-    def _look_for_empty_outputs(self) -> None:
-        """Whoever reads one finds an empty folder. Raises StepFailure for one that is required."""
-        for name, output in self.data.outputs.items():
-            if not is_empty(output):
-                continue
-            if output.is_required:
-                raise StepFailure(of_empty_output(name))
-            self._say(f"Warning: the script left no file in output “{name}”. Steps that read it find an empty folder.")
 
     def _start(self, command: list[str], environment: BuiltEnvironment) -> Start:
         is_python = command[:1] == ["python"]

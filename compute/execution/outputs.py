@@ -55,11 +55,6 @@ def _record(name: str, output: Output, say: Callable[[str], None], check: Callab
     )
 
 
-def is_empty(output: Output) -> bool:
-    """Whether no file of it is part of the output: looks no further than the first one."""
-    return next(files_of(output.folder), None) is None
-
-
 def files_of(root: Path) -> Iterator[tuple[str, Path]]:
     """The files of an output, by relative path: without what is no part of it."""
     return ((relative, path) for relative, path in _files(root) if _is_part(path, root))

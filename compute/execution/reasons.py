@@ -20,7 +20,7 @@ class StepFailure(Exception):  # noqa: N818 (an outcome)
 def of_exit(code: int, *, folder_gone: bool = False, ran_out: bool | None = None) -> str:
     """`code` as Python reports it: negative for a signal. `ran_out`: whether the machine did meanwhile, if known."""
     if code < 0:
-        reason = f"The script was {_by_signal(-code)}."
+        reason = f"The script was {by_signal(-code)}."
         if -code == signal.SIGKILL:
             reason += f" The studio did not send it{_OF_MEMORY[ran_out]}"
         return reason
@@ -62,7 +62,7 @@ def of_empty_output(name: str) -> str:
     return f"Output “{name}” is required, and the script ended without a file in it."
 
 
-def _by_signal(number: int) -> str:
+def by_signal(number: int) -> str:
     try:
         return f"killed by signal {number} ({signal.Signals(number).name})"
     except ValueError:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BIN = Path(sys.executable).parent
-# In the order in which they are named: what takes long begins early, and small files fill the end.
+# Left to itself it runs the files with the fewest tests last, and those are the ones that take longest.
 PYTEST = [sys.executable, "-m", "pytest", "--numprocesses", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
 ON_POSTGRES = [sys.executable, "-m", "tests.support.postgres"]
 # What asks other servers than the studio's own database is tested once.
