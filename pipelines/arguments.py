@@ -118,7 +118,9 @@ def command_arguments(
     """
 
     def is_there(part: Placeholder) -> bool:
-        return part.name in values if part.scope == "parameters" else part.name not in absent_inputs
+        if part.scope == "parameters":
+            return part.name in values
+        return part.scope != "inputs" or part.name not in absent_inputs
 
     return [
         "".join(
@@ -126,7 +128,7 @@ def command_arguments(
             for part in token
         )
         for piece in arguments.pieces
-        if not piece.is_optional or all(part.scope == "outputs" or is_there(part) for part in piece.placeholders)
+        if not piece.is_optional or all(map(is_there, piece.placeholders))
         for token in piece.tokens
     ]
 

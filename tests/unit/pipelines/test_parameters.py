@@ -81,6 +81,11 @@ def test_a_piece_goes_as_a_whole(values: dict[str, Any], absent: tuple[str, ...]
     assert command_arguments(arguments, values, absent_inputs=absent) == given
 
 
+def test_an_output_is_always_there_though_an_input_of_its_name_is_not() -> None:
+    arguments = parse("$[[--out ${{outputs.x}}]] $[[--in ${{inputs.x}}]]")
+    assert command_arguments(arguments, {}, absent_inputs=("x",)) == ["--out", "${{outputs.x}}"]
+
+
 @pytest.mark.parametrize(
     ("text", "given"),
     [
