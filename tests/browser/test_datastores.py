@@ -195,18 +195,26 @@ def test_a_large_file_goes_on_after_the_page_was_left(
     assert (root_of(studio, place) / "large.bin").read_bytes() == large.read_bytes()
 
 
-def test_an_upload_that_is_cancelled_leaves_nothing(studio: Studio, page: Page, place: Place, large: Path) -> None:
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+def test_an_upload_that_is_cancelled_leaves_nothing(
+    studio: Studio, page: Page, place: Place, large: Path, method: str
+) -> None:
+    """While the studio is being asked for its place (POST), and while its first part is on the way (PATCH)."""
     open_store(page, studio, place)
     held: list[Route] = []
     page.route(
-        "**/uploads/*/",
-        lambda route: held.append(route) if route.request.method == "PATCH" else route.continue_(),
+        "**/uploads/**",
+        lambda route: held.append(route) if route.request.method == method else route.continue_(),
     )
-    page.locator("[data-input=files]").set_input_files(large)
     panel = page.locator("[data-upload]")
+    with page.expect_request(lambda request: request.method == method):
+        page.locator("[data-input=files]").set_input_files(large)
     expect(panel).to_contain_text("0 B of 60 MB")
     with page.expect_response(lambda answer: answer.request.method == "DELETE"):
         panel.get_by_role("button", name="Cancel").click()
+        if method == "POST":
+            expect(panel).to_contain_text("Cancelled")
+            held.pop().continue_()
     expect(panel).to_contain_text("Cancelled")
     assert not list((studio.home / "tmp" / "uploads").iterdir())
 

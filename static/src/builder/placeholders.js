@@ -36,9 +36,8 @@ export function piecesOf(text) {
 export function insertPlaceholder(text, start, end, scope, name, { mayBeAbsent = false } = {}) {
   const before = text.slice(0, start);
   const after = text.slice(end);
-  const isFresh = before === "" || /\s$/.test(before);
-  const lastWord = /(\S+)\s*$/.exec(before)?.[1] ?? "";
-  const followsFlag = lastWord.startsWith("-") || /=$/.test(before);
+  const isFresh = /(^|\s|\$\[\[)$/.test(before);
+  const followsFlag = /(?:^|\s|\$\[\[)-\S*\s*$|=$/.test(before);
   const glue = isFresh || /["'=/]$/.test(before) ? "" : " ";
   const flag = (isFresh || glue) && !followsFlag ? `--${name.replaceAll("_", "-")} ` : "";
   const tail = after === "" || /^[\s"']/.test(after) ? "" : " ";

@@ -21,6 +21,7 @@ test("a chip of what may be absent writes a piece that can be left out", () => {
   const insert = (text) => insertPlaceholder(text, text.length, text.length, "inputs", "a", { mayBeAbsent: true }).text;
   assert.equal(insert("--x 1"), "--x 1 $[[--a ${{inputs.a}}]]");
   assert.equal(insert("$[[--x "), "$[[--x ${{inputs.a}}");
+  assert.equal(insert("$[["), "$[[--a ${{inputs.a}}");
   assert.equal(insert("$[[--x 1 "), "$[[--x 1 --a ${{inputs.a}}");
   assert.equal(insert("--in="), "--in=${{inputs.a}}");
 });

@@ -43,20 +43,26 @@ export class ResumableFile {
         onSuccess: resolve,
         onError: (error) => reject(apiError(error)),
         // A moment without a connection is waited out; what the studio refuses is told at once.
-        onShouldRetry: (error) => [0, 409, 423].includes(statusOf(error)) || (statusOf(error) >= 500 && statusOf(error) !== 507),
+        onShouldRetry: (error) => !this.given && ([0, 409, 423].includes(statusOf(error)) || (statusOf(error) >= 500 && statusOf(error) !== 507)),
+        onUploadUrlAvailable: () => this.given && this.#throwAway(),
       });
       this.upload.findPreviousUploads().then((earlier) => {
+        if (this.given) return;
         if (earlier.length) this.upload.resumeFromPreviousUpload(earlier[0]);
         this.upload.start();
       }, reject);
     });
   }
 
-  /** Stops, and throws away what has arrived. */
+  /** Stops, and throws away what has arrived: of an upload that is just being made, once the studio says where it is. */
   async giveUp() {
     this.given = true;
     this.stop();
-    await this.upload?.abort(true).catch(() => {}); // it goes by itself in some days
+    if (this.upload?.url) await this.#throwAway();
+  }
+
+  async #throwAway() {
+    await this.upload.abort(true).catch(() => {}); // it goes by itself in some days
   }
 }
 
