@@ -1,7 +1,8 @@
 """Bytes by their digest: one file per content and workspace, however many snapshots hold it.
 
 Files lie at `STUDIO_HOME/content/<workspace id>/<first two digits>/<SHA-256>`, read-only. They are written aside and
-renamed, so that a reader never sees half a file and two writers of the same content don't disturb each other.
+renamed, so that a reader never sees half a file and two writers of the same content don't disturb each other. On a
+machine that does not share STUDIO_HOME, copies of them lie below NODE_HOME.
 """
 
 import contextlib
@@ -35,7 +36,8 @@ class ContentStore:
     """The contents of one workspace. Knows digests and bytes, nothing of names."""
 
     def __init__(self, workspace_id: int) -> None:
-        self.root = settings.STUDIO_HOME / "content" / str(int(workspace_id))
+        home = settings.NODE_HOME if settings.FOLDERS_GATEWAY else settings.STUDIO_HOME
+        self.root = Path(home) / "content" / str(int(workspace_id))
 
     def path(self, sha256: str) -> Path:
         """Where the content lies, whether or not it is there. Raises ValueError for anything but a digest."""
@@ -66,6 +68,14 @@ class ContentStore:
             with contextlib.suppress(FileNotFoundError):
                 draft.unlink()
         return stored
+
+    def use(self, sha256: str) -> bool:
+        """Whether the content is here. Its time of change is that of its last use, then."""
+        try:
+            os.utime(self.path(sha256))
+        except FileNotFoundError:
+            return False
+        return True
 
     def open(self, sha256: str) -> IO[bytes]:
         """Raises FileNotFoundError where the content is not here."""

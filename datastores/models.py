@@ -25,6 +25,7 @@ __all__ = [
     "ResumableUpload",
     "Snapshot",
     "SnapshotFile",
+    "StudioHome",
     "TabularDefinition",
     "VersionTags",
 ]
@@ -235,3 +236,14 @@ class Snapshot(models.Model):
 
     def __str__(self) -> str:
         return self.digest[:12]
+
+
+class StudioHome(models.Model):
+    """The one STUDIO_HOME of this studio, by the mark in it: a machine whose folder has another mark shares it not."""
+
+    ONLY: ClassVar[int] = 1  # the key of its only row
+
+    mark = models.CharField(max_length=64)
+
+    def __str__(self) -> str:
+        return self.mark

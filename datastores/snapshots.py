@@ -136,12 +136,17 @@ def materialise(workspace_id: int, digest: str, destination: Path) -> None:
     """Lay a snapshot out below `destination`, an empty or missing folder. Its files may be changed freely.
 
     Raises Snapshot.DoesNotExist, FileNotFoundError where the content store lost a file, FileExistsError where
-    `destination` holds something of that name already.
+    `destination` holds something of that name already, and UserError where this machine asks the studio in vain.
     """
     store = ContentStore(workspace_id)
     destination.mkdir(parents=True, exist_ok=True)
     made: set[str] = {""}
-    for file in _files_of(workspace_id, digest):
+    files = _files_of(workspace_id, digest)
+    if settings.FOLDERS_GATEWAY:
+        from datastores.relay.contents import fetch_missing
+
+        fetch_missing(store, workspace_id, files)
+    for file in files:
         if problem_of(file.path):  # it was checked on its way in; a manifest may have been tampered with since
             raise ValueError(f"snapshot {digest} has an unfit name: {file.path!r}")
         folder = file.path.rpartition("/")[0]

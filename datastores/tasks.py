@@ -1,10 +1,10 @@
 """What Celery can ask for. A message says "look"; the services find out what there is to do."""
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from celery import shared_task
-from celery.signals import worker_shutting_down
+from celery.signals import worker_ready, worker_shutting_down
 
 from datastores import resumable
 from datastores.models import DatasetVersion
@@ -13,7 +13,12 @@ from studio.lib.on_commit import enqueue_on_commit
 
 logger = logging.getLogger(__name__)
 
+if TYPE_CHECKING:
+    from datastores.relay.server import Server
+
 RING_EXPIRES_S = 30  # a worker that is busy for an hour must not find an hour of bells
+
+_folders: "Server | None" = None
 
 
 @shared_task(name="datastores.work")
@@ -43,3 +48,18 @@ def sweep_uploads() -> None:
 def _stop(**_more: Any) -> None:
     """A profile may take an hour, and a stop seconds."""
     working.stopping.set()
+    if _folders is not None:
+        _folders.stop()
+
+
+@worker_ready.connect
+def _serve_folders(sender: Any, **_more: Any) -> None:
+    """The data worker is where the studio's own folders are: it serves them to nodes that do not share them."""
+    global _folders  # noqa: PLW0603 (one for the whole process)
+    if profiles.QUEUE in sender.app.amqp.queues.consume_from:
+        from datastores.relay.homes import note_home
+        from datastores.relay.server import Server
+
+        note_home()
+        _folders = Server()
+        _folders.start()

@@ -207,6 +207,10 @@ PACKAGE_INDEXES: dict[str, str] = dict(
 PRIVATE_HOSTS: list[str] = env.list("STUDIO_PRIVATE_HOSTS", default=[])
 # Folders outside STUDIO_HOME that a `local folder` datastore may point into.
 LOCAL_DATASTORE_ROOTS = [Path(root) for root in env.list("STUDIO_LOCAL_DATASTORE_ROOTS", default=[])]
+# Of a node that does not share STUDIO_HOME: folders which it shares with the studio all the same, under the same path.
+SHARED_FOLDERS = [Path(folder) for folder in env.list("STUDIO_SHARED_FOLDERS", default=[])]
+# The socket where processes of such a node ask for the studio's folders; the node sets it, for those that it starts.
+FOLDERS_GATEWAY = env.str("STUDIO_FOLDERS_GATEWAY", default="")
 
 AUTH_USER_MODEL = "workspaces.User"
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]

@@ -58,7 +58,7 @@ class Inputs:
                 raise _nothing_there(label, place)
             self.in_place.append(here)
             return str(here)
-        if data.mode == "direct":
+        if data.mode == "direct" and self._has_address(name, place):
             return place.backend.address(place.path)
         if data.mode == "mount":
             try:
@@ -76,7 +76,7 @@ class Inputs:
     def _several(self, name: str, label: str, places: Sequence[Place], data: JobInput) -> str:
         """A folder with all that globs and several paths mean; for `direct`, a file with an address a line."""
         away = [place for place in places if not _is_here(place)]
-        if away and data.mode == "direct":
+        if away and data.mode == "direct" and all(self._has_address(name, place) for place in places):
             return str(self._addresses(name, label, places))
         folder = self._folder(name)
         # What a single glob finds lies as below its own folder; what several paths find, as below the datastore.
@@ -157,6 +157,11 @@ class Inputs:
             _link(folder / _relative(entry, above, label), mounted / _relative(entry, below, label))
             for entry in entries
         )
+
+    def _has_address(self, name: str, place: Place) -> bool:
+        if not place.backend.has_addresses:
+            self.desk.say(f"{name} lies on the studio's disk, which this node does not share, so it is downloaded.")
+        return place.backend.has_addresses
 
     def _say_no_fuse(self, name: str, error: NoFuseError) -> None:
         self.desk.say(f"This node can't mount {name} ({error}), so it is downloaded instead.")

@@ -35,6 +35,7 @@ from compute.node.own_log import OwnLog
 from compute.node.records import Records
 from compute.services.nodes import hand_back_inherited, inherited_jobs, register, say_goodbye
 from compute.states import KeptBy
+from datastores.relay.homes import shares_home
 from studio.celery import app
 
 logger = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ def serve(
 
     Raises UserError as `register` does, and where it can't isolate steps as it is told to.
     """
-    with _stopping_on_signals(), _own_log() as log:
+    with _stopping_on_signals(), _own_log() as log, _studios_folders():
         isolation = find_isolation()
         node = patiently(
             lambda: register(
@@ -165,6 +166,22 @@ def _own_log() -> Iterator[OwnLog]:
         yield log
     finally:
         logging.getLogger().removeHandler(log)
+
+
+@contextlib.contextmanager
+def _studios_folders() -> Iterator[None]:
+    """Where this machine shares them, they are used in place; else the studio is asked for what lies there."""
+    if patiently(shares_home):
+        yield
+        return
+    from datastores.relay.contents import forget_unused
+    from datastores.relay.gateway import gateway, use_gateway
+
+    with gateway() as socket:
+        use_gateway(socket)
+        forget_unused()
+        logger.info("this machine does not share the studio's STUDIO_HOME: what lies there comes over Redis")
+        yield
 
 
 @contextlib.contextmanager

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.conf import settings
+
 from datastores.backends.database import Database, Table, TableListing
 from datastores.backends.interface import (
     Backend,
@@ -44,7 +46,10 @@ __all__ = [
 def open_store(kind: str, config: Mapping[str, Any], secrets: Mapping[str, str]) -> Store:
     """A store from plain values, without the database. Raises UserError where its place is no longer allowed."""
     store = store_class(kind)
-    return store.open(store.Config.model_validate(dict(config)), store.Secrets.model_validate(dict(secrets)))
+    settled = store.Config.model_validate(dict(config))
+    if settings.FOLDERS_GATEWAY and (from_afar := store.from_afar(settled)) is not None:
+        return from_afar
+    return store.open(settled, store.Secrets.model_validate(dict(secrets)))
 
 
 def get_store(datastore: Datastore) -> Store:

@@ -135,6 +135,14 @@ class Store(ABC):
     def open(cls, config: BackendConfig, credentials: Credentials) -> Self:
         """The store behind a settled `config`; connects as late as it can. Raises UserError where it is not allowed."""
 
+    @classmethod
+    def from_afar(cls, config: BackendConfig) -> "Store | None":  # noqa: ARG003
+        """What a machine opens instead that shares none of the studio's folders; None where it opens the same.
+
+        Raises UserError for what can't be had there.
+        """
+        return None
+
     @property
     @abstractmethod
     def location(self) -> str:
@@ -157,6 +165,7 @@ class Backend(Store):
 
     holds: ClassVar[Literal["files", "tables"]] = "files"
     is_on_disk: ClassVar[bool] = False  # a look at a file is a matter of microseconds: `local_path` has an answer
+    has_addresses: ClassVar[bool] = True  # that other programs can open: `address` is more than a name for people
     small_at_once: ClassVar[int] = 1  # how many files `read_small` is best asked for
 
     @abstractmethod

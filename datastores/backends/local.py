@@ -5,6 +5,7 @@ import contextlib
 import errno
 import heapq
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -26,6 +27,7 @@ from datastores.backends.interface import (
     EntryKind,
     Listing,
     NoSuchPath,
+    Store,
 )
 from datastores.paths import Glob, clean_path, is_glob, join, name_of, parent_of
 from datastores.source_paths import shown
@@ -36,6 +38,7 @@ STALE_S = 24 * 3600
 COPY_BYTES = 1024 * 1024
 FILE_MODE = 0o644
 PATH_LOC = ("config", "path")
+_DRAFT = re.compile(r"\A[0-9a-f]{32}\Z")
 
 # The folders that a walk is in: path, state of the glob, names still to come.
 Pending = list[tuple[str, frozenset[int], Iterator[str]]]
@@ -105,6 +108,15 @@ class LocalFolder(Backend):
         if not root.is_relative_to(workspaces_home()):
             require_allowed(Path(os.path.realpath(root)))
         return cls(root)
+
+    @classmethod
+    def from_afar(cls, config: BackendConfig) -> Store | None:
+        folder = cast("LocalFolderConfig", config)
+        if is_shared(folder.path):
+            return None
+        from datastores.relay.folder import FolderFromAfar
+
+        return FolderFromAfar(folder)
 
     @property
     def location(self) -> str:
@@ -218,6 +230,25 @@ class LocalFolder(Backend):
                 file.replace(real)
                 return self.stat(path)
         return super().take(path, file)
+
+    def write_draft(self, name: str, start: int, data: bytes) -> None:
+        """Bytes of a file that comes in pieces, in any order; `name` is 32 hexadecimal digits. Twice is harmless."""
+        with _said(""):
+            self._require_root()
+            descriptor = os.open(self._draft(name), os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)
+            with os.fdopen(descriptor, "wb") as draft:
+                draft.seek(start)
+                draft.write(data)
+
+    def take_draft(self, name: str, path: str) -> Entry:
+        """Make what `write_draft` has brought the file `path`; a file of that name is replaced as a whole."""
+        draft = self._draft(name)
+        if not draft.exists():
+            raise NoSuchPath(f"What was written for “{shown(path)}” is gone. Write it again.", loc=("path",))
+        try:
+            return self.take(path, draft)
+        finally:
+            draft.unlink(missing_ok=True)
 
     def make_folder(self, path: str) -> Entry:
         path = clean_path(path)
@@ -368,15 +399,26 @@ class LocalFolder(Backend):
             raise UserError(f"There is no folder {shown(self.location)} on this machine (any more).", loc=PATH_LOC)
 
     def _aside(self) -> Path:
+        return self._draft(secrets.token_hex(16))
+
+    def _draft(self, name: str) -> Path:
+        if not _DRAFT.match(name):
+            raise ValueError("not 32 hexadecimal digits")
         folder = self._real_root / ASIDE
         folder.mkdir(parents=True, exist_ok=True)
         _sweep(folder)
-        return folder / secrets.token_hex(16)
+        return folder / name
 
 
 def workspaces_home() -> Path:
     """The folder of all workspaces' own datastores."""
     return Path(os.path.realpath(settings.STUDIO_HOME / "workspaces"))
+
+
+def is_shared(path: str) -> bool:
+    """Whether this machine, which does not share STUDIO_HOME, has that folder of the studio's under the same path."""
+    place = Path(path)
+    return place.is_absolute() and any(place.is_relative_to(folder) for folder in settings.SHARED_FOLDERS)
 
 
 def require_allowed(root: Path) -> None:

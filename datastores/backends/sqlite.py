@@ -11,8 +11,8 @@ from pydantic import Field
 
 from datastores.backends import sql_rows
 from datastores.backends.database import Table
-from datastores.backends.interface import BackendConfig, Credentials, NoCredentials
-from datastores.backends.local import require_allowed, workspaces_home
+from datastores.backends.interface import BackendConfig, Credentials, NoCredentials, Store
+from datastores.backends.local import is_shared, require_allowed, workspaces_home
 from datastores.backends.one_select import QUERY_LOC, only_one
 from datastores.backends.sql import LOOK_S, TIMEOUT_HINT, Answer, SqlDatabase, no_such_table, writes
 from datastores.backends.sql_rows import ColumnReader
@@ -88,6 +88,16 @@ class Sqlite(SqlDatabase):
         if path.startswith("/") or not _is_own(path):
             require_allowed(file)
         return cls(file)
+
+    @classmethod
+    def from_afar(cls, config: BackendConfig) -> Store | None:
+        if is_shared(cast("SqliteConfig", config).path):
+            return None
+        raise UserError(
+            "This SQLite file lies on the studio's own disk, which this node does not share. Run the step on a node "
+            "that does, or bring the table into a dataset of files first.",
+            loc=PATH,
+        )
 
     @property
     def location(self) -> str:

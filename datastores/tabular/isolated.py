@@ -43,7 +43,7 @@ LOOK_EVERY_S = 0.2
 START_S = 60.0  # until a process is forked: the first call of all waits for the imports
 FRAME = struct.Struct(">cQ")
 # Nothing else of the settings matters where data is opened; a test's own values go along, too.
-SETTINGS = ("STUDIO_HOME", "NODE_HOME", "LOCAL_DATASTORE_ROOTS", "PRIVATE_HOSTS")
+SETTINGS = ("STUDIO_HOME", "NODE_HOME", "LOCAL_DATASTORE_ROOTS", "SHARED_FOLDERS", "FOLDERS_GATEWAY", "PRIVATE_HOSTS")
 _OWN_MODULES = "datastores."
 
 T = TypeVar("T")

@@ -3,6 +3,8 @@
 from collections.abc import Collection, Mapping
 from itertools import islice
 
+from django.conf import settings
+
 from compute.spec import OutputRecord
 from datastores.backends import Backend, get_backend, store_class
 from datastores.models import Datastore
@@ -13,7 +15,7 @@ from studio.lib.problems import UserError
 def is_on_this_machine(datastore: Datastore) -> bool:
     """Whether a look at one of its files needs no network."""
     store = store_class(datastore.kind)
-    return issubclass(store, Backend) and store.is_on_disk
+    return issubclass(store, Backend) and store.is_on_disk and not settings.FOLDERS_GATEWAY
 
 
 def holds_results(step: StepRun, destinations: Collection[str], datastores: Mapping[int, Datastore]) -> bool:

@@ -46,7 +46,7 @@ def main(verb: str, folder: str, *rest: str) -> None:
 
 
 def check(place: Path, *_: str) -> dict[str, Any]:
-    """stdin: {"home", "home_mark", "reach", "digest"}. What stands in the way of a node here, if anything."""
+    """stdin: {"reach", "digest"}. What stands in the way of a node here, if anything."""
     asked = json.load(sys.stdin)
     problems: list[list[str]] = []
     try:
@@ -60,13 +60,6 @@ def check(place: Path, *_: str) -> dict[str, Any]:
         free = shutil.disk_usage(place).free
         if free < NEEDED_BYTES and not is_there:
             problems.append(["disk", f"{free // 1024**2}"])
-    mark = Path(asked["home"]) / asked["home_mark"][0]
-    try:
-        shared = mark.read_text().strip() == asked["home_mark"][1]
-    except OSError:
-        shared = False
-    if not shared:
-        problems.append(["home", asked["home"]])
     problems += [["reach", name, why] for name, why in map(_unreached, asked["reach"]) if why]
     return {
         "python": ".".join(map(str, sys.version_info[:3])),
@@ -88,6 +81,14 @@ def _unreached(what: dict[str, Any]) -> tuple[str, str]:
             return what["name"], ""
     except OSError as error:
         return what["name"], f"{what['host']} port {what['port']}: {error.strerror or error}"
+
+
+def _shows(home: Path, file: str, mark: str) -> bool:
+    """Whether a folder is the studio's own, shared with this host."""
+    try:
+        return (home / file).read_text().strip() == mark
+    except OSError:
+        return False
 
 
 def unpack(place: Path, digest: str) -> dict[str, Any]:
@@ -112,14 +113,17 @@ def unpack(place: Path, digest: str) -> dict[str, Any]:
 
 
 def start(place: Path, name: str, *_: str) -> dict[str, Any]:
-    """stdin: {"digest", "variables", "options", "script"}. Have a launcher for that node; one that ran stays."""
+    """Have a launcher for that node; one that ran stays.
+
+    stdin: {"digest", "variables", "options", "script", "home_mark"}.
+    """
     asked = json.load(sys.stdin)
     node = place / "nodes" / name
     node.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (node / "lock").open("a+") as lock:
         if _taken(lock) or (node / "state.json").exists():
             return look(place, name)  # a name is started once: what has ended is told, not started again
-        settings = {"digest": asked["digest"], "variables": asked["variables"], "options": asked["options"]}
+        settings = {name: asked[name] for name in ("digest", "variables", "options", "home_mark")}
         _write_privately(node / "settings.json", json.dumps(settings))
         _write_privately(node / "on_host.py", asked["script"])
         _say(node, phase="starting")
@@ -179,6 +183,8 @@ def run(place: Path, name: str, lock: str) -> None:
     settings = json.loads((node / "settings.json").read_text())
     version = place / "versions" / settings["digest"]
     variables = {**os.environ, **settings["variables"], "STUDIO_NODE_HOME": str(place / "node")}
+    if not _shows(Path(variables["STUDIO_HOME"]), *settings["home_mark"]):
+        variables["STUDIO_HOME"] = str(place / "home")  # what lies in the studio's comes from there, over Redis
     _say(node, phase="installing", pids=[os.getpid()])
     install = [sys.executable, str(version / "studio" / "installation" / "setup.py"), "packages"]
     # Its lock, its log and the caches of all versions lie here, not in the home that machines share.

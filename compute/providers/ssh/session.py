@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from compute.pools.spec import PoolSpec, SshHost
 from compute.providers.ssh.source import packed_source, source_digest
-from compute.providers.ssh.variables import home_mark, what_to_reach
+from compute.providers.ssh.variables import what_to_reach
 from datastores import ssh
 from datastores.backends.interface import Unreachable
+from datastores.relay.homes import home_mark
 from studio.lib.problems import UserError
 
 if TYPE_CHECKING:
@@ -36,8 +37,7 @@ class Session:
 
     async def check(self) -> dict[str, Any]:
         """What is there. Raises UserError where a node can't serve from this host, with all that stands in the way."""
-        mark = home_mark()
-        asked = {"home": _home(), "home_mark": mark, "reach": what_to_reach(), "digest": source_digest()}
+        asked = {"reach": what_to_reach(), "digest": source_digest()}
         found = await self._verb("check", stdin=json.dumps(asked))
         if found["problems"]:
             raise UserError(" ".join(_sentence(self.address, *problem) for problem in found["problems"]))
@@ -48,7 +48,13 @@ class Session:
         await self._verb("unpack", source_digest(), stdin=packed_source(), within_s=UNPACK_S)
 
     async def start(self, name: str, *, variables: dict[str, str], options: list[str]) -> dict[str, Any]:
-        asked = {"digest": source_digest(), "variables": variables, "options": options, "script": SCRIPT}
+        asked = {
+            "digest": source_digest(),
+            "variables": variables,
+            "options": options,
+            "script": SCRIPT,
+            "home_mark": await asyncio.to_thread(home_mark),
+        }
         return await self._verb("start", name, stdin=json.dumps(asked))
 
     async def look(self, name: str) -> dict[str, Any]:
@@ -151,20 +157,9 @@ def _sentence(address: str, kind: str, *facts: str) -> str:
             return f"On {address} the folder for nodes can't be written to ({facts[0]})."
         case "disk":
             return f"The disk of {address} is nearly full ({facts[0]} MB free): the studio and its packages need 2 GB."
-        case "home":
-            return (
-                f"{address} does not show the studio's own folder {facts[0]} (STUDIO_HOME): nodes need the same shared "
-                "folder under the same path."
-            )
     if "is not on this machine" in facts[1]:
         return (
             f"The studio's {facts[0]} serves one machine only ({facts[1].partition(' ')[0]} is not on {address}): "
             "nodes on other machines need PostgreSQL (DATABASE_URL) and a Redis with an address (REDIS_URL)."
         )
     return f"{address} does not reach the studio's {facts[0]} ({facts[1]})."
-
-
-def _home() -> str:
-    from django.conf import settings
-
-    return str(settings.STUDIO_HOME)

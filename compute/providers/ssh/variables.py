@@ -1,8 +1,6 @@
 """What a node on another machine must be told to serve this studio, and what it must reach from there."""
 
 import os
-import secrets
-from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
@@ -12,8 +10,16 @@ from django.db import connection
 # Beside everything that begins with STUDIO_: where packages come from.
 _PASSED_ON = ("BROKER_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "PIP_INDEX_URL")
 # What is true of this process, or of this machine, alone.
-_OWN = frozenset({"STUDIO_FOLLOW_PARENT", "STUDIO_NODE_HOME", "STUDIO_TEST_SESSION", "STUDIO_DEBUG"})
-_MARK = "installation"
+_OWN = frozenset(
+    {
+        "STUDIO_DEBUG",
+        "STUDIO_FOLDERS_GATEWAY",
+        "STUDIO_FOLLOW_PARENT",
+        "STUDIO_NODE_HOME",
+        "STUDIO_SHARED_FOLDERS",
+        "STUDIO_TEST_SESSION",
+    }
+)
 _PORTS = {"postgres": 5432, "postgresql": 5432, "redis": 6379, "rediss": 6379, "amqp": 5672, "amqps": 5671}
 
 
@@ -40,23 +46,6 @@ def what_to_reach() -> list[dict[str, Any]]:
     if "BROKER_URL" in variables:
         urls["message broker"] = variables["BROKER_URL"]
     return [_place(name, url) for name, url in urls.items()]
-
-
-def home_mark() -> tuple[str, str]:
-    """A file below STUDIO_HOME and what stands in it: a machine that shows the same shares the folder."""
-    file = Path(settings.STUDIO_HOME) / _MARK
-    try:
-        return _MARK, file.read_text().strip()
-    except FileNotFoundError:
-        draft = file.with_name(f".{_MARK}.{secrets.token_hex(4)}")
-        draft.write_text(secrets.token_hex(16))
-        try:
-            file.hardlink_to(draft)  # of two that begin at once one wins
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-        return _MARK, file.read_text().strip()
 
 
 def _database_url() -> str:
