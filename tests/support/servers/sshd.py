@@ -45,8 +45,11 @@ class SshServer:
 
 
 @contextmanager
-def sshd(variables: Mapping[str, str] | None = None) -> Iterator[SshServer]:
-    """Debian's openssh-server; the user is the one that runs the tests. `variables` are set in its sessions."""
+def sshd(variables: Mapping[str, str] | None = None, under: tuple[str, ...] = ()) -> Iterator[SshServer]:
+    """Debian's openssh-server; the user is the one that runs the tests. `variables` are set in its sessions.
+
+    `under` is the beginning of a command that becomes the server.
+    """
     import asyncssh
 
     binary = shutil.which("sshd") or "/usr/sbin/sshd"
@@ -59,7 +62,7 @@ def sshd(variables: Mapping[str, str] | None = None) -> Iterator[SshServer]:
         (home / "data").mkdir()
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # compiled in: where it locks up what it does not trust
-        process, port = _start(binary, home, variables or {})
+        process, port = _start((*under, binary), home, variables or {})
         try:
             yield SshServer(
                 port=port,
@@ -77,7 +80,7 @@ def sshd(variables: Mapping[str, str] | None = None) -> Iterator[SshServer]:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _start(binary: str, home: Path, variables: Mapping[str, str]) -> tuple["subprocess.Popen[bytes]", int]:
+def _start(binary: tuple[str, ...], home: Path, variables: Mapping[str, str]) -> tuple["subprocess.Popen[bytes]", int]:
     log = home / "sshd.log"
     session = "SetEnv " + " ".join(f'"{name}={value}"' for name, value in variables.items()) if variables else ""
     for _ in range(3):
@@ -99,7 +102,7 @@ def _start(binary: str, home: Path, variables: Mapping[str, str]) -> tuple["subp
             {session}
             """
         )
-        command = [binary, "-D", "-e", "-f", str(home / "config")]
+        command = [*binary, "-D", "-e", "-f", str(home / "config")]
         with log.open("ab") as output:
             process = subprocess.Popen(
                 leashed(command, signal.SIGKILL),

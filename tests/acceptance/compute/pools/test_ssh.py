@@ -1,5 +1,6 @@
 """A pool of SSH nodes on a real sshd: the studio installs itself there, and the nodes come and go with the work."""
 
+import io
 import json
 import os
 import signal
@@ -9,8 +10,13 @@ from pathlib import Path
 import pytest
 
 from compute.models import Attempt, Job, Node, PoolNode
+from compute.spec import JobOutput
 from compute.states import JobStatus, PoolNodeStatus
-from tests.support.compute import in_state, is_alive, over
+from datastores.backends import get_backend
+from datastores.models import StudioHome
+from datastores.snapshots import add_files
+from tests.support.afar import without_the_studios_folders
+from tests.support.compute import in_state, is_alive, log_of, over
 from tests.support.pools import Pool
 from tests.support.servers.sshd import SshServer, sshd
 from tests.support.stack import Stack
@@ -102,6 +108,28 @@ def test_settings_are_private_and_no_argument_holds_them(stack: Stack, host: Ssh
         assert variables["DATABASE_URL"].encode() not in said
     pool.change(min_nodes=0)
     gone(pool, far_folder)
+
+
+def test_a_host_that_shares_no_folder_gets_sources_and_brings_outputs(stack: Stack, far_folder: Path) -> None:
+    stack.data()
+    wait_for(StudioHome.objects.exists, what="the data worker says whose folders it serves", timeout_s=90)
+    variables = {"UV_CACHE_DIR": os.environ["UV_CACHE_DIR"]}
+    with sshd(variables=variables, under=without_the_studios_folders()) as host:
+        pool = pool_on(host, far_folder)
+        store = pool.datastore("here")
+        write = b"import sys; open(sys.argv[1] + '/a.txt', 'w').write(open(sys.argv[0]).read())"
+        snapshot = add_files(pool.workspace, None, [("write.py", io.BytesIO(write))])
+        job = pool.job(
+            "python",
+            "write.py",
+            "${{outputs.result}}",
+            snapshot=snapshot.digest,
+            outputs={"result": JobOutput(datastore_id=store.pk, path="runs/1")},
+        )
+        assert over(job, LONG_S).status == JobStatus.COMPLETED, (job.reason, log_of(job))
+        with get_backend(store).open_read("runs/1/a.txt") as stream:
+            assert stream.read() == write
+        gone(pool, far_folder)
 
 
 def test_a_node_that_is_killed_is_replaced_and_one_is_found_again_after_a_restart(
