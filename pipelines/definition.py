@@ -48,7 +48,7 @@ class DatasetBinding(Part):
 
 
 class OutputBinding(Part):
-    """An input fed by another step's output: this, and nothing else, makes an edge of the graph."""
+    """An input fed by another step's output: an edge of the graph, as is what a step runs after."""
 
     kind: Literal["output"] = "output"
     step: str
@@ -110,6 +110,7 @@ class PythonScriptStep(Part):
     arguments: str = ""
     inputs: list[Input] = Field(default_factory=list)
     outputs: list[Output] = Field(default_factory=list)
+    run_after: list[str] = Field(default_factory=list)  # names of steps that must be done first, read from or not
     environment: str = "python"  # "NAME" for the latest version at submission, or "NAME:VERSION"
     compute: str = "local"
     allow_reuse: bool = True

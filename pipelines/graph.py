@@ -1,4 +1,4 @@
-"""The graph that the bindings make: edges, circles, and an order in which every step follows what it reads from."""
+"""The graph of a definition: edges, circles, and an order in which every step follows what it waits for."""
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,24 +9,32 @@ from pipelines.definition import OutputBinding, PipelineDefinition
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """Step `downstream`'s input `input` reads step `upstream`'s output `output`. Steps by their place in the list."""
+    """Step `downstream`'s input `input` reads step `upstream`'s output `output`; both empty where it just runs after.
+
+    Steps go by their place in the list. `field` is what of the downstream step says so, as in `("run_after", 0)`.
+    """
 
     upstream: int
     output: str
     downstream: int
     input: str
-    input_index: int
+    field: tuple[str | int, ...]
 
 
 def edges_of(definition: PipelineDefinition) -> list[Edge]:
-    """One edge for each input that is bound to an output of a step that is there."""
+    """One edge for each input that is bound to an output of a step that is there, and each such step to run after."""
     places = places_of(definition)
-    return [
-        Edge(places[binding.step], binding.output, downstream, given.name, input_index)
-        for downstream, step in enumerate(definition.steps)
-        for input_index, given in enumerate(step.inputs)
-        if isinstance(binding := given.binding, OutputBinding) and binding.step in places
-    ]
+    edges: list[Edge] = []
+    for downstream, step in enumerate(definition.steps):
+        for index, given in enumerate(step.inputs):
+            binding = given.binding
+            if isinstance(binding, OutputBinding) and binding.step in places:
+                field = ("inputs", index, "binding")
+                edges.append(Edge(places[binding.step], binding.output, downstream, given.name, field))
+        for index, name in enumerate(step.run_after):
+            if name in places:
+                edges.append(Edge(places[name], "", downstream, "", ("run_after", index)))
+    return edges
 
 
 def places_of(definition: PipelineDefinition) -> dict[str, int]:
@@ -38,7 +46,7 @@ def places_of(definition: PipelineDefinition) -> dict[str, int]:
 
 
 def successors_of(count: int, edges: Iterable[Edge]) -> list[list[int]]:
-    """For each step the distinct steps that read from it."""
+    """For each step the distinct steps that wait for it."""
     successors: list[dict[int, None]] = [{} for _ in range(count)]
     for edge in edges:
         successors[edge.upstream][edge.downstream] = None
@@ -68,7 +76,7 @@ def _way_back(step: int, came_from: Mapping[int, int]) -> list[int]:
 
 
 def topological_order(count: int, edges: Iterable[Edge]) -> list[int]:
-    """Every step after those it reads from, otherwise as given. Steps of a circle, and those after it, are missing."""
+    """Every step after those it waits for, otherwise as given. Steps of a circle, and those after it, are missing."""
     distinct = {(edge.upstream, edge.downstream) for edge in edges}
     waiting_for = [0] * count
     successors: list[list[int]] = [[] for _ in range(count)]
@@ -90,6 +98,6 @@ def topological_order(count: int, edges: Iterable[Edge]) -> list[int]:
 def steps_on_circles(count: int, edges: Sequence[Edge]) -> set[int]:
     """The steps that lie on a circle, or between two circles."""
     forwards = set(topological_order(count, edges))
-    reversed_edges = [Edge(edge.downstream, edge.output, edge.upstream, edge.input, edge.input_index) for edge in edges]
+    reversed_edges = [Edge(edge.downstream, edge.output, edge.upstream, edge.input, edge.field) for edge in edges]
     backwards = set(topological_order(count, reversed_edges))
     return set(range(count)) - forwards - backwards

@@ -20,7 +20,7 @@ PERMISSION_WORDS = {
     Permission.MANAGE_MEMBERS: "Add and remove people, change roles and the workspace's name",
 }
 STATE_WORDS = {
-    StepStatus.WAITING: "A step it reads from is not done yet.",
+    StepStatus.WAITING: "A step that it reads from, or runs after, is not done yet.",
     StepStatus.QUEUED: "Everything it needs is there; it waits for a slot and what it asks for. The step says why.",
     StepStatus.PREPARING: "A node has it: environment, sources and inputs are made ready.",
     StepStatus.RUNNING: "Its script runs.",

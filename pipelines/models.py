@@ -209,7 +209,7 @@ class StepRun(models.Model):
 
 
 class StepEdge(models.Model):
-    """`downstream` reads from `upstream`."""
+    """`downstream` waits for `upstream`: it reads from it, or was told to run after it."""
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="edges")
     upstream = models.ForeignKey(StepRun, on_delete=models.CASCADE, related_name="out_edges")

@@ -184,6 +184,7 @@ def step_detail(workspace: Workspace, step: StepRun) -> dict[str, Any]:
         "timeout_s": frozen.step.timeout_s,
         "inputs": data.inputs,
         "outputs": data.outputs,
+        "run_after": frozen.step.run_after,
         "snapshot": frozen.snapshot,
         "attempts": [_attempt(attempt) for attempt in attempts_of(step)],
         "log_tail": [],

@@ -122,6 +122,7 @@ class _Check:
         for input_index, given in enumerate(step.inputs):
             yield from self._binding(step, given, (*loc, "inputs", input_index, "binding"))
             yield from self._mode(given, (*loc, "inputs", input_index, "mode"))
+        yield from self._run_after(step, (*loc, "run_after"))
         yield from _names(step.outputs, "model", (*loc, "outputs"))
         for output_index, output in enumerate(step.outputs):
             yield from self._output(output, (*loc, "outputs", output_index))
@@ -194,6 +195,17 @@ class _Check:
             meant = near(binding.output, self.outputs[binding.step])
             yield Problem(loc, f"Step “{binding.step}” has no output “{binding.output}”.{meant}")
 
+    def _run_after(self, step: Step, loc: tuple[str | int, ...]) -> Iterator[Problem]:
+        for index, name in enumerate(step.run_after):
+            if not name:
+                yield Problem((*loc, index), "Choose the step to run after, or remove the line.")
+            elif name not in self.places:
+                yield Problem((*loc, index), f"There is no step “{name}”.{near(name, self.places)}")
+            elif name == step.name:
+                yield Problem((*loc, index), "A step can't run after itself. Choose another step.")
+            elif name in step.run_after[:index]:
+                yield Problem((*loc, index), f"“{name}” is named twice. Remove one of them.")
+
     def _mode(self, given: Input, loc: tuple[str | int, ...]) -> Iterator[Problem]:
         if given.mode == "direct" and isinstance(given.binding, DatasetBinding) and self._is_table(given.binding):
             yield Problem(
@@ -254,7 +266,7 @@ def _duplicates(names: Iterable[tuple[tuple[str | int, ...], str]]) -> Iterator[
 
 
 def _circles(definition: PipelineDefinition) -> Iterator[Problem]:
-    """At each binding that closes a circle, the way round: whichever of them is changed opens it."""
+    """At each field that closes a circle, the way round: whichever of them is changed opens it."""
     edges = [edge for edge in edges_of(definition) if edge.upstream != edge.downstream]
     count = len(definition.steps)
     on_circles = steps_on_circles(count, edges)
@@ -269,8 +281,9 @@ def _circles(definition: PipelineDefinition) -> Iterator[Problem]:
         names = [definition.steps[step].name for step in circle]
         way = " → ".join(names if len(names) <= 12 else [*names[:6], "…", *names[-5:]])
         yield Problem(
-            ("steps", edge.downstream, "inputs", edge.input_index, "binding"),
-            f"The steps go round in a circle: {way}. Bind one of them to something else.",
+            ("steps", edge.downstream, *edge.field),
+            f"The steps go round in a circle: {way}. "
+            + ("Bind one of them to something else." if edge.input else "Take one of these steps away here."),
         )
 
 

@@ -220,7 +220,7 @@ def test_problems_stand_at_their_fields_while_they_last(page: Page, place: Place
     row = name_row(page, "Inputs", "Add input", "back")
     choice = row.get_by_role("combobox").locator("option", has_text="second → output").first
     expect(choice).to_be_disabled()
-    expect(choice).to_have_text("second → output (reads from first)")
+    expect(choice).to_have_text("second → output (waits for first)")
     row.get_by_role("button", name="Remove input back").click()
 
     node(page, "second").click()
@@ -230,6 +230,36 @@ def test_problems_stand_at_their_fields_while_they_last(page: Page, place: Place
     section(page, "Outputs").get_by_role("listitem").last.get_by_role("button").click()
     expect(problems).to_be_hidden()
     expect(node(page, "second").locator(".graph-node__problems")).to_have_count(0)
+
+
+def test_a_step_is_told_to_run_after_another(page: Page, place: Place, studio: Studio) -> None:
+    new_pipeline(page, place, "In order")
+    add_step(page, "first")
+    node(page, "first").click()  # what is added now reads from nothing
+    page.keyboard.press("Escape")
+    add_step(page, "second")
+    after = section(page, "Runs after")
+    after.get_by_role("button", name="Add step").click()
+    expect(page.locator(".builder-problems")).to_be_visible()
+    after.get_by_role("combobox").select_option("first")
+    expect(page.locator(".builder-problems")).to_be_hidden()
+    expect(page.locator(".graph-edge.is-order")).to_have_count(1)
+    node(page, "first").click()
+    after.get_by_role("button", name="Add step").click()
+    choice = after.get_by_role("combobox").locator("option", has_text="second")
+    expect(choice).to_be_disabled()
+    expect(choice).to_have_text("second (waits for first)")
+    after.get_by_role("button", name="Do not wait for it").click()
+    form(page).get_by_label("Name", exact=True).fill("begin")
+    saved(page, 1)
+    steps = {step["name"]: step for step in definition_of(studio, place, page)["steps"]}
+    assert steps["second"]["run_after"] == ["begin"]
+    page.get_by_role("button", name="Submit", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Submit").click()
+    page.wait_for_url(re.compile(r"/runs/\d+/"))
+    node(page, "second").click()
+    expect(page.get_by_text("Runs after")).to_be_visible()
+    expect(page.locator("[data-run=status], .run-head").get_by_text("Completed").first).to_be_visible(timeout=RUN_MS)
 
 
 def test_what_another_tab_saved_is_not_overwritten(

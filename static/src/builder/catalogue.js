@@ -1,6 +1,6 @@
 /** What there is to choose from, as groups of choices for a select. Pure. A choice: {value, label, disabled}. */
 
-import { outputChoices } from "./document.js";
+import { outputChoices, predecessorChoices, stepOf } from "./document.js";
 
 /** A value for a binding; equal bindings have equal values. */
 export function bindingValue(binding) {
@@ -48,6 +48,21 @@ export function inputGroups(draft, stepKey, binding, datasets) {
   }
   return groups.filter(({ choices }) => choices.length);
 }
+
+/** What a step can run after. What it does now is always among them, even where it is gone. */
+export function predecessorGroups(draft, stepKey, before) {
+  const own = stepOf(draft, stepKey).name;
+  const choices = predecessorChoices(draft, stepKey).map(({ key, name, disabled }) => ({
+    value: key,
+    label: disabled ? `${name} (waits for ${own})` : name,
+    disabled,
+  }));
+  const gone = before?.step ? [{ label: "Not there any more", choices: [{ value: `lost ${before.step}`, label: before.step }] }] : [];
+  return [{ label: "", choices: [{ value: "", label: "Choose a step" }, ...choices] }, ...gone];
+}
+
+/** The value of what a step runs after, among `predecessorGroups`. */
+export const predecessorValue = (before) => before?.stepKey ?? (before?.step ? `lost ${before.step}` : "");
 
 /** Whether a binding means a version of a dataset that is a table. Versions stand newest first. */
 export function isTable(binding, datasets) {

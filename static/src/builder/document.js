@@ -20,8 +20,9 @@ import { namesIn, renamePlaceholder } from "./placeholders.js";
  *   max_backoff_s: number, max_node_losses: number}} Retry
  * @typedef {{memory_bytes: number|null, cpus: number|null, output_bytes: number|null, log_bytes: number|null}} Limits
  * @typedef {{cpus: number|null, memory_bytes: number|null, gpus: number}} Resources
+ * @typedef {{key: string, stepKey?: string, step?: string}} Predecessor A step to run after; by name where it is not there.
  * @typedef {{key: string, name: string, description: string, source: string|null, entry: string, arguments: string,
- *   inputs: Input[], outputs: Output[], environment: string, compute: string, allow_reuse: boolean, retry: Retry, limits: Limits,
+ *   inputs: Input[], outputs: Output[], run_after: Predecessor[], environment: string, compute: string, allow_reuse: boolean, retry: Retry, limits: Limits,
  *   resources: Resources, timeout_s: number|null, kind: string, edits: Record<string, string>}} Step
  * @typedef {{name: string, description: string, parameters: Parameter[], steps: Step[]}} Draft
  */
@@ -92,6 +93,10 @@ export function fromDefinition(definition, { name = "", description = "" } = {})
     steps: steps.map((step) => ({
       ...step,
       inputs: step.inputs.map((input) => ({ ...input, binding: keyed(input.binding) })),
+      run_after: (step.run_after ?? []).map((before) => ({
+        key: newKey(),
+        ...(byName.has(before) ? { stepKey: byName.get(before).key } : { step: before }),
+      })),
     })),
   };
 }
@@ -105,6 +110,7 @@ export function toDefinition(draft) {
       ...step,
       inputs: step.inputs.map(({ key: _port, ...input }) => ({ ...input, binding: plainBinding(draft, input.binding) })),
       outputs: step.outputs.map(({ key: _port, ...output }) => output),
+      run_after: step.run_after.map((before) => (before.stepKey ? stepOf(draft, before.stepKey)?.name : before.step) ?? ""),
     })),
   };
 }
@@ -153,6 +159,7 @@ export function addStep(draft, { after = null, environment = "python", compute =
     arguments: `${input ? "--input ${{inputs.input}} " : ""}--output \${{outputs.output}}`,
     inputs: input ? [input] : [],
     outputs: [newOutput("output")],
+    run_after: [],
     environment: upstream?.environment ?? environment,
     compute: upstream?.compute ?? compute,
     allow_reuse: true,
@@ -176,20 +183,28 @@ export function duplicateStep(draft, stepKey) {
     name: freshName(original.name, draft.steps.map((step) => step.name)),
     inputs: original.inputs.map((input) => ({ ...input, key: newKey() })),
     outputs: original.outputs.map((output) => ({ ...output, key: newKey(), path: null, register_as: null })),
+    run_after: original.run_after.map((before) => ({ ...before, key: newKey() })),
   };
   const steps = [...draft.steps];
   steps.splice(index + 1, 0, copy);
   return { draft: { ...draft, steps }, key };
 }
 
-/** The draft without the step; inputs that read from it are left unbound, and `unbound` names their steps. */
+/** The draft without the step; inputs that read from it are left unbound, and `unbound` names their steps. None runs after it. */
 export function removeStep(draft, stepKey) {
   const unbound = draft.steps.filter(
     (step) => step.key !== stepKey && step.inputs.some((input) => input.binding?.stepKey === stepKey),
   );
   const steps = draft.steps.filter((step) => step.key !== stepKey);
   return {
-    draft: { ...draft, steps: unbind(steps, (binding) => binding.stepKey === stepKey) },
+    draft: {
+      ...draft,
+      steps: unbind(steps, (binding) => binding.stepKey === stepKey).map((step) =>
+        step.run_after.some((before) => before.stepKey === stepKey)
+          ? { ...step, run_after: step.run_after.filter((before) => before.stepKey !== stepKey) }
+          : step,
+      ),
+    },
     unbound: unbound.map((step) => step.name),
   };
 }
@@ -260,6 +275,24 @@ export function removeOutput(draft, stepKey, outputKey) {
   const step = stepOf(draft, stepKey);
   const less = updateStep(draft, stepKey, { outputs: step.outputs.filter((output) => output.key !== outputKey) });
   return { ...less, steps: unbind(less.steps, (binding) => binding.outputKey === outputKey) };
+}
+
+// What a step runs after
+
+export function addPredecessor(draft, stepKey) {
+  const key = newKey();
+  return { draft: updateStep(draft, stepKey, { run_after: [...stepOf(draft, stepKey).run_after, { key, step: "" }] }), key };
+}
+
+/** @param {string} value A step's key, or nothing. */
+export function setPredecessor(draft, stepKey, key, value) {
+  const change = () => (value ? { key, stepKey: value } : { key, step: "" });
+  return updateStep(draft, stepKey, { run_after: replaceAt(stepOf(draft, stepKey).run_after, key, change) });
+}
+
+export function removePredecessor(draft, stepKey, key) {
+  const kept = stepOf(draft, stepKey).run_after.filter((before) => before.key !== key);
+  return updateStep(draft, stepKey, { run_after: kept });
 }
 
 /**
@@ -359,10 +392,10 @@ export function keepEdits(draft, { source, edits, digest }) {
 
 // What follows
 
-/** The graph's edges between steps, by key: `{from, output, to, input}`. */
+/** The graph's edges between steps, by key: `{from, output, to, input}`, without ports where a step just runs after. */
 export function edgesOf(draft) {
-  return draft.steps.flatMap((step) =>
-    step.inputs
+  return draft.steps.flatMap((step) => [
+    ...step.inputs
       .filter((input) => input.binding?.stepKey && stepOf(draft, input.binding.stepKey))
       .map((input) => ({
         from: input.binding.stepKey,
@@ -370,10 +403,13 @@ export function edgesOf(draft) {
         to: step.key,
         input: input.key,
       })),
-  );
+    ...step.run_after
+      .filter((before) => before.stepKey && stepOf(draft, before.stepKey))
+      .map((before) => ({ from: before.stepKey, output: "", to: step.key, input: "" })),
+  ]);
 }
 
-/** The keys of the steps that read, directly or through others, from the step; itself included. */
+/** The keys of the steps that wait, directly or through others, for the step; itself included. */
 export function dependantsOf(draft, stepKey) {
   const edges = edgesOf(draft);
   const found = new Set([stepKey]);
@@ -403,9 +439,17 @@ export function outputChoices(draft, stepKey) {
         label: `${step.name} → ${output.name}`,
         binding: { kind: "output", stepKey: step.key, outputKey: output.key },
         disabled: dependants.has(step.key),
-        reason: dependants.has(step.key) ? `reads from ${own}` : "",
+        reason: dependants.has(step.key) ? `waits for ${own}` : "",
       })),
     );
+}
+
+/** The other steps, as what a step can run after: `{key, name, disabled}`; disabled where that would make a circle. */
+export function predecessorChoices(draft, stepKey) {
+  const dependants = dependantsOf(draft, stepKey);
+  return draft.steps
+    .filter((step) => step.key !== stepKey)
+    .map((step) => ({ key: step.key, name: step.name, disabled: dependants.has(step.key) }));
 }
 
 /**

@@ -8,6 +8,7 @@ import {
   addInput,
   addOutput,
   addParameter,
+  addPredecessor,
   addStep,
   bindInput,
   duplicateStep,
@@ -18,12 +19,15 @@ import {
   keepEdits,
   outputChoices,
   parameterValue,
+  predecessorChoices,
   remember,
   removeOutput,
+  removePredecessor,
   removeStep,
   renameParameter,
   renamePort,
   setEdit,
+  setPredecessor,
   stepOf,
   toDefinition,
   updatePort,
@@ -40,6 +44,7 @@ const step = (name, { inputs = [], outputs = [], args = "" } = {}) => ({
   arguments: args,
   inputs,
   outputs: outputs.map((output) => ({ name: output })),
+  run_after: [],
   environment: "python",
   compute: "local",
   allow_reuse: true,
@@ -71,6 +76,27 @@ const named = (draft, name) => draft.steps.find((candidate) => candidate.name ==
 
 test("a definition comes out as it went in", () => {
   assert.deepEqual(toDefinition(fromDefinition(digits())), digits());
+});
+
+test("what a step runs after stays through renames, goes with its step, and shows as an edge without ports", () => {
+  const definition = digits();
+  definition.steps[2].run_after = ["prepare", "ghost"];
+  const draft = fromDefinition(definition);
+  assert.deepEqual(toDefinition(draft), definition);
+  const { key } = named(draft, "compare");
+  const prepare = named(draft, "prepare").key;
+  assert.deepEqual(toDefinition(updateStep(draft, prepare, { name: "load" })).steps[2].run_after, ["load", "ghost"]);
+  assert.deepEqual(
+    edgesOf(draft).filter((edge) => edge.to === key && !edge.output),
+    [{ from: prepare, output: "", to: key, input: "" }],
+  );
+  assert.deepEqual(toDefinition(removeStep(draft, prepare).draft).steps[1].run_after, ["ghost"]);
+  const added = addPredecessor(removeStep(draft, prepare).draft, named(draft, "train").key);
+  const choices = predecessorChoices(added.draft, named(draft, "train").key);
+  assert.deepEqual(choices.map(({ name, disabled }) => [name, disabled]), [["compare", true]]);
+  const set = setPredecessor(added.draft, named(draft, "train").key, added.key, key);
+  assert.deepEqual(toDefinition(set).steps[0].run_after, ["compare"]);
+  assert.deepEqual(toDefinition(removePredecessor(set, named(draft, "train").key, added.key)).steps[0].run_after, []);
 });
 
 test("a binding to what is not there comes out as it went in too", () => {
@@ -135,7 +161,7 @@ test("a choice that would go round in a circle is disabled with its reason", () 
   const draft = fromDefinition(digits());
   const choices = outputChoices(draft, named(draft, "prepare").key);
   assert.deepEqual(choices.map(({ label, disabled }) => [label, disabled]), [["train → model", true]]);
-  assert.match(choices[0].reason, /reads from prepare/);
+  assert.match(choices[0].reason, /waits for prepare/);
   assert.deepEqual(
     outputChoices(draft, named(draft, "compare").key).map(({ disabled }) => disabled),
     [false, false],

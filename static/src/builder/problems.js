@@ -27,6 +27,7 @@ const WORDS = {
   inputs: "input",
   outputs: "output",
   parameters: "parameter",
+  run_after: "runs after",
   source: "source files",
   entry: "entry script",
   compute: "compute target",
@@ -55,7 +56,7 @@ function keyed(loc, owner) {
   const item = typeof index === "number" && Array.isArray(owner[list]) ? owner[list][index] : null;
   const path = loc.join(".");
   if (!item) return [path, list === undefined ? "" : (WORDS[path] ?? WORDS[list] ?? String(list))];
-  return [[list, item.key, ...rest].join("."), `${WORDS[list] ?? list} ${item.name || index + 1}`];
+  return [[list, item.key, ...rest].join("."), `${WORDS[list] ?? list} ${item.name || item.step || index + 1}`];
 }
 
 /** Without those that the next save mends by itself: a script that is typed but not yet kept in the source folder. */

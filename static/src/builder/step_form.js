@@ -3,15 +3,26 @@
 import { h } from "../graph/dom.js";
 import { icon } from "../lib/status.js";
 import { argumentsField } from "./arguments_field.js";
-import { bindingOf, bindingValue, computeGroups, environmentGroups, inputGroups } from "./catalogue.js";
+import {
+  bindingOf,
+  bindingValue,
+  computeGroups,
+  environmentGroups,
+  inputGroups,
+  predecessorGroups,
+  predecessorValue,
+} from "./catalogue.js";
 import {
   addInput,
   addOutput,
+  addPredecessor,
   bindInput,
   remember,
   removeInput,
   removeOutput,
+  removePredecessor,
   renamePort,
+  setPredecessor,
   stepOf,
   updateStep,
 } from "./document.js";
@@ -106,6 +117,27 @@ export function stepForm(store, stepKey, page) {
     ],
   });
 
+  const predecessor = (key) => step()?.run_after.find((before) => before.key === key);
+  const runAfter = listField(fields, {
+    title: "Runs after",
+    addLabel: "Add step",
+    emptyText: "It waits for the steps that it reads from. Add others that must be done first.",
+    items: () => step().run_after,
+    add: added(addPredecessor),
+    remove: (key) => store.apply((draft) => removePredecessor(draft, stepKey, key)),
+    removeLabel: (key) => `Do not wait for ${stepOf(store.draft, predecessor(key)?.stepKey)?.name ?? "it"}`,
+    row: (part, key) => [
+      part.select({
+        path: `run_after.${key}`,
+        label: "Step to run after",
+        hideLabel: true,
+        groups: () => (step() ? predecessorGroups(store.draft, stepKey, predecessor(key)) : []),
+        read: () => predecessorValue(predecessor(key)),
+        write: (value) => store.apply((draft) => setPredecessor(draft, stepKey, key, value)),
+      }),
+    ],
+  });
+
   const entries = h("datalist", { id: `entries-${stepKey}` });
   fields.derived(
     entries,
@@ -142,6 +174,7 @@ export function stepForm(store, stepKey, page) {
     inputs,
     outputs,
     argumentsField(fields, store, stepKey, step),
+    runAfter,
     h(
       "div",
       { class: "builder-pair" },

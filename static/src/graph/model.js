@@ -5,7 +5,8 @@
  * finished_at, detail, badge, problems,
  * inputs: [name | {name, label, bound}], outputs: [name | {name, label}]}; only `id` must be there, and `label` is what
  * is shown of a port where that differs from the name that edges use. `status` is one of the words of
- * `lib/status.js`; times are ISO strings; `problems` is a count. An edge: {from, output, to, input}, by id and name.
+ * `lib/status.js`; times are ISO strings; `problems` is a count. An edge: {from, output, to, input}, by id and name;
+ * between two steps without ports where one just runs after the other.
  */
 
 const NODE_WIDTH = 232;

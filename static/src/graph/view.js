@@ -327,6 +327,7 @@ export class GraphView {
     const upstream = this.graph.nodes.get(edge.from);
     const names = ["graph-edge"];
     if (upstream.kind !== "step") names.push("is-data");
+    else if (!edge.output && !edge.input) names.push("is-order");
     if (upstream.status === "running") names.push("is-flowing");
     if (upstream.status && statusOf(upstream.status).tone === "good") names.push("is-done");
     if (this.path?.edges.has(edge.id)) names.push("is-on-path");

@@ -56,6 +56,25 @@ def test_a_failed_step_fails_the_run_and_skips_what_depends_on_it(world: World) 
     assert_no_gap(run)
 
 
+def test_a_step_runs_after_another_that_it_does_not_read_from(world: World) -> None:
+    pipeline = world.pipeline(
+        world.step("load"), world.step("check", "load"), world.step("use", run_after=["check", "load"], arguments="use")
+    )
+    run = world.submit(pipeline)
+    assert world.drain() == ["load", "check", "use"]
+    again = world.submit(pipeline, parameters={})
+    again.refresh_from_db()
+    assert again.status == "completed", "what a step runs after is no part of its result"
+    run.refresh_from_db()
+    assert run.status == "completed"
+    world.save(
+        pipeline, world.step("check", arguments="fail"), world.step("use", run_after=["check"], arguments="other")
+    )
+    run = world.submit(pipeline)
+    world.fail(world.claim())
+    assert world.statuses(run) == {"check": "failed", "use": "skipped"}
+
+
 def test_retries_are_the_jobs_further_attempts(world: World) -> None:
     pipeline = world.pipeline(world.step("a", retries=1))
     run = world.submit(pipeline)

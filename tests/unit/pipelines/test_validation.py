@@ -165,6 +165,28 @@ def test_a_circle_is_told_at_each_binding_that_closes_it() -> None:
     assert "a → b → c → a" in problems["steps", 0, "inputs", 0, "binding"]
 
 
+def test_steps_to_run_after_are_there_and_others() -> None:
+    problems = found(
+        step("prepare"),
+        step("train", run_after=["prepare", "train", "prepare", "prepere", ""]),
+    )
+    assert {loc[-1]: message for loc, message in problems.items() if loc[:3] == ("steps", 1, "run_after")} == {
+        1: "A step can't run after itself. Choose another step.",
+        2: "“prepare” is named twice. Remove one of them.",
+        3: "There is no step “prepere”. Did you mean “prepare”?",
+        4: "Choose the step to run after, or remove the line.",
+    }
+    assert len(problems) == 4
+
+
+def test_a_circle_may_go_through_what_a_step_runs_after() -> None:
+    out = [{"name": "out"}]
+    problems = found(step("a", run_after=["b"], outputs=out), step("b", inputs=[reads("a")], outputs=out))
+    assert set(problems) == {("steps", 0, "run_after", 0), ("steps", 1, "inputs", 0, "binding")}
+    assert "a → b → a" in problems["steps", 0, "run_after", 0]
+    assert problems["steps", 0, "run_after", 0].endswith("Take one of these steps away here.")
+
+
 def test_parameters_of_a_definition() -> None:
     problems = found(
         step(),

@@ -59,7 +59,7 @@ export class OverviewTab {
     if (step.status === "queued" && this.detail?.waits_for) {
       return h("div", { class: "run-outcome" }, h("p", { text: this.detail.waits_for }), step.reason && h("p", { class: "muted", text: step.reason }));
     }
-    const reason = step.reason || (step.status === "waiting" ? "It starts as soon as the steps that it reads from are done." : "");
+    const reason = step.reason || (step.status === "waiting" ? "It starts as soon as the steps that it reads from, or runs after, are done." : "");
     return reason ? h("div", { class: "run-outcome" }, h("p", { text: reason })) : null;
   }
 
@@ -77,6 +77,7 @@ export class OverviewTab {
       ["Why it ran", !step.reused_from && step.reuse_note],
       ["Compute", detail && link(this.context.urls.compute, detail.compute)],
       ["Asks for", detail && resourceWords(detail.resources)],
+      ["Runs after", detail?.run_after.join(", ")],
       ["Environment", detail && h("button", { class: "link-button", type: "button", text: detail.environment_name, on: { click: () => this.context.open("environment") } })],
       ["Script", detail && h("button", { class: "link-button mono", type: "button", text: detail.entry, on: { click: () => this.context.open("code", { path: detail.entry }) } })],
     ];
