@@ -6,27 +6,11 @@ is a placeholder wherever it stands, within quotes too. What a placeholder stand
 `$[[ … ]]` around whole arguments makes them optional: they are left out where a placeholder in them stands for nothing.
 """
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
-from pipelines.definition import ParameterValue
-
-Scope = Literal["inputs", "outputs", "parameters"]
-_PLACEHOLDER = re.compile(r"\$\{\{\s*(?P<scope>[A-Za-z_]\w*)\s*\.\s*(?P<name>[^\s{}]+?)\s*\}\}")
-# What a node would take for a placeholder, were it in a value.
-_READ_BY_THE_NODE = re.compile(r"\$\{\{\s*(inputs|outputs)\s*\.")
-
-
-@dataclass(frozen=True, slots=True)
-class Placeholder:
-    scope: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"${{{{{self.scope}.{self.name}}}}}"
-
+from pipelines.parts import ParameterValue
+from pipelines.placeholders import PLACEHOLDER, Placeholder, as_text, stands_for_something
 
 Token = tuple[str | Placeholder, ...]  # one argument: text and placeholders side by side
 
@@ -54,57 +38,23 @@ class Arguments:
     def tokens(self) -> tuple[Token, ...]:
         return tuple(token for piece in self.pieces for token in piece.tokens)
 
-    def names(self, scope: Scope) -> set[str]:
-        """The names used in placeholders of `scope`."""
-        return {
-            part.name
-            for token in self.tokens
-            for part in token
-            if isinstance(part, Placeholder) and part.scope == scope
-        }
+    @property
+    def placeholders(self) -> list[Placeholder]:
+        return [part for piece in self.pieces for part in piece.placeholders]
+
+    @property
+    def required(self) -> list[Placeholder]:
+        """Those that are in no piece which could be left out."""
+        return [part for piece in self.pieces if not piece.is_optional for part in piece.placeholders]
+
+    @property
+    def texts(self) -> list[str]:
+        return [part for token in self.tokens for part in token if isinstance(part, str)]
 
 
 def parse(text: str) -> Arguments:
     """Split `text` into arguments. Never raises: what can't be read is left out and told in `problems`."""
     return _Parser(text).parse()
-
-
-def unknown_placeholders(
-    arguments: Arguments, *, inputs: Collection[str], outputs: Collection[str], parameters: Collection[str]
-) -> list[str]:
-    """A sentence for each placeholder that stands for nothing."""
-    known: dict[str, tuple[Collection[str], str]] = {
-        "inputs": (inputs, "This step has no input"),
-        "outputs": (outputs, "This step has no output"),
-        "parameters": (parameters, "The pipeline has no parameter"),
-    }
-    problems: list[str] = []
-    for part in dict.fromkeys(part for token in arguments.tokens for part in token):
-        if not isinstance(part, Placeholder):
-            continue
-        if part.scope not in known:
-            problems.append(
-                f"“{part}” stands for nothing. Write ${{{{inputs.NAME}}}}, ${{{{outputs.NAME}}}} "
-                "or ${{parameters.NAME}}."
-            )
-            continue
-        names, sentence = known[part.scope]
-        if part.name not in names:
-            there = f" There are: {', '.join(sorted(names))}." if names else " There are none yet."
-            problems.append(f"{sentence} “{part.name}”.{there}")
-    return problems
-
-
-def missing_pieces(arguments: Arguments, *, inputs: Collection[str], parameters: Collection[str]) -> list[str]:
-    """A sentence for each placeholder that may stand for nothing, and is in no piece that could be left out."""
-    absent = {"inputs": inputs, "parameters": parameters}
-    told = (part for piece in arguments.pieces if not piece.is_optional for part in piece.placeholders)
-    return [
-        f"“{part}” is optional and may be absent. Put $[[ and ]] around what goes with it, "
-        f"as in $[[--{part.name} {part}]]."
-        for part in dict.fromkeys(told)
-        if part.name in absent.get(part.scope, ())
-    ]
 
 
 def command_arguments(
@@ -118,9 +68,7 @@ def command_arguments(
     """
 
     def is_there(part: Placeholder) -> bool:
-        if part.scope == "parameters":
-            return part.name in values
-        return part.scope != "inputs" or part.name not in absent_inputs
+        return stands_for_something(part, values, absent_inputs)
 
     return [
         "".join(
@@ -131,18 +79,6 @@ def command_arguments(
         if not piece.is_optional or all(map(is_there, piece.placeholders))
         for token in piece.tokens
     ]
-
-
-def as_text(value: ParameterValue) -> str:
-    """A value as a script gets it: `true` and `false` as in JSON, numbers as Python writes them."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
-
-
-def holds_placeholder(value: str) -> bool:
-    """Whether a node would read a placeholder in this plain value."""
-    return bool(_READ_BY_THE_NODE.search(value))
 
 
 @dataclass
@@ -194,7 +130,7 @@ class _Parser:
             self.at += 1
 
     def _placeholder(self) -> None:
-        match = _PLACEHOLDER.match(self.text, self.at)
+        match = PLACEHOLDER.match(self.text, self.at)
         if match:
             self._add(Placeholder(match["scope"], match["name"]))
             self.at = match.end()

@@ -16,6 +16,8 @@ from datastores.backends import store_class
 from datastores.models import DatasetVersion, Datastore
 from pipelines.catalogue import closest_targets, kind_of_definition, nodes_of, visible
 from pipelines.definition import PipelineDefinition
+from pipelines.kinds import KINDS
+from pipelines.kinds.describing import described
 from pipelines.list_queries import whole_number
 from pipelines.models import Pipeline, PipelineVersion
 from pipelines.services.editing import create_pipeline
@@ -79,6 +81,7 @@ def edit(request: WorkspaceRequest, pipeline_id: int) -> HttpResponse:
         "is_old": is_old,
         "may_edit": may_edit,
         "data": data,
+        "kinds": [(name, kind) for name, kind in KINDS.items()],
         "edit_url": edit_url,
     }
     return render(request, "pipelines/builder.html", context)
@@ -121,6 +124,7 @@ def _catalogue(workspace: Workspace) -> dict[str, Any]:
     targets = closest_targets(workspace)
     nodes = nodes_of(targets)
     return {
+        "kinds": [described(kind) for kind in KINDS.values()],
         "datasets": list(datasets.values()),
         "environments": list(environments.values()),
         "datastores": _datastores(workspace),

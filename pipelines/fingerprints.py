@@ -8,15 +8,12 @@ from typing import Any
 from pipelines.definition import Output
 from pipelines.models import FrozenStep, Ingredients
 
-# Goes up when the same ingredients would give another result, so that nothing from before is taken again.
-KIND_VERSIONS = {"python_script": 1}
-
 
 def ingredients_of(frozen: FrozenStep, contents: Mapping[str, str]) -> Ingredients:
     """`contents` has, for each input of the step, the fingerprint of what it reads."""
     step = frozen.step
     digests = {
-        "code": _digest([frozen.snapshot, step.entry, step.kind, KIND_VERSIONS[step.kind]]),
+        "code": _digest([frozen.snapshot, step.script, step.kind, step.version]),
         "arguments": _digest(_arguments(frozen)),
         "environment": frozen.environment.digest,
         "outputs": _digest([_output(frozen, output) for output in sorted(step.outputs, key=lambda each: each.name)]),

@@ -146,7 +146,7 @@ class FrozenStep(Document):
     """Everything a step run needs, as it was at submission: nothing that changes later changes the run."""
 
     step: Step
-    snapshot: str  # digest of what really runs, ignore files honoured
+    snapshot: str  # digest of what really runs, ignore files honoured; empty where it has no files
     command: list[str]  # parameters filled in; `${{inputs.…}}` and `${{outputs.…}}` left for the node
     environment_name: str  # "NAME:VERSION", for people
     environment: EnvironmentSpec

@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pipelines.arguments import holds_placeholder
-from pipelines.definition import Parameter, ParameterType, ParameterValue
+from pipelines.parts import Parameter, ParameterType, ParameterValue
+from pipelines.placeholders import holds_placeholder
 from pipelines.texts import MAX_TEXT, near, unfit_text
 from studio.lib.problems import Problem
 

@@ -23,8 +23,9 @@ def graph_of(definition: PipelineDefinition) -> dict[str, Any]:
         nodes[step.name] = {
             "id": step.name,
             "title": step.name,
-            "subtitle": step.entry,
+            "subtitle": step.subtitle,
             "kind": "step",
+            "icon": step.icon,
             "inputs": [given.name for given in step.inputs],
             "outputs": [output.name for output in step.outputs],
         }

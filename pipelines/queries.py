@@ -126,12 +126,13 @@ def run_state(run: Run) -> dict[str, Any]:
     """
     definition = run.version.definition
     names = [step.name for step in definition.steps]
+    icons = {step.name: step.icon for step in definition.steps}
     steps = list(_steps_of(run))
     tails = _tails(step for step in steps if step.status == StepStatus.FAILED)
     return {
         **run_row(run),
         "parameters": run.parameters.values,
-        "steps": [{**_step_row(step), "log_tail": tails.get(step.pk, [])} for step in steps],
+        "steps": [{**_step_row(step), "icon": icons[step.name], "log_tail": tails.get(step.pk, [])} for step in steps],
         "edges": [
             {
                 "from": names[edge.upstream],
@@ -169,8 +170,9 @@ def step_detail(workspace: Workspace, step: StepRun) -> dict[str, Any]:
     return {
         **_step_row(step),
         "description": frozen.step.description,
-        "entry": frozen.step.entry,
-        "arguments": frozen.step.arguments,
+        "kind": {"name": frozen.step.kind, "label": frozen.step.label, "icon": frozen.step.icon},
+        "settings": frozen.step.settings(),
+        "entry": frozen.step.script,
         "command": frozen.command,
         "environment_name": frozen.environment_name,
         "environment": frozen.environment.model_dump(mode="json", exclude={"schema_version"}),

@@ -11,7 +11,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from compute.resources import Capacity
-from pipelines.arguments import Arguments, holds_placeholder, missing_pieces, parse, unknown_placeholders
 from pipelines.definition import (
     DatasetBinding,
     Input,
@@ -21,7 +20,9 @@ from pipelines.definition import (
 )
 from pipelines.destinations import StoreFacts, clashes, destination_problem, registration_problems, store_problem
 from pipelines.graph import circle_through, edges_of, places_of, steps_on_circles, successors_of
+from pipelines.kinds import KINDS
 from pipelines.parameters import parameter_problems
+from pipelines.placeholders import HasPlaceholders, holds_placeholder, missing_pieces, unknown_placeholders
 from pipelines.step_limits import limit_problems, retry_problems, time_problems
 from pipelines.step_resources import resource_problems, resource_warning
 from pipelines.texts import MAX_TEXT, near, unfit_text
@@ -116,8 +117,7 @@ class _Check:
         step, loc = self.definition.steps[index], ("steps", index)
         if not _STEP_NAME.match(step.name):
             yield Problem((*loc, "name"), _STEP_NAME_RULE if step.name else f"Name the step. {_STEP_NAME_RULE}")
-        yield from self._source(step, loc)
-        yield from self._arguments(step, loc)
+        yield from self._own_fields(step, loc)
         yield from _names(step.inputs, "images", (*loc, "inputs"))
         for input_index, given in enumerate(step.inputs):
             yield from self._binding(step, given, (*loc, "inputs", input_index, "binding"))
@@ -140,39 +140,32 @@ class _Check:
         yield from retry_problems(step.retry, (*loc, "retry"))
         yield from limit_problems(step.limits, (*loc, "limits"))
 
-    def _source(self, step: Step, loc: tuple[str | int, ...]) -> Iterator[Problem]:
-        if step.source is None:
-            yield Problem((*loc, "source"), "The step has no source files. Upload them, or write a script.")
-            return
-        files = self.catalogue.sources.get(step.source)
-        if files is None:
+    def _own_fields(self, step: Step, loc: tuple[str | int, ...]) -> Iterator[Problem]:
+        files = self.catalogue.sources.get(step.source) if step.source is not None else None
+        if step.source is not None and files is None:
             yield Problem((*loc, "source"), "These source files are not in this workspace. Upload them again.")
-        elif not step.entry:
-            scripts = sorted((path for path in files if path.endswith(".py")), key=lambda path: (path.count("/"), path))
-            example = f", as in “{scripts[0]}”" if scripts else ""
-            yield Problem((*loc, "entry"), f"Choose the script to run{example}.")
-        elif step.entry not in files:
-            yield Problem((*loc, "entry"), f"There is no “{step.entry}” in the source files.{near(step.entry, files)}")
+        else:
+            for name, sentence in step.problems(files):
+                yield Problem((*loc, name), sentence)
+        for name, text in step.texts().items():
+            yield from (Problem((*loc, name), sentence) for sentence in self._text(step, text))
 
-    def _arguments(self, step: Step, loc: tuple[str | int, ...]) -> Iterator[Problem]:
-        if len(step.arguments) > MAX_TEXT:
-            yield Problem((*loc, "arguments"), f"The arguments have more than {MAX_TEXT:,} characters. Use a file.")
+    def _text(self, step: Step, text: HasPlaceholders) -> Iterator[str]:
+        if sum(map(len, text.texts)) > MAX_TEXT:
+            yield f"This has more than {MAX_TEXT:,} characters. Use a file."
             return
-        arguments: Arguments = parse(step.arguments)
-        found = list(arguments.problems)
-        found += unknown_placeholders(
-            arguments,
+        yield from text.problems
+        yield from unknown_placeholders(
+            text,
             inputs={given.name for given in step.inputs},
             outputs={output.name for output in step.outputs},
             parameters=self.parameters,
         )
-        found += missing_pieces(
-            arguments, inputs={given.name for given in step.inputs if given.optional}, parameters=self.absent
+        yield from missing_pieces(
+            text, inputs={given.name for given in step.inputs if given.optional}, parameters=self.absent
         )
-        if any(holds_placeholder(part) for token in arguments.tokens for part in token if isinstance(part, str)):
-            found.append("“${{inputs.” and “${{outputs.” always begin a placeholder, and can't be kept as text.")
-        for problem in found:
-            yield Problem((*loc, "arguments"), problem)
+        if any(map(holds_placeholder, text.texts)):
+            yield "“${{inputs.” and “${{outputs.” always begin a placeholder, and can't be kept as text."
 
     def _binding(self, step: Step, given: Input, loc: tuple[str | int, ...]) -> Iterator[Problem]:
         binding = given.binding
@@ -293,5 +286,6 @@ def _plain_loc(loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
         part
         for index, part in enumerate(loc)
         if not (index and loc[index - 1] == "binding" and part in {"dataset", "output"})
+        and not (index == 2 and loc[0] == "steps" and part in KINDS)
         and part not in {"str", "int", "float", "bool"}
     )

@@ -181,8 +181,11 @@ class CodeView(StepAPIView):
     @extend_schema(parameters=[_PATH], responses=OpenApiTypes.OBJECT)
     def get(self, request: Request, slug: str, run_id: int, name: str) -> Response:
         """The files that ran, or one of them with its text."""
-        snapshot = queries.snapshot_of(self.access.workspace, self.step(run_id, name).frozen.snapshot)
+        digest = self.step(run_id, name).frozen.snapshot
         path = request.query_params.get("path")
+        if not digest and path is None:
+            return Response({"files": []})
+        snapshot = queries.snapshot_of(self.access.workspace, digest)
         if path is not None:
             return Response(queries.source_file_json(snapshot, path))
         files: list[dict[str, Any]] = queries.snapshot_json(snapshot)["files"]

@@ -70,7 +70,7 @@ def _step(workspace: Workspace, row: StepRun, target: ComputeTarget | None, take
         _fact("Run", f"{run.pk} of {run.pipeline.name}, version {run.version.number}", page),
         _fact("Submitted", run.submitted_by.username if run.submitted_by else "", at=run.created_at.isoformat()),
         _fact("Parameters", parameters),
-        _fact("Code", f"{frozen.step.entry} of {frozen.snapshot[:12]}", tab("code")),
+        _fact("Code", f"{frozen.step.subtitle} of {frozen.snapshot[:12]}" if frozen.snapshot else "", tab("code")),
         _fact("Environment", frozen.environment_name, tab("environment")),
         _fact("Compute", target.name if target else ""),
         *(

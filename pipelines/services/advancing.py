@@ -309,7 +309,7 @@ def _new_job(journal: Journal, step: StepRun, data: dict[str, JobInput]) -> NewJ
         title=f"{step.name} of run {step.run_id}",
         spec=JobSpec(
             command=frozen.command,
-            snapshot=frozen.snapshot,
+            snapshot=frozen.snapshot or None,
             environment=frozen.environment,
             inputs=data,
             outputs={output.name: _place(step, output) for output in frozen.step.outputs},

@@ -11,7 +11,6 @@ from compute.spec import InputMode, JobInput
 from datastores import snapshots
 from datastores.models import DatasetVersion
 from datastores.sources import FileDefinition, TabularDefinition
-from pipelines.arguments import command_arguments, parse
 from pipelines.catalogue import Bound, bind, catalogue_for
 from pipelines.contents import content_of
 from pipelines.definition import (
@@ -195,10 +194,11 @@ class _Freezer:
 
     def _step(self, index: int, step: Step, datastore_id: int) -> FrozenStep:
         environment = self.bound.environments[step.environment]
+        absent = {given.name for given in step.inputs if given.is_absent}
         return FrozenStep(
             step=step,
             snapshot=self._snapshot(index, step),
-            command=["python", step.entry, *self._arguments(step)],
+            command=step.argv(self.values, absent),
             environment_name=f"{environment.name}:{environment.version}",
             environment=environment.spec,
             compute_id=self.bound.computes[step.compute].pk,
@@ -211,18 +211,16 @@ class _Freezer:
             },
         )
 
-    def _arguments(self, step: Step) -> list[str]:
-        absent = {given.name for given in step.inputs if given.is_absent}
-        return command_arguments(parse(step.arguments), self.values, absent_inputs=absent)
-
     def _snapshot(self, index: int, step: Step) -> str:
-        source = step.source or ""
+        source = step.source
+        if source is None:
+            return ""
         if source not in self.snapshots:
             self.snapshots[source] = snapshots.for_run(snapshots.get_snapshot(self.workspace, source)).digest
         digest = self.snapshots[source]
-        if digest != source and step.entry not in snapshots.paths_of(self.workspace.pk, digest):
+        if digest != source and step.script and step.script not in snapshots.paths_of(self.workspace.pk, digest):
             raise UserError(
-                f"“{step.entry}” is left out by the .amlignore or .gitignore of its folder. Change that file.",
+                f"“{step.script}” is left out by the .amlignore or .gitignore of its folder. Change that file.",
                 loc=("steps", index, "entry"),
             )
         return digest

@@ -1,27 +1,33 @@
-/** The arguments of a step: a line to type, chips that insert what there is to speak of, and the command as it will run. */
+/** A text with placeholders: a field to type, chips that insert what there is to speak of, and of arguments what will run. */
 
 import { h } from "../graph/dom.js";
 import { mayBeAbsent } from "../lib/parameters.js";
 import { updateStep } from "./document.js";
+import { scriptOf } from "./kinds.js";
 import { insertPlaceholder, namesIn, piecesOf } from "./placeholders.js";
 
 const SCOPES = { inputs: "input", outputs: "output", parameters: "parameter" };
 
-export function argumentsField(fields, store, stepKey, step) {
+/** @param {import("./kinds.js").KindField} own Of the step's kind; its widget is `arguments` or `shell`. */
+export function argumentsField(fields, store, stepKey, step, own) {
+  const isShell = own.widget === "shell";
+  const read = () => step()[own.name] ?? "";
   const write = (text) =>
-    store.apply((draft) => updateStep(draft, stepKey, { arguments: text }), { merge: `${stepKey}.arguments` });
+    store.apply((draft) => updateStep(draft, stepKey, { [own.name]: text }), { merge: `${stepKey}.${own.name}` });
   const field = fields.text({
-    path: "arguments",
-    label: "Arguments",
-    rows: 3,
+    path: own.name,
+    label: own.label,
+    help: own.help,
+    rows: isShell ? 8 : 3,
     mono: true,
-    read: () => step().arguments,
+    read,
     write,
   });
   const area = field.querySelector("textarea");
   const insert = (scope, name) => {
     const { text, caret } = insertPlaceholder(area.value, area.selectionStart, area.selectionEnd, scope, name, {
       mayBeAbsent: isOptional(scope, name),
+      flags: !isShell,
     });
     area.value = text;
     write(text);
@@ -37,11 +43,11 @@ export function argumentsField(fields, store, stepKey, step) {
     parameters: store.draft.parameters.map(({ name }) => name),
   });
   const chips = fields.derived(
-    h("div", { class: "builder-chips", role: "group", "aria-label": "Insert into the arguments" }),
-    () => [words(), step().arguments],
+    h("div", { class: "builder-chips", role: "group", "aria-label": `Insert into the ${own.label.toLowerCase()}` }),
+    () => [words(), read()],
     () =>
       Object.entries(words()).flatMap(([scope, names]) => {
-        const used = namesIn(step().arguments, scope);
+        const used = namesIn(read(), scope);
         return names.filter(Boolean).map((name) =>
           h(
             "button",
@@ -58,12 +64,13 @@ export function argumentsField(fields, store, stepKey, step) {
         );
       }),
   );
+  if (!fields.readOnly) area.before(chips);
+  if (isShell) return field;
   const preview = fields.derived(
     h("div", { class: "builder-command mono", "aria-label": "The command as it will run" }),
-    () => [step().entry, step().arguments, words(), store.draft.parameters.map(({ default: value }) => value)],
-    () => [`python ${step().entry || "…"} `, ...piecesOf(step().arguments.trim()).map((piece) => shown(piece, words(), store.draft))],
+    () => [scriptOf(step()), read(), words(), store.draft.parameters.map(({ default: value }) => value)],
+    () => [`python ${scriptOf(step()) || "…"} `, ...piecesOf(read().trim()).map((piece) => shown(piece, words(), store.draft))],
   );
-  if (!fields.readOnly) area.before(chips);
   field.append(preview);
   return field;
 }

@@ -11,6 +11,10 @@ import {
   isTable,
 } from "./catalogue.js";
 import { addStep, fromDefinition } from "./document.js";
+import { KINDS } from "./kinds.fixture.js";
+import { useKinds } from "./kinds.js";
+
+useKinds(KINDS);
 
 test("a binding survives its way through a select", () => {
   for (const binding of [

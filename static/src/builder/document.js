@@ -6,7 +6,8 @@
  * anything; `toDefinition` writes names again. A step's `edits` are texts typed but not yet kept in its source folder.
  */
 
-import { namesIn, renamePlaceholder } from "./placeholders.js";
+import { firstKind, kindOf, subtitleOf, textsOf } from "./kinds.js";
+import { renamePlaceholder } from "./placeholders.js";
 
 /**
  * @typedef {"download"|"mount"|"direct"} InputMode
@@ -21,13 +22,11 @@ import { namesIn, renamePlaceholder } from "./placeholders.js";
  * @typedef {{memory_bytes: number|null, cpus: number|null, output_bytes: number|null, log_bytes: number|null}} Limits
  * @typedef {{cpus: number|null, memory_bytes: number|null, gpus: number}} Resources
  * @typedef {{key: string, stepKey?: string, step?: string}} Predecessor A step to run after; by name where it is not there.
- * @typedef {{key: string, name: string, description: string, source: string|null, entry: string, arguments: string,
+ * @typedef {{key: string, name: string, description: string, source: string|null, entry?: string, arguments?: string, command?: string,
  *   inputs: Input[], outputs: Output[], run_after: Predecessor[], environment: string, compute: string, allow_reuse: boolean, retry: Retry, limits: Limits,
  *   resources: Resources, timeout_s: number|null, kind: string, edits: Record<string, string>}} Step
  * @typedef {{name: string, description: string, parameters: Parameter[], steps: Step[]}} Draft
  */
-
-export const FIRST_SCRIPT = "main.py";
 
 /** What a step says of further attempts and of its limits as long as nobody says anything else. @type {Retry} */
 export const ONE_ATTEMPT = {
@@ -43,27 +42,6 @@ export const ONE_ATTEMPT = {
 export const NO_LIMITS = { memory_bytes: null, cpus: null, output_bytes: null, log_bytes: null };
 /** A slot, and nothing set aside. @type {Resources} */
 export const NO_RESOURCES = { cpus: null, memory_bytes: null, gpus: 0 };
-
-/** What a new step runs: it works as it stands, so that the first thing a newcomer sees is a run that completes. */
-export const SCRIPT_TEMPLATE = `"""Reads a folder, writes a folder. Make it yours."""
-
-import argparse
-from pathlib import Path
-
-parser = argparse.ArgumentParser()
-parser.add_argument("--input", type=Path, help="file or folder to read")
-parser.add_argument("--output", type=Path, help="folder to write")
-args = parser.parse_args()
-
-if args.input:
-    for path in sorted(args.input.rglob("*")):
-        print("found", path.name)
-
-if args.output:
-    args.output.mkdir(parents=True, exist_ok=True)
-    (args.output / "result.txt").write_text("Hello from this step.\\n")
-    print("wrote result.txt")
-`;
 
 let lastKey = 0;
 const newKey = () => `k${(lastKey += 1)}`;
@@ -141,22 +119,23 @@ export function freshName(prefix, taken) {
 // Steps
 
 /**
- * A new step at the end, with a script that works. With `after` it reads that step's first output.
+ * A new step at the end that works as it stands. With `after` it reads that step's first output.
  * @returns {{draft: Draft, key: string}}
  */
-export function addStep(draft, { after = null, environment = "python", compute = "local" } = {}) {
+export function addStep(draft, { after = null, kind = firstKind().name, environment = "python", compute = "local" } = {}) {
   const key = newKey();
   const upstream = after && stepOf(draft, after);
   const from = upstream?.outputs[0];
   const input = from && newInput("input", { kind: "output", stepKey: upstream.key, outputKey: from.key });
+  const { settings, files } = input ? kindOf(kind).example_that_reads : kindOf(kind).example;
   const step = {
-    kind: "python_script",
+    ...Object.fromEntries(kindOf(kind).fields.map(({ name, default: value }) => [name, value])),
+    ...settings,
+    kind,
     key,
     name: freshName("step", draft.steps.map((other) => other.name)),
     description: "",
     source: null,
-    entry: FIRST_SCRIPT,
-    arguments: `${input ? "--input ${{inputs.input}} " : ""}--output \${{outputs.output}}`,
     inputs: input ? [input] : [],
     outputs: [newOutput("output")],
     run_after: [],
@@ -167,7 +146,7 @@ export function addStep(draft, { after = null, environment = "python", compute =
     retry: { ...ONE_ATTEMPT },
     limits: { ...NO_LIMITS },
     resources: { ...NO_RESOURCES },
-    edits: { [FIRST_SCRIPT]: SCRIPT_TEMPLATE },
+    edits: { ...files },
   };
   return { draft: { ...draft, steps: [...draft.steps, step] }, key };
 }
@@ -296,14 +275,14 @@ export function removePredecessor(draft, stepKey, key) {
 }
 
 /**
- * What the arguments said when somebody began to type a new name. Placeholders are rewritten from there, so that a name
+ * What the texts said when somebody began to type a new name. Placeholders are rewritten from there, so that a name
  * that is for a moment the same as another's takes nothing with it.
  */
 export function remember(draft, scope, stepKey, key) {
   const owner = scope === "parameters" ? draft : stepOf(draft, stepKey);
   return {
     name: owner[scope].find((item) => item.key === key)?.name ?? "",
-    arguments: new Map(draft.steps.map((step) => [step.key, step.arguments])),
+    texts: new Map(draft.steps.map((step) => [step.key, textsOf(step)])),
   };
 }
 
@@ -314,8 +293,14 @@ export function renamePort(draft, kind, stepKey, portKey, name, before) {
   const others = step[scope].filter((port) => port.key !== portKey).map((port) => port.name);
   return updateStep(draft, stepKey, {
     [scope]: replaceAt(step[scope], portKey, (port) => ({ ...port, name })),
-    arguments: renamed(before.arguments.get(stepKey) ?? step.arguments, scope, before.name, name, others),
+    ...renamedTexts(step, scope, name, before, others),
   });
+}
+
+/** The texts of a step, with the placeholders of one name speaking of another. */
+function renamedTexts(step, scope, name, before, others) {
+  const texts = Object.entries({ ...textsOf(step), ...before.texts.get(step.key) });
+  return Object.fromEntries(texts.map(([field, text]) => [field, renamed(text, scope, before.name, name, others)]));
 }
 
 function renamed(text, scope, from, to, others) {
@@ -341,8 +326,8 @@ export function renameParameter(draft, key, name, before) {
   return {
     ...updateParameter(draft, key, { name }),
     steps: draft.steps.map((step) => {
-      const text = renamed(before.arguments.get(step.key) ?? step.arguments, "parameters", before.name, name, others);
-      return text === step.arguments ? step : { ...step, arguments: text };
+      const texts = renamedTexts(step, "parameters", name, before, others);
+      return Object.entries(texts).every(([field, text]) => step[field] === text) ? step : { ...step, ...texts };
     }),
   };
 }
@@ -350,10 +335,6 @@ export function renameParameter(draft, key, name, before) {
 export function removeParameter(draft, key) {
   return { ...draft, parameters: draft.parameters.filter((parameter) => parameter.key !== key) };
 }
-
-/** The names of the steps whose arguments speak of a parameter. */
-export const usersOfParameter = (draft, name) =>
-  draft.steps.filter((step) => namesIn(step.arguments, "parameters").has(name)).map((step) => step.name);
 
 /** What was typed as a parameter's default, as a value of its type; what does not fit stays text and is a problem. */
 export function parameterValue(type, text) {
@@ -480,7 +461,8 @@ export function graphOf(draft, problemCounts = new Map(), isTable = (_binding) =
     id: step.key,
     kind: "step",
     title: step.name || "(no name)",
-    subtitle: [step.entry, step.environment].filter(Boolean).join(" · "),
+    icon: kindOf(step.kind).icon,
+    subtitle: [subtitleOf(step), step.environment].filter(Boolean).join(" · "),
     inputs: step.inputs.map((input) => port(input, { bound: input.binding !== null })),
     outputs: step.outputs.map((output) => port(output)),
     problems: problemCounts.get(step.key) ?? 0,

@@ -34,6 +34,10 @@ import {
   updateRegistration,
   updateStep,
 } from "./document.js";
+import { KINDS } from "./kinds.fixture.js";
+import { useKinds } from "./kinds.js";
+
+useKinds(KINDS);
 
 const step = (name, { inputs = [], outputs = [], args = "" } = {}) => ({
   kind: "python_script",
@@ -175,7 +179,19 @@ test("a new step has a script, an output and a name of its own, and can follow a
   assert.deepEqual(third.draft.steps.map(({ name }) => name), ["step", "step_2", "step_3"]);
   assert.equal(stepOf(third.draft, second.key).arguments, "--input ${{inputs.input}} --output ${{outputs.output}}");
   assert.deepEqual(edgesOf(third.draft).map(({ from, to }) => [from, to]), [[first.key, second.key]]);
-  assert.ok(stepOf(first.draft, first.key).edits["main.py"].includes("argparse"));
+  assert.ok(stepOf(first.draft, first.key).edits["main.py"].includes("print"));
+});
+
+test("a step of another kind has its own texts, and names in them are renamed alike", () => {
+  const first = addStep(fromDefinition({ parameters: [], steps: [] }), { kind: "command" });
+  const { draft, key } = addStep(first.draft, { kind: "command", after: first.key });
+  const step = stepOf(draft, key);
+  assert.deepEqual([step.kind, step.command, step.edits, Object.hasOwn(step, "entry")], ["command", "cat ${{inputs.input}}", {}, false]);
+  const before = remember(draft, "inputs", key, step.inputs[0].key);
+  const after = renamePort(draft, "input", key, step.inputs[0].key, "table", before);
+  assert.equal(stepOf(after, key).command, "cat ${{inputs.table}}");
+  assert.equal(graphOf(after).nodes.at(-1).subtitle, "cat ${{inputs.table}} · python");
+  assert.equal(fromDefinition(toDefinition(after)).steps[1].command, "cat ${{inputs.table}}");
 });
 
 test("ports and parameters get fresh names, and inputs can be bound", () => {

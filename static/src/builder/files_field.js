@@ -5,8 +5,9 @@ import { fileSize, plural } from "../lib/format.js";
 import { icon } from "../lib/status.js";
 import { toast } from "../lib/toast.js";
 import { askText } from "./ask.js";
-import { FIRST_SCRIPT, SCRIPT_TEMPLATE, stepOf, updateStep } from "./document.js";
+import { stepOf, updateStep } from "./document.js";
 import { chosen, dropped } from "./dropped.js";
+import { kindOf, scriptFieldOf, scriptOf } from "./kinds.js";
 
 const SHOWN = 200;
 const ICONS = { py: "brand-python", md: "file-text", txt: "file-text", json: "braces", yaml: "file-code", yml: "file-code" };
@@ -57,19 +58,24 @@ export function filesField(fields, store, stepKey, step, { onOpen }) {
       const answer = await sources.upload(base, { files, zip });
       const paths = answer.files.map(({ path }) => path);
       const scripts = paths.filter((path) => path.endsWith(".py"));
-      const entry = paths.includes(now.entry) ? now.entry : guessEntry(scripts);
+      const before = scriptOf(now);
+      const entry = before === undefined || paths.includes(before) ? before : guessEntry(scripts);
       const said = zip ? `Unpacked ${zip.name}.` : `Uploaded ${plural(files.length, "file")}.`;
       return {
-        patch: { source: answer.digest, entry },
-        said: entry && entry !== now.entry ? `${said} The entry script is ${entry}.` : said,
+        patch: { source: answer.digest, ...withScript(now, entry) },
+        said: entry && entry !== before ? `${said} The entry script is ${entry}.` : said,
       };
     });
   };
 
   async function holdsOnlyTheExample(now) {
+    const example = Object.entries(kindOf(now.kind).example.files);
     const files = await sources.files(now.source);
-    if (files.length !== 1 || files[0].path !== FIRST_SCRIPT) return false;
-    return (await sources.file(now.source, FIRST_SCRIPT)).text === SCRIPT_TEMPLATE;
+    if (!example.length || files.length !== example.length) return false;
+    for (const [path, text] of example) {
+      if (!files.some((file) => file.path === path) || (await sources.file(now.source, path)).text !== text) return false;
+    }
+    return true;
   }
 
   async function newFile() {
@@ -77,14 +83,14 @@ export function filesField(fields, store, stepKey, step, { onOpen }) {
     const path = await askText({
       title: "New file",
       label: "Name, with its folders, as in “lib/features.py”",
-      value: taken.has("main.py") ? "" : "main.py",
+      value: scriptFieldOf(step()) && !taken.has("main.py") ? "main.py" : "",
       verb: "Create",
       check: (text) => (!text ? "Give the file a name." : taken.has(text) ? `There is a “${text}” already.` : ""),
     });
     if (path === null) return;
     await change("create the file", async (now) => {
       const { digest } = await sources.edit(now.source, { put: { [path]: "" } });
-      return { patch: { source: digest, entry: now.entry || (path.endsWith(".py") ? path : "") } };
+      return { patch: { source: digest, ...withScript(now, scriptOf(now) || (path.endsWith(".py") ? path : "")) } };
     });
     if (stepOf(store.draft, stepKey)) onOpen(stepKey, path);
   }
@@ -101,7 +107,7 @@ export function filesField(fields, store, stepKey, step, { onOpen }) {
     if (to === null || to === path) return;
     await change("rename the file", async (now) => {
       const { digest } = await sources.edit(now.source, { move: [{ from: path, to }] });
-      return { patch: { source: digest, entry: now.entry === path ? to : now.entry } };
+      return { patch: { source: digest, ...withScript(now, scriptOf(now) === path ? to : scriptOf(now)) } };
     });
     onOpen(stepKey, to, { onlyIfOpen: path });
   }
@@ -169,12 +175,12 @@ export function filesField(fields, store, stepKey, step, { onOpen }) {
         type: "button",
         class: "builder-file__open",
         title: `Open ${file.path}`,
-        "aria-label": [`Open ${file.path}`, file.path === step().entry && "entry script", file.isEdited && "edited"].filter(Boolean).join(", "),
+        "aria-label": [`Open ${file.path}`, file.path === scriptOf(step()) && "entry script", file.isEdited && "edited"].filter(Boolean).join(", "),
         on: { click: () => onOpen(stepKey, file.path) },
       },
       icon(ICONS[/\.([^.]+)$/.exec(file.path)?.[1]] ?? "file"),
       h("span", { class: "builder-file__path" }, ...pathParts(file.path)),
-      file.path === step().entry && h("span", { class: "tag", text: "entry" }),
+      file.path === scriptOf(step()) && h("span", { class: "tag", text: "entry" }),
       file.isEdited && h("span", { class: "builder-file__edited", title: "Edited, not saved yet" }),
     );
     const act = (label, iconName, run, className = "") =>
@@ -200,7 +206,9 @@ export function filesField(fields, store, stepKey, step, { onOpen }) {
       ];
     }
     if (files === null) return [h("p", { class: "builder-none", text: "Reading the files…" })];
-    if (!files.length) return [h("p", { class: "builder-none", text: "No files yet. Write one, upload some, or drop them here." })];
+    if (!files.length) return [h("p", { class: "builder-none", text: scriptFieldOf(step())
+            ? "No files yet. Write one, upload some, or drop them here."
+            : "None, and it needs none. Write some, upload them, or drop them here; they lie where the command runs." })];
     const shown = showAll ? files : files.slice(0, SHOWN);
     return [
       h("ul", {}, ...shown.map(row)),
@@ -238,7 +246,7 @@ export function filesField(fields, store, stepKey, step, { onOpen }) {
         wanted = source;
         if (sources.knownFiles(source) === null) load();
       }
-      return [filesOf(step(), sources), step().entry, isBusy, showAll, failure];
+      return [filesOf(step(), sources), scriptOf(step()), isBusy, showAll, failure];
     },
     () => render(filesOf(step(), sources)),
   );
@@ -286,6 +294,12 @@ export function filesField(fields, store, stepKey, step, { onOpen }) {
     });
   }
   return section;
+}
+
+/** @param {any} step @param {string|undefined} path Nothing for a step that runs no script. */
+function withScript(step, path) {
+  const field = scriptFieldOf(step);
+  return field ? { [field]: path ?? "" } : {};
 }
 
 function guessEntry(scripts) {

@@ -30,19 +30,21 @@ export function piecesOf(text) {
 
 /**
  * Where a chip's text goes: `text` with `inserted` at the selection, blanks kept apart, and the caret after it. In
- * front of a placeholder that begins an argument a flag of its name is written too, as in `--images ${{inputs.images}}`.
+ * front of a placeholder that begins an argument a flag of its name is written too, as in `--images ${{inputs.images}}`
+ * (not in a shell's command).
  * What may be absent is put into a piece that can be left out, flag and all.
  */
-export function insertPlaceholder(text, start, end, scope, name, { mayBeAbsent = false } = {}) {
+export function insertPlaceholder(text, start, end, scope, name, { mayBeAbsent = false, flags = true } = {}) {
   const before = text.slice(0, start);
   const after = text.slice(end);
   const isFresh = /(^|\s|\$\[\[)$/.test(before);
   const followsFlag = /(?:^|\s|\$\[\[)-\S*\s*$|=$/.test(before);
   const glue = isFresh || /["'=/]$/.test(before) ? "" : " ";
-  const flag = (isFresh || glue) && !followsFlag ? `--${name.replaceAll("_", "-")} ` : "";
+  const isWhole = (isFresh || glue) && !followsFlag;
+  const flag = flags && isWhole ? `--${name.replaceAll("_", "-")} ` : "";
   const tail = after === "" || /^[\s"']/.test(after) ? "" : " ";
   const isWithin = before.lastIndexOf("$[[") > before.lastIndexOf("]]");
   const piece = `${flag}${placeholder(scope, name)}`;
-  const head = `${before}${glue}${mayBeAbsent && flag && !isWithin ? `$[[${piece}]]` : piece}${tail}`;
+  const head = `${before}${glue}${mayBeAbsent && isWhole && !isWithin ? `$[[${piece}]]` : piece}${tail}`;
   return { text: head + after, caret: head.length };
 }

@@ -26,6 +26,13 @@ test("a chip of what may be absent writes a piece that can be left out", () => {
   assert.equal(insert("--in="), "--in=${{inputs.a}}");
 });
 
+test("a chip for a shell's command writes no flag", () => {
+  const insert = (text, more) => insertPlaceholder(text, text.length, text.length, "inputs", "a", { flags: false, ...more }).text;
+  assert.equal(insert("cat "), "cat ${{inputs.a}}");
+  assert.equal(insert('cat "'), 'cat "${{inputs.a}}');
+  assert.equal(insert("cat ", { mayBeAbsent: true }), "cat $[[${{inputs.a}}]]");
+});
+
 test("a chip writes its flag too, unless one stands there", () => {
   const insert = (text, scope, name) => insertPlaceholder(text, text.length, text.length, scope, name).text;
   assert.equal(insert("", "inputs", "train_data"), "--train-data ${{inputs.train_data}}");

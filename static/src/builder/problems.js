@@ -1,5 +1,7 @@
 /** The API's problems, told by what they belong to instead of by place, so that they stay right while steps move. Pure. */
 
+import { scriptFieldOf, scriptOf } from "./kinds.js";
+
 /**
  * @typedef {{stepKey: string|null, path: string, message: string, where: string}} PlacedProblem
  *   `path` names a field of the step, or of the pipeline where `stepKey` is null: `entry`, `inputs.k7.binding`,
@@ -66,7 +68,7 @@ export function withoutPending(problems, draft) {
     const step = steps.get(stepKey);
     if (!step || !Object.keys(step.edits).length) return true;
     if (path === "source") return step.source !== null;
-    return !(path === "entry" && Object.hasOwn(step.edits, step.entry));
+    return !(path === scriptFieldOf(step) && Object.hasOwn(step.edits, scriptOf(step)));
   });
 }
 

@@ -3,6 +3,10 @@ import { test } from "node:test";
 
 import { addInput, addParameter, addStep, fromDefinition, updateStep } from "./document.js";
 import { countsByStep, placed, withoutPending } from "./problems.js";
+import { KINDS } from "./kinds.fixture.js";
+import { useKinds } from "./kinds.js";
+
+useKinds(KINDS);
 
 const draft = () => {
   const { draft: one, key } = addStep(fromDefinition({ parameters: [], steps: [] }));

@@ -2,7 +2,6 @@
 
 import { h } from "../graph/dom.js";
 import { icon } from "../lib/status.js";
-import { argumentsField } from "./arguments_field.js";
 import {
   bindingOf,
   bindingValue,
@@ -27,7 +26,9 @@ import {
   updateStep,
 } from "./document.js";
 import { Fields } from "./fields.js";
-import { filesField, filesOf } from "./files_field.js";
+import { filesField } from "./files_field.js";
+import { kindField } from "./kind_field.js";
+import { kindOf } from "./kinds.js";
 import { listField } from "./list_field.js";
 import { inputMore, outputMore } from "./port_more.js";
 import { stepLimits } from "./step_limits.js";
@@ -138,15 +139,8 @@ export function stepForm(store, stepKey, page) {
     ],
   });
 
-  const entries = h("datalist", { id: `entries-${stepKey}` });
-  fields.derived(
-    entries,
-    () => scriptsOf(step(), store.sources),
-    () => scriptsOf(step(), store.sources).map((path) => h("option", { value: path })),
-  );
-  const entry = fields.text({ path: "entry", label: "Entry script", mono: true, read: get("entry"), write: set("entry") });
-  entry.querySelector("input").setAttribute("list", entries.id);
-  entry.append(entries);
+  const kind = kindOf(step().kind);
+  const own = (isMeant) => kind.fields.filter(isMeant).map((field) => kindField(fields, { store, stepKey, step, get, set, field }));
 
   const tool = (name, label, act, className = "") =>
     h("button", { type: "button", class: `icon-button ${className}`, title: label, "aria-label": label, on: { click: act } }, icon(name));
@@ -156,7 +150,7 @@ export function stepForm(store, stepKey, page) {
     h(
       "div",
       { class: "builder-form__head" },
-      h("h2", {}, icon("brand-python"), "Python script"),
+      h("h2", {}, icon(kind.icon), kind.label),
       !store.readOnly &&
         h(
           "div",
@@ -170,10 +164,10 @@ export function stepForm(store, stepKey, page) {
     fields.text({ path: "name", label: "Name", read: get("name"), write: set("name") }),
     fields.text({ path: "description", label: "Description", rows: 2, placeholder: "What it does, for the others", read: get("description"), write: set("description") }),
     filesField(fields, store, stepKey, step, { onOpen: page.openFile }),
-    entry,
+    ...own(({ widget }) => widget === "script"),
     inputs,
     outputs,
-    argumentsField(fields, store, stepKey, step),
+    ...own(({ widget }) => widget !== "script"),
     runAfter,
     h(
       "div",
@@ -205,6 +199,3 @@ export function stepForm(store, stepKey, page) {
   );
   return { element, fields };
 }
-
-const scriptsOf = (step, sources) =>
-  (filesOf(step, sources) ?? []).map(({ path }) => path).filter((path) => path.endsWith(".py"));

@@ -4,6 +4,7 @@ import { askChoice } from "../builder/ask.js";
 import { addStep, duplicateStep, fromDefinition, graphOf, removeStep, stepOf } from "../builder/document.js";
 import { isTable } from "../builder/catalogue.js";
 import { EditorPane } from "../builder/editor_pane.js";
+import { useKinds } from "../builder/kinds.js";
 import { pipelineForm } from "../builder/pipeline_form.js";
 import { countsByStep } from "../builder/problems.js";
 import { Sources } from "../builder/sources.js";
@@ -21,6 +22,7 @@ const root = document.getElementById("builder");
 /** @returns {any} */
 const part = (name) => document.querySelector(`[data-builder="${name}"]`);
 
+useKinds(data.catalogue.kinds);
 const sources = new Sources(`${data.api}/sources/`);
 const store = new Store({
   draft: fromDefinition(data.definition, data.pipeline),
@@ -310,9 +312,10 @@ function goThroughHistory(act) {
 }
 
 const acts = {
-  "add-step": () =>
+  "add-step": (button) =>
     addedStep((draft) =>
       addStep(draft, {
+        kind: button.dataset.kind,
         environment: preferred(data.catalogue.environments, "python"),
         compute: preferred(data.catalogue.computes, "local"),
       }),
@@ -331,7 +334,9 @@ document.addEventListener("click", (event) => {
   const act = target?.closest("[data-act]");
   if (act instanceof HTMLButtonElement && Object.hasOwn(acts, act.dataset.act)) {
     act.disabled = act.dataset.act === "submit";
-    Promise.resolve(acts[act.dataset.act]()).finally(() => {
+    const menu = act.closest("details");
+    if (menu) menu.open = false;
+    Promise.resolve(acts[act.dataset.act](act)).finally(() => {
       if (act.dataset.act === "submit") act.disabled = false;
     });
   }

@@ -33,14 +33,15 @@ export class GraphPane {
 export function graphOf(state) {
   const ports = new Map(state.steps.map((step) => [step.name, { inputs: new Set(), outputs: new Set() }]));
   for (const { from, to, output, input } of state.edges) {
-    ports.get(from)?.outputs.add(output);
-    ports.get(to)?.inputs.add(input);
+    if (output) ports.get(from)?.outputs.add(output);
+    if (input) ports.get(to)?.inputs.add(input);
   }
   return {
     nodes: state.steps.map((step) => ({
       id: step.name,
       title: step.name,
       kind: "step",
+      icon: step.icon,
       inputs: [...ports.get(step.name).inputs],
       outputs: [...ports.get(step.name).outputs],
       ...look(step),

@@ -113,6 +113,43 @@ def test_numbers_flow_along_the_edges_and_a_second_run_takes_them_again(
     assert sorted(ran) == ["sum", "two"]
 
 
+def test_commands_of_a_shell_with_and_without_files(world: World, source: str, studio: Stack) -> None:
+    def command(name: str, *lines: str, reads: tuple[str, ...] = (), **more: Any) -> dict[str, Any]:
+        plain = world.step(name, *reads)
+        for field in ("source", "entry", "arguments"):
+            del plain[field]
+        return {**plain, "kind": "command", "command": "\n".join(lines), **more}
+
+    def total(sign: str) -> dict[str, Any]:
+        line = f"echo $(( $(paste -sd'{sign}' ${{{{inputs.from_numbers}}}}/number.txt) )) > ${{{{outputs.out}}}}/number.txt"
+        return command("sum", line, reads=("numbers",))
+
+    numbers = command(
+        "numbers", "for n in 1 2 3; do echo $n; done > ${{outputs.out}}/number.txt", 'echo "${{parameters.say}}"'
+    )
+    say = {"name": "say", "default": '$(id) it\'s `id` "so"'}
+    python = 'python write.py ${{outputs.out}} "$(cat ${{inputs.from_numbers}}/number.txt)"'
+    pipeline = world.pipeline(
+        numbers,
+        total("+"),
+        command("python", "ls", python, reads=("numbers",), source=source),
+        command("fails", "false | cat", "echo never"),
+        parameters=[say],
+    )
+    run = over(world.submit(pipeline))
+    assert run.status == "failed"
+    assert world.statuses(run) == {"numbers": "completed", "sum": "completed", "python": "completed", "fails": "failed"}
+    assert log_of(run, "numbers")[-1] == '$(id) it\'s `id` "so"'
+    assert text_of(world, run, "sum") == "6\n"
+    assert "add.py" in log_of(run, "python")
+    assert text_of(world, run, "python") == "1\n2\n3"
+    assert "never" not in log_of(run, "fails")
+    world.save(pipeline, numbers, total("*"), parameters=[say])
+    again = over(world.submit(pipeline))
+    ran = {step.name: step.reuse_note for step in StepRun.objects.filter(run=again).exclude(job=None)}
+    assert ran == {"sum": f"Ran: the arguments changed since run {run.pk}."}
+
+
 def test_a_failure_says_which_step_its_exit_code_and_its_last_lines(world: World, source: str, studio: Stack) -> None:
     pipeline = world.pipeline(
         world.step("bad") | {"source": source, "entry": "fail.py"},

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.arguments import Placeholder, as_text, command_arguments, parse, unknown_placeholders
+from pipelines.arguments import command_arguments, parse
+from pipelines.placeholders import Placeholder, as_text, unknown_placeholders
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,7 @@ def test_legal_values_that_look_empty_stay() -> None:
 
 def test_names_used() -> None:
     arguments = parse("${{inputs.a}}-${{inputs.b}} ${{parameters.c}}")
-    assert arguments.names("inputs") == {"a", "b"}
+    assert {part.name for part in arguments.placeholders if part.scope == "inputs"} == {"a", "b"}
     assert arguments.tokens[0] == (Placeholder("inputs", "a"), "-", Placeholder("inputs", "b"))
 
 
@@ -89,7 +90,7 @@ def test_what_the_shell_quotes_comes_back(words: list[str]) -> None:
 
 @given(st.text(max_size=200))
 def test_anything_can_be_typed(text: str) -> None:
-    command_arguments(parse(text), dict.fromkeys(parse(text).names("parameters"), "v"))
+    command_arguments(parse(text), {part.name: "v" for part in parse(text).placeholders if part.scope == "parameters"})
 
 
 @pytest.mark.parametrize(("value", "text"), [(True, "true"), (0, "0"), (0.1, "0.1"), (1e-7, "1e-07"), ("", "")])

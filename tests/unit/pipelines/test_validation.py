@@ -1,6 +1,12 @@
 """Every problem of a definition, at its field."""
 
+import json
 import math
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +16,8 @@ from hypothesis import strategies as st
 from pipelines.definition import Parameter
 from pipelines.destinations import StoreFacts, destination_problem, filled
 from pipelines.graph import edges_of, steps_on_circles, topological_order
+from pipelines.kinds import KINDS
+from pipelines.kinds.describing import described
 from pipelines.parameters import parameter_values
 from pipelines.validation import Catalogue, parse_definition, problems_of
 from studio.lib.problems import UserError
@@ -424,3 +432,132 @@ def test_what_may_be_absent_stands_in_a_piece_that_can_be_left_out() -> None:
 def test_an_optional_input_may_stay_unbound() -> None:
     assert not found(step(inputs=[{"name": "x", "optional": True}], arguments="$[[--x ${{inputs.x}}]]"))
     assert set(found(step(inputs=[{"name": "x"}]))) == {("steps", 0, "inputs", 0, "binding")}
+
+
+# Kinds of steps
+
+
+def test_a_command_says_what_is_missing_at_its_own_field() -> None:
+    def command(text: str, **more: Any) -> dict[str, Any]:
+        return {"kind": "command", "name": "count", "command": text, **more}
+
+    assert found(command("ls")) == {}
+    assert found(command("ls", source="d" * 64)) == {}
+    assert "Write the command to run" in found(command(" \n"))["steps", 0, "command"]
+    assert "not in this workspace" in found(command("ls", source="e" * 64))["steps", 0, "source"]
+    problems = found(command("cat ${{inputs.a}} '${{parameters.b}}"))
+    assert list(problems) == [("steps", 0, "command")]
+    problems = found(command("echo ${{inputs.a}}", inputs=[{"name": "a", "optional": True}]))
+    assert "Put $[[ and ]] around" in problems["steps", 0, "command"]
+    assert found(command("echo $[[${{inputs.a}}]]", inputs=[{"name": "a", "optional": True}])) == {}
+
+
+def test_a_kind_has_its_own_fields_and_no_others() -> None:
+    with pytest.raises(UserError) as refused:
+        parse_definition(
+            {
+                "steps": [
+                    {"name": "a", "kind": "command", "entry": "main.py"},
+                    {"name": "b", "kind": "magic"},
+                    {"name": "c", "kind": "command", "inputs": [{"name": 1}]},
+                ]
+            }
+        )
+    problems = {problem.loc: problem.message for problem in refused.value.problems}
+    assert list(problems) == [("steps", 0, "entry"), ("steps", 1), ("steps", 2, "inputs", 0, "name")]
+    assert "there is no such kind of step; the kinds are command, python_script" in problems["steps", 1]
+
+
+def test_a_step_without_a_kind_is_a_python_script() -> None:
+    (first, second) = parse_definition({"steps": [step(), {"kind": "command", "name": "x"}]}).steps
+    assert (first.kind, first.subtitle, second.kind, second.settings()) == (
+        "python_script",
+        "train.py",
+        "command",
+        {"command": ""},
+    )
+
+
+def test_every_kind_is_described_with_an_example_that_makes_sense() -> None:
+    for name, kind in KINDS.items():
+        what = described(kind)
+        assert what["name"] == name
+        assert {field["name"] for field in what["fields"]} >= {what["card_field"]}
+        for reads_it, example in ((False, what["example"]), (True, what["example_that_reads"])):
+            files = frozenset(example["files"])
+            catalogue = replace(CATALOGUE, sources={"f" * 64: files})
+            made = {
+                "kind": name,
+                "name": "new",
+                "outputs": [{"name": "output"}],
+                "inputs": [{"name": "input", "binding": {"kind": "dataset", "dataset": "digits"}}] if reads_it else [],
+                "source": "f" * 64 if files else None,
+                **example["settings"],
+            }
+            assert problems_of(parse_definition({"steps": [made]}), catalogue) == []
+
+
+WAITING = """
+from typing import ClassVar, Literal
+from pydantic import Field
+from pipelines.kinds.interface import Example, StepBase
+
+class WaitStep(StepBase):
+    label: ClassVar[str] = "Wait"
+    icon: ClassVar[str] = "clock"
+    summary: ClassVar[str] = "Waits."
+    card_field: ClassVar[str] = "seconds"
+
+    kind: Literal["wait"] = "wait"
+    seconds: int = Field(default=1, title="Seconds", description="How long.")
+    loud: bool = False
+
+    @classmethod
+    def example(cls, *, reads):
+        return Example({"seconds": 2})
+
+    def texts(self):
+        return {}
+
+    def problems(self, files):
+        if self.seconds < 0:
+            yield "seconds", "Nobody waits backwards."
+
+    def argv(self, values, absent_inputs):
+        return ["sleep", str(self.seconds)]
+"""
+
+
+def test_a_package_adds_a_kind_by_an_entry_point(tmp_path: Path) -> None:
+    """Another process, for kinds are looked for once."""
+    (tmp_path / "waiting.py").write_text(WAITING)
+    package = tmp_path / "waiting-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: waiting\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text(
+        "[pipeline_studio.step_kinds]\nwait = waiting:WaitStep\nbroken = nothing.there:X\nwrong = pathlib:Path\n"
+    )
+    script = (
+        "import json, django\ndjango.setup()\n"
+        "from pipelines.validation import parse_definition\nfrom pipelines.kinds import KINDS\n"
+        "from pipelines.kinds.describing import described\n"
+        "step = parse_definition({'steps': [{'kind': 'wait', 'name': 'w', 'seconds': 3}]}).steps[0]\n"
+        "print(json.dumps([list(KINDS), step.argv({}, ()), step.subtitle, described(KINDS['wait'])['fields']]))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{Path.cwd()}", "DJANGO_SETTINGS_MODULE": "tests.settings"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    kinds, argv, subtitle, fields = json.loads(ended.stdout)
+    assert kinds == ["python_script", "command", "wait"]
+    assert (argv, subtitle) == (["sleep", "3"], "3")
+    assert [(each["name"], each["label"], each["widget"], each["default"]) for each in fields] == [
+        ("seconds", "Seconds", "number", 1),
+        ("loud", "Loud", "check", False),
+    ]
+    assert "“broken” of an installed package can't be loaded" in ended.stderr
+    assert "“wrong” of an installed package is no StepBase" in ended.stderr

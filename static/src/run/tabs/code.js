@@ -27,7 +27,7 @@ export class CodeTab {
       return;
     }
     if (this.files.length === 0) {
-      this.root.replaceChildren(h("p", { class: "muted", text: "The source folder is empty." }));
+      this.root.replaceChildren(h("p", { class: "muted", text: "The step has no files of its own." }));
       return;
     }
     this.list = h("nav", { class: "run-code-files", "aria-label": "Files of the source folder" }, ...this.files.map((file) => this.#file(file)));

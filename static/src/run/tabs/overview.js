@@ -79,7 +79,8 @@ export class OverviewTab {
       ["Asks for", detail && resourceWords(detail.resources)],
       ["Runs after", detail?.run_after.join(", ")],
       ["Environment", detail && h("button", { class: "link-button", type: "button", text: detail.environment_name, on: { click: () => this.context.open("environment") } })],
-      ["Script", detail && h("button", { class: "link-button mono", type: "button", text: detail.entry, on: { click: () => this.context.open("code", { path: detail.entry }) } })],
+      ["Kind", detail?.kind.label],
+      ["Script", detail?.entry && h("button", { class: "link-button mono", type: "button", text: detail.entry, on: { click: () => this.context.open("code", { path: detail.entry }) } })],
     ];
     return h("dl", { class: "kv" }, ...facts.filter(([, value]) => value).map(([label, value]) => h("div", {}, h("dt", { text: label }), h("dd", {}, value))));
   }
@@ -126,7 +127,8 @@ export class OverviewTab {
     if (!detail) {
       return null;
     }
-    return section("Command", h("pre", { class: "run-command" }, h("code", { text: detail.command.map(quoted).join(" ") })));
+    const text = detail.settings.command ?? detail.command.map(quoted).join(" ");
+    return section("Command", h("pre", { class: "run-command" }, h("code", { text })));
   }
 
   #description() {

@@ -1,0 +1,89 @@
+"""What a definition is made of below its steps: parameters, inputs with their bindings, outputs."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+
+from compute.spec import InputMode, OutputMode
+
+ParameterType = Literal["string", "integer", "number", "boolean", "enum"]
+ParameterValue = str | int | float | bool
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Parameter(Part):
+    """A value given at submission; `${{parameters.NAME}}` in the arguments of steps.
+
+    Without a default it must be given, unless it is optional: then a run may go without a value of it.
+    """
+
+    name: str
+    type: ParameterType = "string"
+    default: ParameterValue | None = None
+    description: str = ""
+    optional: bool = False
+    choices: list[str] = Field(default_factory=list)  # of an `enum`: the texts that it may be
+    minimum: int | FiniteFloat | None = None  # of an `integer` or a `number`, as the maximum
+    maximum: int | FiniteFloat | None = None
+
+    @property
+    def may_be_absent(self) -> bool:
+        return self.optional and self.default is None
+
+
+class DatasetBinding(Part):
+    """An input fed by a dataset; without a version, by its latest at submission."""
+
+    kind: Literal["dataset"] = "dataset"
+    dataset: str  # name in the workspace
+    version: int | None = None
+
+
+class OutputBinding(Part):
+    """An input fed by another step's output: an edge of the graph, as is what a step runs after."""
+
+    kind: Literal["output"] = "output"
+    step: str
+    output: str
+
+
+Binding = Annotated[DatasetBinding | OutputBinding, Field(discriminator="kind")]
+
+
+class Input(Part):
+    """A named input. Without a binding it is unbound, which is a problem at submission unless it is optional."""
+
+    name: str
+    binding: Binding | None = None
+    mode: InputMode = "download"
+    optional: bool = False
+
+    @property
+    def is_absent(self) -> bool:
+        return self.optional and self.binding is None
+
+
+class Registration(Part):
+    """The output becomes a version of this dataset when the step completes."""
+
+    dataset: str  # name in the workspace; made where there is none
+    description: str = ""
+    tags: dict[str, str] = Field(default_factory=dict)
+
+
+class Output(Part):
+    """A named folder that the step writes.
+
+    Without a path it is intermediate data (Azure ML's `PipelineData`), below the datastore's folder of runs; with one,
+    a destination (`OutputFileDatasetConfig`) in which `{run-id}` and `{output-name}` stand for the run and the output.
+    """
+
+    name: str
+    datastore: str | None = None  # name in the workspace; its default at submission
+    path: str | None = None
+    mode: OutputMode = "upload"
+    required: bool = False  # a step that leaves it empty has failed
+    register_as: Registration | None = None

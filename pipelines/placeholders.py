@@ -1,0 +1,97 @@
+"""`${{ scope.name }}` in the texts of a step: what it may stand for, and what is wrong where it stands for nothing."""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pipelines.parts import ParameterValue
+
+PLACEHOLDER = re.compile(r"\$\{\{\s*(?P<scope>[A-Za-z_]\w*)\s*\.\s*(?P<name>[^\s{}]+?)\s*\}\}")
+# What a node would take for a placeholder, were it in a value.
+_READ_BY_THE_NODE = re.compile(r"\$\{\{\s*(inputs|outputs)\s*\.")
+
+
+@dataclass(frozen=True, slots=True)
+class Placeholder:
+    scope: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"${{{{{self.scope}.{self.name}}}}}"
+
+
+class HasPlaceholders(Protocol):
+    """A text of a step that was read."""
+
+    @property
+    def placeholders(self) -> Sequence[Placeholder]:
+        """All of them."""
+
+    @property
+    def required(self) -> Sequence[Placeholder]:
+        """Those that are in no piece which could be left out."""
+
+    @property
+    def texts(self) -> Sequence[str]:
+        """What stands between them."""
+
+    @property
+    def problems(self) -> Sequence[str]:
+        """Sentences for what it does not say well."""
+
+
+def unknown_placeholders(
+    text: HasPlaceholders, *, inputs: Collection[str], outputs: Collection[str], parameters: Collection[str]
+) -> list[str]:
+    """A sentence for each placeholder that stands for nothing."""
+    known: dict[str, tuple[Collection[str], str]] = {
+        "inputs": (inputs, "This step has no input"),
+        "outputs": (outputs, "This step has no output"),
+        "parameters": (parameters, "The pipeline has no parameter"),
+    }
+    problems: list[str] = []
+    for part in dict.fromkeys(text.placeholders):
+        if part.scope not in known:
+            problems.append(
+                f"“{part}” stands for nothing. Write ${{{{inputs.NAME}}}}, ${{{{outputs.NAME}}}} "
+                "or ${{parameters.NAME}}."
+            )
+            continue
+        names, sentence = known[part.scope]
+        if part.name not in names:
+            there = f" There are: {', '.join(sorted(names))}." if names else " There are none yet."
+            problems.append(f"{sentence} “{part.name}”.{there}")
+    return problems
+
+
+def missing_pieces(text: HasPlaceholders, *, inputs: Collection[str], parameters: Collection[str]) -> list[str]:
+    """A sentence for each placeholder that may stand for nothing, and is in no piece that could be left out."""
+    absent = {"inputs": inputs, "parameters": parameters}
+    return [
+        f"“{part}” is optional and may be absent. Put $[[ and ]] around what goes with it, "
+        f"as in $[[--{part.name} {part}]]."
+        for part in dict.fromkeys(text.required)
+        if part.name in absent.get(part.scope, ())
+    ]
+
+
+def stands_for_something(
+    part: Placeholder, values: Mapping[str, ParameterValue], absent_inputs: Collection[str]
+) -> bool:
+    """Whether there is a value of this parameter, or such an input; an output always is."""
+    if part.scope == "parameters":
+        return part.name in values
+    return part.scope != "inputs" or part.name not in absent_inputs
+
+
+def as_text(value: ParameterValue) -> str:
+    """A value as a script gets it: `true` and `false` as in JSON, numbers as Python writes them."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def holds_placeholder(value: str) -> bool:
+    """Whether a node would read a placeholder in this plain value."""
+    return bool(_READ_BY_THE_NODE.search(value))
