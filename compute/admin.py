@@ -16,6 +16,7 @@ from compute.models import (
     Environment,
     EnvironmentBuild,
     Job,
+    KeptFile,
     LogChunk,
     Node,
     NodeLog,
@@ -25,6 +26,7 @@ from compute.models import (
     Quota,
     SpecificationLock,
     SpokenProtocol,
+    StorageCount,
     StorageUse,
     Turn,
 )
@@ -285,8 +287,22 @@ class CpuUseAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
 
 @admin.register(StorageUse)
 class StorageUseAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = ("workspace", "person", "size_bytes")
+    list_display = ("workspace", "person", "size_bytes", "brought_bytes")
     list_filter = ("workspace",)
+    list_select_related = ("workspace",)
+
+
+@admin.register(KeptFile)
+class KeptFileAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("workspace", "place", "person", "size_bytes")
+    list_filter = ("workspace",)
+    list_select_related = ("workspace",)
+    show_full_result_count = False
+
+
+@admin.register(StorageCount)
+class StorageCountAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("workspace", "asked_at", "began_at", "searches")
     list_select_related = ("workspace",)
 
 

@@ -453,11 +453,15 @@ class CpuUse(models.Model):
 
 
 class StorageUse(models.Model):
-    """What the completed jobs of somebody wrote into the studio's own datastores, and is still there."""
+    """What somebody keeps on the studio's own disks: what their completed jobs wrote, and the files that they brought.
+
+    As long as it is there: `size_bytes` is counted again after deletions, `brought_bytes` is the sum of `KeptFile`.
+    """
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+", db_index=False)
-    person = models.BigIntegerField()  # a user's key; 0 for jobs of nobody
+    person = models.BigIntegerField()  # a user's key; 0 for jobs of nobody, and files of whoever
     size_bytes = models.BigIntegerField(default=0)
+    brought_bytes = models.BigIntegerField(default=0, db_default=0)
 
     class Meta:
         constraints: ClassVar = [
@@ -465,7 +469,32 @@ class StorageUse(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.size_bytes} bytes of {self.person} in {self.workspace_id}"
+        return f"{self.size_bytes + self.brought_bytes} bytes of {self.person} in {self.workspace_id}"
+
+
+class KeptFile(models.Model):
+    """A file that somebody brought to the studio's own disks: an upload, or a content of source folders."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=64, unique=True)  # SHA-256 of the place, which may be too long for an index
+    place = models.TextField()  # below STUDIO_HOME
+    person = models.BigIntegerField()  # who brought it last, or, of a content, first; 0: nobody knows
+    size_bytes = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.place} of {self.person}"
+
+
+class StorageCount(models.Model):
+    """Whether a workspace's storage is to be counted again, and whether somebody does."""
+
+    workspace = models.OneToOneField(Workspace, on_delete=models.CASCADE, related_name="+")
+    asked_at = models.DateTimeField(null=True, blank=True)
+    began_at = models.DateTimeField(null=True, blank=True)
+    searches = models.BooleanField(default=False)  # also for files from before `KeptFile`
+
+    def __str__(self) -> str:
+        return f"count of {self.workspace_id}"
 
 
 class Attempt(models.Model):

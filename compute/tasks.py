@@ -7,6 +7,7 @@ from celery import shared_task
 
 from compute.logs.archive import archive_log
 from compute.pools import working
+from compute.services import recount
 from compute.services.pools import reconcile
 from compute.services.sweeping import sweep
 
@@ -29,3 +30,15 @@ def reconcile_pool(target_id: int) -> None:
 def archive(attempt_id: int) -> None:
     """On the control queue, after a long log has ended."""
     archive_log(attempt_id)
+
+
+@shared_task(name="compute.sweep_storage")
+def sweep_storage() -> None:
+    """On the control queue, every few seconds."""
+    recount.ring_recounts()
+
+
+@shared_task(name=recount.RECOUNT_TASK)
+def recount_storage(workspace_id: int) -> None:
+    """On the control queue, after files were deleted, and once after an upgrade."""
+    recount.recount_when_free(workspace_id)

@@ -5,7 +5,6 @@ renamed, so that a reader never sees half a file and two writers of the same con
 machine that does not share STUDIO_HOME, copies of them lie below NODE_HOME.
 """
 
-import contextlib
 import hashlib
 import os
 import re
@@ -32,6 +31,18 @@ class Stored:
     size_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A content that is read whole and not kept yet."""
+
+    stored: Stored
+    file: Path
+
+    def drop(self) -> None:
+        """Harmless where it was kept."""
+        self.file.unlink(missing_ok=True)
+
+
 class ContentStore:
     """The contents of one workspace. Knows digests and bytes, nothing of names."""
 
@@ -46,28 +57,41 @@ class ContentStore:
         return self.root / sha256[:2] / sha256
 
     def add(self, stream: IO[bytes], *, max_bytes: int | None = None) -> Stored:
-        """Take everything that `stream` gives, a chunk at a time.
+        """Take everything that `stream` gives. Raises TooLargeError as `draft` does."""
+        draft = self.draft(stream, max_bytes=max_bytes)
+        try:
+            self.keep(draft)
+        finally:
+            draft.drop()
+        return draft.stored
 
-        Raises TooLargeError, and keeps nothing, as soon as more than `max_bytes` came.
+    def draft(self, stream: IO[bytes], *, max_bytes: int | None = None) -> Draft:
+        """Read `stream` into a file aside, a chunk at a time: whoever asks for it keeps it or drops it.
+
+        Raises TooLargeError, and leaves nothing, as soon as more than `max_bytes` came.
         """
         aside = self.root / "aside"
         aside.mkdir(parents=True, exist_ok=True, mode=0o700)
-        draft = aside / secrets.token_hex(16)
-        digest, size = hashlib.sha256(), 0
+        place = aside / secrets.token_hex(16)
         try:
-            with draft.open("xb") as file:
-                while chunk := stream.read(CHUNK_BYTES):
-                    size += len(chunk)
-                    if max_bytes is not None and size > max_bytes:
-                        raise TooLargeError
-                    digest.update(chunk)
-                    file.write(chunk)
-            stored = Stored(digest.hexdigest(), size)
-            self._keep(draft, stored)
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                draft.unlink()
-        return stored
+            with place.open("xb") as file:
+                return Draft(_read_into(file, stream, max_bytes), place)
+        except BaseException:
+            place.unlink(missing_ok=True)
+            raise
+
+    def keep(self, draft: Draft) -> None:
+        """Under its digest, unless it is there already."""
+        if self.has(draft.stored):
+            return
+        path = self.path(draft.stored.sha256)
+        path.parent.mkdir(exist_ok=True, mode=0o700)
+        draft.file.chmod(0o400)
+        draft.file.replace(path)
+
+    def has(self, stored: Stored) -> bool:
+        path = self.path(stored.sha256)
+        return path.exists() and path.stat().st_size == stored.size_bytes
 
     def use(self, sha256: str) -> bool:
         """Whether the content is here. Its time of change is that of its last use, then."""
@@ -92,13 +116,16 @@ class ContentStore:
             with os.fdopen(target, "wb") as file:
                 _copy_bytes(source, file)
 
-    def _keep(self, draft: Path, stored: Stored) -> None:
-        path = self.path(stored.sha256)
-        if path.exists() and path.stat().st_size == stored.size_bytes:
-            return
-        path.parent.mkdir(exist_ok=True, mode=0o700)
-        draft.chmod(0o400)
-        draft.replace(path)
+
+def _read_into(file: IO[bytes], stream: IO[bytes], max_bytes: int | None) -> Stored:
+    digest, size = hashlib.sha256(), 0
+    while chunk := stream.read(CHUNK_BYTES):
+        size += len(chunk)
+        if max_bytes is not None and size > max_bytes:
+            raise TooLargeError
+        digest.update(chunk)
+        file.write(chunk)
+    return Stored(digest.hexdigest(), size)
 
 
 def _copy_bytes(source: IO[bytes], target: IO[bytes]) -> None:

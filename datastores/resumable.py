@@ -22,7 +22,9 @@ from django.db.models import F, Sum
 from django.utils import timezone
 from rest_framework import status
 
-from datastores.backends import DiskFull, Entry, NoSuchPath, get_backend
+from datastores import arrivals
+from datastores.arrivals import Arrival
+from datastores.backends import Backend, DiskFull, Entry, NoSuchPath, get_backend
 from datastores.models import Datastore, ResumableUpload
 from datastores.paths import clean_path
 from datastores.source_paths import shown
@@ -50,7 +52,7 @@ class Busy(UserError):  # noqa: N818
 
 
 def begin(datastore: Datastore, *, path: str, size_bytes: int, actor: User) -> ResumableUpload:
-    """Room for a file that is to arrive. Raises UserError at `path`, and DiskFull where it can't fit."""
+    """Room for a file that is to arrive. Raises UserError at `path`, and DiskFull and NoRoom where it can't fit."""
     path = clean_path(path)
     backend = get_backend(datastore)
     if not backend.is_writable:
@@ -65,6 +67,7 @@ def begin(datastore: Datastore, *, path: str, size_bytes: int, actor: User) -> R
         in_the_way = False
     if in_the_way:
         raise UserError(f"“{shown(path)}” is a folder: a file can't replace it.", loc=("path",))
+    arrivals.require_room(datastore.workspace_id, actor, _arrival(backend, path, size_bytes), loc="size_bytes")
     _require_room(size_bytes)
     upload = ResumableUpload.objects.create(datastore=datastore, path=path, size_bytes=size_bytes, created_by=actor)
     with _disk():
@@ -119,6 +122,9 @@ def keep_if_whole(upload: ResumableUpload) -> Entry | None:
         elif (entry := backend.stat(upload.path)).size_bytes != upload.size_bytes:
             forget(upload)
             raise NoSuchPath("What had arrived of this upload is gone. Begin it again.")
+        # Before the row says that it is done: who finds it undone does all of this again.
+        coming = _arrival(backend, upload.path, upload.size_bytes)
+        arrivals.tell(upload.datastore.workspace_id, upload.created_by, coming)
         upload.stored_at = timezone.now()
         upload.save(update_fields=["stored_at", "changed_at"])
         place.unlink(missing_ok=True)
@@ -152,6 +158,11 @@ def sweep_uploads() -> int:
             place.unlink(missing_ok=True)
             count += 1
     return count
+
+
+def _arrival(backend: Backend, path: str, size_bytes: int) -> list[Arrival]:
+    place = backend.local_path(path)
+    return [Arrival(place, size_bytes)] if place else []
 
 
 def place_of(upload_id: UUID) -> Path:

@@ -9,17 +9,19 @@ import json
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import IO
+from types import TracebackType
+from typing import IO, Self
 
 import pathspec
 from django.conf import settings
 
-from datastores.content import ContentStore, Stored, TooLargeError
+from datastores import arrivals
+from datastores.content import ContentStore, Draft, TooLargeError
 from datastores.models import Manifest, Snapshot, SnapshotFile
 from datastores.source_paths import file_below_a_file, problem_of, shown
 from datastores.zip_files import files_of_zip
 from studio.lib.problems import Problem, UserError
-from studio.workspaces.models import Workspace
+from studio.workspaces.models import User, Workspace
 
 TEXT_MAX_BYTES = 1024 * 1024  # what an editor or a page shows of a file
 _ALWAYS_LEFT_OUT = ".git"
@@ -30,10 +32,17 @@ def get_snapshot(workspace: Workspace, digest: str) -> Snapshot:
     return Snapshot.objects.get(workspace=workspace, digest=digest.replace("\0", " "))  # PostgreSQL's texts hold none
 
 
-def add_files(workspace: Workspace, base_digest: str | None, files: Iterable[tuple[str, IO[bytes]]]) -> Snapshot:
+def add_files(
+    workspace: Workspace,
+    base_digest: str | None,
+    files: Iterable[tuple[str, IO[bytes]]],
+    *,
+    actor: User | None = None,
+) -> Snapshot:
     """A snapshot with `files` on top of `base_digest`'s; a file of the same name takes the other's place.
 
-    Raises UserError, with one problem per unfit name, or one about a limit.
+    What is new of it counts as brought by `actor`. Raises UserError, with one problem per unfit name, or one about a
+    limit, and NoRoom at `files`: then nothing of it is kept.
     """
     manifest = _base(workspace, base_digest)
     incoming = list(files)
@@ -51,24 +60,25 @@ def add_files(workspace: Workspace, base_digest: str | None, files: Iterable[tup
     if not incoming:
         raise UserError("There are no files to add. Choose some.")
     _check_count(len(manifest.keys() | names))
-    intake = _Intake(workspace, manifest)
-    for path, stream in incoming:
-        intake.take(path, stream, executable=False)
-    return intake.snapshot()
+    with _Intake(workspace, manifest, actor, loc="files") as intake:
+        for path, stream in incoming:
+            intake.take(path, stream, executable=False)
+        return intake.snapshot()
 
 
-def add_zip(workspace: Workspace, base_digest: str | None, upload: IO[bytes]) -> Snapshot:
+def add_zip(workspace: Workspace, base_digest: str | None, upload: IO[bytes], *, actor: User | None = None) -> Snapshot:
     """A snapshot with the files of a zip on top of `base_digest`'s.
 
-    Raises UserError naming the file: names that lead out, symbolic links, doubles, bombs, encryption, damage, limits.
+    Raises UserError naming the file: names that lead out, symbolic links, doubles, bombs, encryption, damage, limits;
+    and NoRoom at `zip`.
     """
     manifest = _base(workspace, base_digest)
-    intake = _Intake(workspace, manifest)
     limits = {"max_files": settings.SNAPSHOT_MAX_FILES, "max_bytes": settings.SNAPSHOT_MAX_BYTES}
-    for file in files_of_zip(upload, **limits):
-        intake.take(file.path, file.stream, executable=file.executable)
-        _check_count(len(intake.files))
-    return intake.snapshot()
+    with _Intake(workspace, manifest, actor, loc="zip") as intake:
+        for file in files_of_zip(upload, **limits):
+            intake.take(file.path, file.stream, executable=file.executable)
+            _check_count(len(intake.files))
+        return intake.snapshot()
 
 
 def edit(
@@ -78,10 +88,11 @@ def edit(
     put: Mapping[str, str] | None = None,
     delete: Iterable[str] = (),
     move: Iterable[tuple[str, str]] = (),
+    actor: User | None = None,
 ) -> Snapshot:
     """A snapshot after moving, deleting and writing text files, in this order; a folder's name means all below it.
 
-    Raises UserError where a name is unfit, missing, or taken already.
+    Raises UserError where a name is unfit, missing, or taken already, and NoRoom at `put`.
     """
     files = _base(workspace, base_digest)
     for index, (old, new) in enumerate(move):
@@ -91,21 +102,21 @@ def edit(
         if not gone:
             raise UserError(f"There is no “{shown(path)}” to delete.", loc=("delete", index))
         files = {name: file for name, file in files.items() if name not in gone}
-    intake = _Intake(workspace, files)
-    for index, (path, text) in enumerate((put or {}).items()):
-        problem = problem_of(path)
-        if problem:
-            raise UserError(problem, loc=("put", index, "path"))
-        executable = path in files and files[path].executable
-        try:
-            content = text.encode()
-        except UnicodeEncodeError as error:
-            raise UserError(
-                f"The text of “{shown(path)}” has half a character in it. Remove it.", loc=("put", index, "text")
-            ) from error
-        intake.take(path, io.BytesIO(content), executable=executable)
-    _check_count(len(intake.files))
-    return intake.snapshot()
+    with _Intake(workspace, files, actor, loc="put") as intake:
+        for index, (path, text) in enumerate((put or {}).items()):
+            problem = problem_of(path)
+            if problem:
+                raise UserError(problem, loc=("put", index, "path"))
+            executable = path in files and files[path].executable
+            try:
+                content = text.encode()
+            except UnicodeEncodeError as error:
+                raise UserError(
+                    f"The text of “{shown(path)}” has half a character in it. Remove it.", loc=("put", index, "text")
+                ) from error
+            intake.take(path, io.BytesIO(content), executable=executable)
+        _check_count(len(intake.files))
+        return intake.snapshot()
 
 
 def for_run(snapshot: Snapshot) -> Snapshot:
@@ -172,41 +183,65 @@ def read_text(snapshot: Snapshot, path: str) -> tuple[SnapshotFile, str | None]:
 
 
 class _Intake:
-    """Takes contents into the store one by one and counts what the folder comes to."""
+    """Reads contents one by one, counts what the folder comes to, and keeps all of them or none."""
 
-    def __init__(self, workspace: Workspace, files: Mapping[str, SnapshotFile]) -> None:
-        self.workspace_id = workspace.pk
+    def __init__(
+        self, workspace: Workspace, files: Mapping[str, SnapshotFile], actor: User | None, *, loc: str
+    ) -> None:
+        self.workspace_id, self.actor, self.loc = workspace.pk, actor, loc
         self.store = ContentStore(workspace.pk)
         self.files = dict(files)
         self.size_bytes = sum(file.size_bytes for file in files.values())
+        self._drafts: dict[str, Draft] = {}  # by digest
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _kind: type[BaseException] | None, _error: object, _where: TracebackType | None) -> None:
+        for draft in self._drafts.values():
+            draft.drop()
 
     def take(self, path: str, stream: IO[bytes], *, executable: bool) -> None:
         if path in self.files:
             self.size_bytes -= self.files.pop(path).size_bytes
-        stored = self._store(path, stream)
+        draft = self._read(path, stream)
+        stored = draft.stored
+        if stored.sha256 in self._drafts or self.store.has(stored):
+            draft.drop()
+        self._drafts.setdefault(stored.sha256, draft)
         self.size_bytes += stored.size_bytes
         self.files[path] = SnapshotFile(
             path=path, sha256=stored.sha256, size_bytes=stored.size_bytes, executable=executable
         )
 
     def snapshot(self) -> Snapshot:
+        clash = file_below_a_file(self.files)
+        if clash:
+            raise UserError(
+                f"“{shown(clash[0])}” is a file, so “{shown(clash[1])}” can't be below it. Rename one of them."
+            )
+        coming = [
+            arrivals.Arrival(self.store.path(digest), draft.stored.size_bytes, is_shared=True)
+            for digest, draft in self._drafts.items()
+        ]
+        arrivals.require_room(self.workspace_id, self.actor, coming, loc=self.loc)
+        for draft in self._drafts.values():
+            self.store.keep(draft)
+        arrivals.tell(self.workspace_id, self.actor, coming)
         return _save(self.workspace_id, self.files)
 
-    def _store(self, path: str, stream: IO[bytes]) -> Stored:
+    def _read(self, path: str, stream: IO[bytes]) -> Draft:
         room = settings.SNAPSHOT_MAX_BYTES - self.size_bytes
         declared = getattr(stream, "size", None)  # of an upload: refused before a byte is copied
         if isinstance(declared, int) and declared > room:
             raise _too_large(path)
         try:
-            return self.store.add(stream, max_bytes=room)
+            return self.store.draft(stream, max_bytes=room)
         except TooLargeError as error:
             raise _too_large(path) from error
 
 
 def _save(workspace_id: int, files: Mapping[str, SnapshotFile]) -> Snapshot:
-    clash = file_below_a_file(files)
-    if clash:
-        raise UserError(f"“{shown(clash[0])}” is a file, so “{shown(clash[1])}” can't be below it. Rename one of them.")
     manifest = Manifest(files=[files[path] for path in sorted(files)])
     snapshot, _created = Snapshot.objects.get_or_create(
         workspace_id=workspace_id,

@@ -9,10 +9,10 @@ class PipelinesConfig(AppConfig):
         import pipelines.tasks
         from compute.backlog import count_with
         from compute.listener import listen
-        from datastores import deletions, uses
+        from datastores import uses
         from pipelines.backlog import steps_that_wait
         from pipelines.sample import follow_preparation
-        from pipelines.services import follow_jobs, recount_after_deletion
+        from pipelines.services import follow_jobs
         from pipelines.store_uses import runs_on
 
         assert pipelines.tasks
@@ -20,4 +20,3 @@ class PipelinesConfig(AppConfig):
         listen(follow_preparation)
         uses.register(runs_on)
         count_with(steps_that_wait)
-        deletions.listen(recount_after_deletion)

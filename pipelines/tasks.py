@@ -24,11 +24,6 @@ def look_for_earlier_results(run_id: int) -> None:
     services.look_after(run_id)
 
 
-@shared_task(name=services.RECOUNT_TASK)
-def recount_storage(workspace_id: int) -> None:
-    services.recount_storage(workspace_id)
-
-
 @shared_task(name="pipelines.submit_sample")
 def submit_sample(workspace_id: int) -> None:
     sample.submit_sample(workspace_id)

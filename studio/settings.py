@@ -148,6 +148,7 @@ CELERY_BEAT_SCHEDULE = {
     "heartbeat": {"task": "installation.heartbeat", "schedule": 2.0, "options": {"expires": 10}},
     "sweep-data": {"task": "datastores.sweep", "schedule": 5 * SWEEP_INTERVAL_S, "options": {"expires": 30}},
     "sweep-uploads": {"task": "datastores.sweep_uploads", "schedule": 3600.0, "options": {"expires": 600}},
+    "sweep-storage": {"task": "compute.sweep_storage", "schedule": 5 * SWEEP_INTERVAL_S, "options": {"expires": 30}},
     "sweep-runs": {"task": "pipelines.sweep", "schedule": 5 * SWEEP_INTERVAL_S, "options": {"expires": 30}},
 }
 

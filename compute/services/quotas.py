@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from django.db.models import F
 from django.utils import timezone
 
 from compute.backlog import backlog
@@ -42,8 +43,14 @@ def cpu_hours_used(workspace_id: int) -> dict[int, float]:
 
 
 def storage_used(workspace_id: int) -> dict[int, int]:
-    """Bytes, by person."""
-    return dict(StorageUse.objects.filter(workspace=workspace_id).values_list("person", "size_bytes"))
+    """Bytes, by person: outputs, and the files that they brought."""
+    rows = StorageUse.objects.filter(workspace=workspace_id)
+    return dict(rows.values_list("person", F("size_bytes") + F("brought_bytes")))
+
+
+def beyond_storage(reached: AtLimit) -> str:
+    """Why a file can't be kept."""
+    return f"{_kept(reached)}: with this it would be more. {_MAKE_ROOM} {how_to_go_on(reached.quota)}"
 
 
 def how_to_go_on(quota: Quota) -> str:
@@ -71,15 +78,21 @@ def _of_cpu_hours(reached: AtLimit, _steps: int) -> str:
 
 
 def _of_storage(reached: AtLimit, _steps: int) -> str:
-    whose = _subject(reached.quota)
+    return f"{_kept(reached)}. {_MAKE_ROOM}"
+
+
+def _kept(reached: AtLimit) -> str:
     return (
-        f"{whose} may keep {bytes_in_words(reached.limit)} in the studio's own datastores, and "
-        f"{bytes_in_words(reached.used)} are there. Delete outputs that nobody needs any more."
+        f"{_subject(reached.quota)} may keep {bytes_in_words(reached.limit)} on the studio's own disks, and "
+        f"{bytes_in_words(reached.used)} are there"
     )
 
 
 def _subject(quota: Quota) -> str:
     return "This workspace" if quota.scope == QuotaScope.WORKSPACE else "You"
+
+
+_MAKE_ROOM = "Delete outputs and files that nobody needs any more."
 
 
 @dataclass(frozen=True, slots=True)

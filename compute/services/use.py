@@ -9,11 +9,9 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 from pathlib import Path
 
-from django.conf import settings
 from django.db import connection
 
 from compute.spec import JobResult
-from datastores.backends import get_backend
 from datastores.models import Datastore
 
 _ADD_CPU = """
@@ -66,8 +64,8 @@ def _stored_bytes(result: JobResult | None) -> int:
 def is_ours(datastore_id: int) -> bool:
     """Whether a datastore lies below STUDIO_HOME: what is on somebody else's disk is no matter of ours.
 
-    Remembered by each process: neither a datastore's kind nor the folder of a local one ever changes.
+    Told from its settings, so that a node which does not share that folder says the same. Remembered by each process:
+    neither a datastore's kind nor the folder of a local one ever changes.
     """
-    store = Datastore.objects.filter(pk=datastore_id, kind="local").first()
-    folder = get_backend(store).local_path("") if store else None
-    return folder is not None and Path(folder).is_relative_to(settings.STUDIO_HOME)
+    config = Datastore.objects.filter(pk=datastore_id, kind="local").values_list("config", flat=True).first()
+    return config is not None and not Path(config["path"]).is_absolute()

@@ -83,7 +83,7 @@ class UploadView(DatastoreView):
     """Multipart: `files`, their paths (see `datastores.uploads`), and the `folder` that they go to.
 
     Answers `{"uploaded": […], "refused": [{"path", "message"}]}`: 201 where every file was kept, 207 where one was
-    refused, 507 where the disk is full.
+    refused, 507 where there was no room for one: on the disk, or within a quota.
     """
 
     write_permission = Permission.EDIT_DATA
@@ -105,10 +105,8 @@ class UploadView(DatastoreView):
                 for refused in result.refused
             ],
         }
-        if result.disk_is_full:
-            return Response(
-                {**answer, "detail": "The datastore's disk is full."}, status=status.HTTP_507_INSUFFICIENT_STORAGE
-            )
+        if result.no_room:
+            return Response({**answer, "detail": result.no_room}, status=status.HTTP_507_INSUFFICIENT_STORAGE)
         return Response(answer, status=status.HTTP_207_MULTI_STATUS if result.refused else status.HTTP_201_CREATED)
 
     def handle_exception(self, exc: Exception) -> Response:

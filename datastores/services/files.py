@@ -1,14 +1,16 @@
 """Bring files into a datastore, and take them away."""
 
+import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from datastores import deletions
-from datastores.backends import DiskFull, Entry, NoSuchPath, get_backend
+from datastores import arrivals, deletions
+from datastores.arrivals import Arrival, NoRoom
+from datastores.backends import Backend, DiskFull, Entry, NoSuchPath, get_backend
 from datastores.folder_zip import files_below
 from datastores.models import Datastore
 from datastores.paths import clean_name, clean_path, join
@@ -26,7 +28,15 @@ class Upload:
     """A file on its way in: a stream, or a file of this machine that may be moved away."""
 
     path: str  # below the folder that was asked for
-    content: BinaryIO | Path
+    content: BinaryIO | Path  # at its beginning
+
+    @property
+    def size_bytes(self) -> int:
+        if isinstance(self.content, Path):
+            return self.content.stat().st_size
+        size_bytes = self.content.seek(0, os.SEEK_END)
+        self.content.seek(0)
+        return size_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +53,21 @@ class Uploaded:
 
     kept: list[Entry] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
-    disk_is_full: bool = False
+    no_room: str = ""  # why there is none for a file, or for several
+
+    def refuse(self, file: Upload, error: UserError) -> None:
+        self.refused.append(Refused(file.path, str(error)))
+        if isinstance(error, NoRoom):
+            self.no_room = self.no_room or str(error)
+        elif isinstance(error, DiskFull):
+            self.no_room = "The datastore's disk is full."
+
+
+@dataclass(frozen=True, slots=True)
+class _Coming:
+    file: Upload
+    target: str  # the backend refuses a file without a name
+    arrival: Arrival | None  # where it comes to lie on this machine
 
 
 def upload_files(datastore: Datastore, *, folder: str, files: Iterable[Upload], actor: User | None) -> Uploaded:
@@ -54,20 +78,56 @@ def upload_files(datastore: Datastore, *, folder: str, files: Iterable[Upload], 
     backend = get_backend(datastore)
     folder = clean_path(folder, loc=("folder",))
     result = Uploaded()
-    for file in files:
-        try:
-            path = clean_path(file.path)
-            target = join(folder, path) if path else ""  # the backend refuses a file without a name
-            if isinstance(file.content, Path):
-                result.kept.append(backend.take(target, file.content))
-            else:
-                result.kept.append(backend.write(target, file.content))
-        except UserError as error:
-            result.refused.append(Refused(file.path, str(error)))
-            result.disk_is_full = result.disk_is_full or isinstance(error, DiskFull)
+    arrived: list[Arrival] = []
+    try:
+        for coming in _with_room(datastore, backend, folder, files, result=result, actor=actor):
+            content = coming.file.content
+            try:
+                if isinstance(content, Path):
+                    entry = backend.take(coming.target, content)
+                else:
+                    entry = backend.write(coming.target, content)
+            except UserError as error:
+                result.refuse(coming.file, error)
+                continue
+            result.kept.append(entry)
+            if coming.arrival is not None:
+                arrived.append(replace(coming.arrival, size_bytes=entry.size_bytes or 0))
+    finally:
+        arrivals.tell(datastore.workspace_id, actor, arrived)
     if result.kept:
         record(datastore.workspace, actor, "data.upload", _described(result.kept, datastore, folder))
     return result
+
+
+def _with_room(
+    datastore: Datastore,
+    backend: Backend,
+    folder: str,
+    files: Iterable[Upload],
+    *,
+    result: Uploaded,
+    actor: User | None,
+) -> Iterator[_Coming]:
+    """Those that may be tried; of the others `result` says why not."""
+    all_coming: list[_Coming] = []
+    for file in files:
+        try:
+            path = clean_path(file.path)
+            target = join(folder, path) if path else ""
+            place = backend.local_path(target) if target else None
+        except UserError as error:
+            result.refuse(file, error)
+            continue
+        all_coming.append(_Coming(file, target, Arrival(place, file.size_bytes) if place else None))
+    with_place = [coming.arrival for coming in all_coming if coming.arrival is not None]
+    refusals = iter(arrivals.refusals(datastore.workspace_id, actor, with_place))
+    for coming in all_coming:
+        refusal = next(refusals) if coming.arrival is not None else None
+        if refusal is None:
+            yield coming
+        else:
+            result.refuse(coming.file, refusal)
 
 
 def make_folder(datastore: Datastore, *, folder: str, name: str, actor: User | None) -> Entry:

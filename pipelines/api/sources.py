@@ -52,7 +52,9 @@ class SourcesView(WorkspaceAPIView):
             exc = UploadTooLargeError("The names of these files are too long together. Upload them as a zip.")
         return super().handle_exception(exc)
 
-    @extend_schema(request={"multipart/form-data": UploadSourcesSerializer}, responses={201: SourcesSerializer})
+    @extend_schema(
+        request={"multipart/form-data": UploadSourcesSerializer}, responses={201: SourcesSerializer, 507: dict}
+    )
     def post(self, request: Request, slug: str) -> Response:
         """Take in files (each one's place in a parallel `paths` field) or a zip, on top of `base` if given."""
         if not request.content_type.startswith("multipart/"):
@@ -60,16 +62,17 @@ class SourcesView(WorkspaceAPIView):
         base = cast("QueryDict", request.data).get("base") or None
         archive = request.FILES.get("zip")
         if archive is not None:
-            snapshot = snapshots.add_zip(self.access.workspace, base, archive)
+            snapshot = snapshots.add_zip(self.access.workspace, base, archive, actor=self.access.user)
         else:
-            snapshot = snapshots.add_files(self.access.workspace, base, _named_files(request))
+            files = _named_files(request)
+            snapshot = snapshots.add_files(self.access.workspace, base, files, actor=self.access.user)
         return Response(queries.snapshot_json(snapshot), status=status.HTTP_201_CREATED)
 
 
 class EditSourcesView(WorkspaceAPIView):
     parser_classes = (JSONParser,)
 
-    @extend_schema(request=EditSourcesSerializer, responses={201: SourcesSerializer})
+    @extend_schema(request=EditSourcesSerializer, responses={201: SourcesSerializer, 507: dict})
     def post(self, request: Request, slug: str) -> Response:
         """Move, delete and write text files, in this order."""
         wanted = EditSourcesSerializer(data=request.data)
@@ -81,6 +84,7 @@ class EditSourcesView(WorkspaceAPIView):
             put={file["path"]: file["text"] for file in data["put"]},
             delete=data["delete"],
             move=[(move["from"], move["to"]) for move in data["move"]],
+            actor=self.access.user,
         )
         return Response(queries.snapshot_json(snapshot), status=status.HTTP_201_CREATED)
 

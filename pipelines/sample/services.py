@@ -52,9 +52,9 @@ def create_sample(workspace: Workspace, user: User) -> Pipeline:
         if pipeline is None:
             pipeline = create_pipeline(access, name=SAMPLE_NAME, description=_DESCRIPTION)
         if not pipeline.latest_version:
-            source = _sources(workspace, "digits").digest
+            source = _sources(workspace, "digits", user).digest
             save_version(access, pipeline, definition=parse_definition(_definition(source)), base_version=0)
-        _prepare(workspace, datastore)
+        _prepare(workspace, datastore, user)
     return pipeline
 
 
@@ -86,7 +86,7 @@ def submit_samples_due() -> None:
         submit_sample(workspace_id)
 
 
-def _prepare(workspace: Workspace, datastore: Datastore) -> None:
+def _prepare(workspace: Workspace, datastore: Datastore, user: User) -> None:
     """Queue the job that writes the images, unless there is one that did or will."""
     owner = f"{OWNER}{workspace.pk}"
     if Job.objects.filter(owner=owner).exclude(status__in=[JobStatus.FAILED, JobStatus.CANCELLED]).exists():
@@ -101,7 +101,7 @@ def _prepare(workspace: Workspace, datastore: Datastore) -> None:
                 title=f"Write the images of the sample “{SAMPLE_NAME}”",
                 spec=JobSpec(
                     command=["python", "write_images.py", "--images", "${{outputs.images}}"],
-                    snapshot=_sources(workspace, "images").digest,
+                    snapshot=_sources(workspace, "images", user).digest,
                     environment=environment.spec,
                     outputs={"images": JobOutput(datastore_id=datastore.pk, path=FOLDER)},
                     retry=Retry(max_attempts=3),
@@ -111,9 +111,9 @@ def _prepare(workspace: Workspace, datastore: Datastore) -> None:
     )
 
 
-def _sources(workspace: Workspace, folder: str) -> Snapshot:
-    files = sorted((_HERE / folder).glob("*.py"))
-    return snapshots.add_files(workspace, None, [(file.name, io.BytesIO(file.read_bytes())) for file in files])
+def _sources(workspace: Workspace, folder: str, user: User) -> Snapshot:
+    files = [(file.name, io.BytesIO(file.read_bytes())) for file in sorted((_HERE / folder).glob("*.py"))]
+    return snapshots.add_files(workspace, None, files, actor=user)
 
 
 def _definition(source: str) -> dict[str, Any]:

@@ -262,6 +262,54 @@ def test_a_step_is_told_to_run_after_another(page: Page, place: Place, studio: S
     expect(page.locator("[data-run=status], .run-head").get_by_text("Completed").first).to_be_visible(timeout=RUN_MS)
 
 
+def test_a_command_is_built_beside_a_script(page: Page, place: Place, studio: Studio) -> None:
+    new_pipeline(page, place, "Commands")
+    page.locator(".builder-start").get_by_role("button", name="Command").click()
+    expect(form(page).get_by_label("Name", exact=True)).to_be_focused()
+    expect(form(page).get_by_role("heading", name="Command", exact=True)).to_be_visible()
+    expect(form(page).get_by_label("Entry script", exact=True)).to_have_count(0)
+    page.keyboard.type("make")
+    expect(node(page, "make")).to_contain_text("Hello from this step.")
+    form(page).get_by_label("Command", exact=True).fill("")
+    expect(form(page).locator(".field-error", has_text="Write the command to run")).to_be_visible()
+    form(page).get_by_label("Command", exact=True).fill("seq 3 > ")
+    form(page).get_by_role("group", name="Insert into the command").get_by_role("button", name="output output").click()
+    form(page).get_by_label("Command", exact=True).press_sequentially("/numbers.txt")
+    section(page, "Outputs").get_by_label("Name of the output").fill("numbers")
+    expect(form(page).get_by_label("Command", exact=True)).to_have_value("seq 3 > ${{outputs.numbers}}/numbers.txt")
+
+    page.get_by_text("Choose the kind of the new step").or_(
+        page.locator("summary[aria-label='Choose the kind of the new step']")
+    ).click()
+    page.locator(".builder-kinds").get_by_role("button", name="Command").click()
+    expect(page.locator(".builder-kinds")).to_be_hidden()
+    expect(form(page).get_by_label("Name", exact=True)).to_be_focused()
+    page.keyboard.type("count")
+    row = name_row(page, "Inputs", "Add input", "numbers")
+    row.get_by_role("combobox").select_option("make → numbers")
+    form(page).get_by_label("Command", exact=True).fill("wc -l < ${{inputs.numbers}}/numbers.txt")
+    section(page, "Outputs").get_by_role("button", name="Remove output output").click()
+    section(page, "Source files").get_by_role("button", name="New file").click()
+    page.get_by_role("dialog").get_by_label("Name, with its folders").fill("notes.md")
+    page.get_by_role("dialog").get_by_role("button", name="Create").click()
+    expect(page.locator(".builder-editor .cm-content")).to_be_focused()
+    page.get_by_role("button", name="Back to the graph").click()
+    saved(page, 1)
+    make, count = definition_of(studio, place, page)["steps"]
+    assert (make["source"], count["source"] is None) == (None, False)
+    page.get_by_role("button", name="Submit", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Submit").click()
+    page.wait_for_url(re.compile(r"/runs/\d+/"))
+    node(page, "count").click()
+    expect(page.locator(".run-command")).to_have_text("wc -l < ${{inputs.numbers}}/numbers.txt")
+    page.get_by_role("tab", name="Log").click()
+    expect(page.locator(".run-tab-log")).to_contain_text("3", timeout=RUN_MS)
+    page.get_by_role("tab", name="Code").click()
+    expect(page.locator(".run-code-files")).to_contain_text("notes.md")
+    node(page, "make").click()
+    expect(page.get_by_text("The step has no files of its own.")).to_be_visible()
+
+
 def test_what_another_tab_saved_is_not_overwritten(
     page: Page, visitors: Visitors, place: Place, studio: Studio
 ) -> None:

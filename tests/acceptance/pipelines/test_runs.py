@@ -121,8 +121,8 @@ def test_commands_of_a_shell_with_and_without_files(world: World, source: str, s
         return {**plain, "kind": "command", "command": "\n".join(lines), **more}
 
     def total(sign: str) -> dict[str, Any]:
-        line = f"echo $(( $(paste -sd'{sign}' ${{{{inputs.from_numbers}}}}/number.txt) )) > ${{{{outputs.out}}}}/number.txt"
-        return command("sum", line, reads=("numbers",))
+        joined = f"$(paste -sd'{sign}' ${{{{inputs.from_numbers}}}}/number.txt)"
+        return command("sum", f"echo $(( {joined} )) > ${{{{outputs.out}}}}/number.txt", reads=("numbers",))
 
     numbers = command(
         "numbers", "for n in 1 2 3; do echo $n; done > ${{outputs.out}}/number.txt", 'echo "${{parameters.say}}"'

@@ -23,7 +23,8 @@ django.setup()
 from django.core.management import call_command
 call_command("migrate", verbosity=0)
 from django.test import Client
-from compute.models import Job
+from compute.models import Job, KeptFile, StorageCount, StorageUse
+from compute.services.recount import recount_storage
 from datastores.models import Dataset, Datastore
 from pipelines.models import Run, StepRun
 from studio.workspaces.models import User
@@ -35,7 +36,12 @@ pages = ["", "pipelines/", "pipelines/1/", "pipelines/1/edit/", "runs/", "runs/1
 api = ["runs/1/", "runs/1/steps/train-forest/", "datasets/2/versions/", "datastores/", "pipelines/1/versions/1/"]
 answers = {page: client.get(f"/w/demo/{page}").status_code for page in pages}
 answers |= {f"api {path}": client.get(f"/api/workspaces/demo/{path}").status_code for path in api}
+asked = list(StorageCount.objects.values_list("workspace", "searches"))
+recount_storage(1)
 json.dump({
+    "asked": asked,
+    "kept": dict(KeptFile.objects.values_list("place", "size_bytes")),
+    "brought": dict(StorageUse.objects.values_list("person", "brought_bytes")),
     "answers": answers,
     "datastores": list(Datastore.objects.order_by("name").values_list("name", flat=True)),
     "paths": [version.definition.paths[0].path for version in Dataset.objects.get(name="tables").versions.all()],
@@ -65,6 +71,9 @@ def test_an_installation_of_an_earlier_version_goes_on(dump: Path, tmp_path: Pat
     seen = json.loads(found.stdout)
     wrong = {page: status for page, status in seen["answers"].items() if status not in {200, 302}}
     assert not wrong, f"{wrong}\n{found.stderr}"
+    assert seen["asked"] == [[1, True]]
+    assert seen["kept"] == {"workspaces/1/warehouse/tables/t.csv": 8}
+    assert seen["brought"]["0"] == 8
     assert seen["datastores"] == ["warehouse", "workspaceblobstore", "workspacefilestore"]
     assert seen["paths"] == ["tables", "tables/*.csv"]
     assert "images" in seen["inputs"]

@@ -8,17 +8,19 @@ from django.utils import timezone
 
 from compute.models import Attempt, CpuUse, Job, Quota, StorageUse
 from compute.services.leases import lose
+from compute.services.recount import ask_recount, recount_storage
 from compute.services.use import month_of
 from compute.states import QuotaScope
 from datastores.services.files import delete_path
 from pipelines.models import Run
-from pipelines.services import recount_storage, submit_run
+from pipelines.services import submit_run
 from studio.lib.problems import UserError
 from studio.workspaces.access import Access
 from studio.workspaces.models import Role, User
 from tests.service.pipelines.world import World
 
 pytestmark = pytest.mark.django_db
+SOURCE_BYTES = 9  # of the world's own
 
 
 @pytest.fixture
@@ -83,15 +85,15 @@ def this_month_start() -> object:
 
 
 def test_storage_is_refused_beyond_the_limit_and_a_deletion_makes_room(world: World) -> None:
-    Quota.objects.create(workspace=world.workspace, storage_bytes=5)
+    Quota.objects.create(workspace=world.workspace, storage_bytes=5 + SOURCE_BYTES)
     pipeline = world.pipeline(world.step("a", allow_reuse=False))
     run = world.submit(pipeline)
     world.drain()
     assert stored(world) == 5
-    with pytest.raises(UserError, match="Delete outputs that nobody needs"):
+    with pytest.raises(UserError, match="Delete outputs and files that nobody needs"):
         world.submit(pipeline)
     delete_path(world.datastore, path=f"runs/{run.pk}", actor=world.owner)
-    recount_storage(world.workspace.pk)
+    assert recount_storage(world.workspace.pk)
     assert stored(world) == 0
     world.submit(pipeline)
 
@@ -103,7 +105,8 @@ def test_a_recount_keeps_what_is_there_and_counts_nothing_twice(world: World) ->
     world.submit(pipeline)  # reused: nothing more is stored
     assert world.drain() == []
     assert stored(world) == 5
-    recount_storage(world.workspace.pk)
+    ask_recount(world.workspace.pk)
+    assert recount_storage(world.workspace.pk)
     assert stored(world) == 5
 
 

@@ -1,18 +1,24 @@
 """Two at once: siblings that finish together close the run once, and the loser of every race is told."""
 
+import io
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.db import OperationalError, connections
+from django.db.models import Sum
 from django.utils import timezone
 
-from compute.models import Job
+from compute.models import Job, KeptFile, StorageUse
+from compute.services.quotas import storage_used
+from datastores import snapshots
+from datastores.services import Upload, upload_files
 from pipelines import sample, services
 from pipelines.models import Pipeline, PipelineVersion, Run, RunEvent, StepRun
 from pipelines.validation import parse_definition
 from studio.lib.problems import ConflictError
+from studio.workspaces.models import Role, User
 from tests.service.pipelines.world import World, assert_no_gap, events
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -134,3 +140,24 @@ def test_the_sample_is_submitted_once(world: World) -> None:
     results = together(*[lambda: sample.submit_sample(world.workspace.pk)] * 3)
     assert not [result for result in results if isinstance(result, Exception)]
     assert Run.objects.filter(pipeline=pipeline).count() == 1
+
+
+def test_whoever_brings_files_at_once_has_each_of_them_counted_once(world: World) -> None:
+    people = [world.member(f"p{number}", Role.CONTRIBUTOR) for number in range(4)]
+
+    def bring(person: User) -> None:
+        for size in range(1, 6):
+            files = [Upload(name, io.BytesIO(b"x" * size)) for name in ("shared.bin", f"{person}.bin")]
+            upload_files(world.datastore, folder="", files=files, actor=person)
+
+    before = sum(storage_used(world.workspace.pk).values())
+    results = together(
+        *[lambda person=person: bring(person) for person in people],
+        *[lambda: snapshots.edit(world.workspace, None, put={"a.py": "print()"}, actor=people[0])] * 2,
+    )
+    assert not [result for result in results if isinstance(result, Exception)]
+    kept = KeptFile.objects.filter(workspace=world.workspace)
+    assert {use.person: use.brought_bytes for use in StorageUse.objects.filter(brought_bytes__gt=0)} == dict(
+        kept.values_list("person").annotate(Sum("size_bytes")).order_by()
+    )
+    assert sum(storage_used(world.workspace.pk).values()) - before == 5 * 5 + len("print()")

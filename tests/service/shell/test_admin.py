@@ -29,6 +29,7 @@ from compute.models import (
 from compute.node_records import NodeLines, NodePoints
 from compute.protocol import announce_protocol
 from compute.services.pool_nodes import add_pool_node, note_event
+from compute.services.recount import ask_recount
 from compute.spec import EnvironmentLock, EnvironmentSpec
 from datastores.models import DataPath, Dataset, DatasetVersion, FileDefinition, Profile, ResumableUpload
 from studio.workspaces.audit import record
@@ -66,6 +67,7 @@ def full_house(db: None) -> None:
         )
         add_pool_node(ComputeTarget.objects.get(), provider="processes")
         note_event(ComputeTarget.objects.get().pk, f"Event {number}.")
+    ask_recount(world.workspace.pk)
     announce_protocol()
     Quota.objects.create(workspace=world.workspace, running_steps=100, set_by=world.owner)
     Turn.objects.create(target=ComputeTarget.objects.get(), person=world.owner.pk, served_at=timezone.now())
