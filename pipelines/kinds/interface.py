@@ -30,6 +30,8 @@ class Example:
 class StepBase(Part):
     """A step of any kind."""
 
+    do_not_call_in_templates: ClassVar[bool] = True  # a class is callable, and Django's templates would call it
+
     label: ClassVar[str]  # as in “Python script”
     icon: ClassVar[str]  # of Tabler's
     summary: ClassVar[str]  # what it does, in a sentence

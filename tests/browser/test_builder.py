@@ -178,7 +178,7 @@ def test_three_steps_are_built_by_clicking_and_typing_alone(page: Page, place: P
 
 def test_a_new_step_can_be_submitted_as_it_stands(page: Page, place: Place) -> None:
     new_pipeline(page, place, "As it stands")
-    page.get_by_role("button", name="Add a step", exact=True).click()
+    page.locator(".builder-start").get_by_role("button", name="Python script").click()
     page.get_by_role("button", name="Submit", exact=True).click()
     page.get_by_role("dialog").get_by_role("button", name="Submit").click()
     page.wait_for_url(re.compile(r"/runs/\d+/"))
