@@ -74,7 +74,7 @@ def ready_environment(
     InterruptedByWish.
     """
     if not spec.is_managed:
-        yield inherited_environment(spec.interpreter, node=builder.node_name)
+        yield inherited_environment(spec.interpreter, node=builder.node_name, isolation=isolation)
         return
     folder = EnvironmentsFolder.of_this_node()
     with folder.in_use(spec.digest):

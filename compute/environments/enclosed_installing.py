@@ -21,7 +21,7 @@ from compute.environments.enclosure import Enclosure
 from compute.environments.explaining import NOT_BUILT
 from compute.environments.installed import canonical
 from compute.environments.installing import UvInstaller
-from compute.environments.lock_lines import lock_lines, name_of, requirement_of, without
+from compute.environments.lock_lines import lock_lines, name_of, without
 from compute.environments.places import BuiltEnvironment
 from compute.execution.reasons import StepFailure
 from compute.execution.sandbox.plan import Kind
@@ -89,7 +89,7 @@ class EnclosedUvInstaller(UvInstaller):
 
     def _build(self, sources: list[str]) -> list[str]:
         """Lines for what was built, which lies in the enclosure's `wheels` then."""
-        self.commands.tell("Building from sources, in a sandbox: " + ", ".join(map(requirement_of, sources)) + ".")
+        self.commands.tell("Building from sources, in a sandbox: " + ", ".join(map(name_of, sources)) + ".")
         enclosed = self.enclosure.shut_in(self.enclosure.uv_variables(self.env), environment=Kind.READ_ONLY)
         file = enclosed.home / "sources.txt"
         file.write_text("".join(f"{line}\n" for line in sources))

@@ -57,6 +57,8 @@ class Enclosure:
         self.prefix, self.wheels = folder / "prefix", folder / "wheels"
         self._numbers = itertools.count(1)
         self._interpreter: tuple[str, ...] = ()
+        self._trusted = {_real(place) for place in map(str, (built.folder, *PROGRAMS)) if os.path.lexists(place)}
+        self._trusted |= {_real(place) for place in interpreter_places(own_interpreter())}
 
     @contextmanager
     def opened(self) -> Iterator[None]:
@@ -72,6 +74,7 @@ class Enclosure:
     def trust_interpreter(self) -> None:
         """The environment's Python was put there by uv, and nobody else has written there yet."""
         self._interpreter = interpreter_places.__wrapped__(self.built.python)
+        self._trusted |= {_real(place) for place in self._interpreter}
 
     def check_interpreter(self) -> None:
         """Somebody has written there. Raises StepFailure where its Python leads to files that are not for everybody.
@@ -79,15 +82,13 @@ class Enclosure:
         Steps are shown what an environment's Python is made from, wherever that lies.
         """
         found = interpreter_places.__wrapped__(self.built.python)
-        allowed = [self.built.folder, *PROGRAMS, *self._interpreter, *interpreter_places(own_interpreter())]
-        homes = {_real(place) for place in map(str, allowed) if os.path.lexists(place)}
         for place in found:
-            if not any(Path(_real(place)).is_relative_to(home) for home in homes):
+            if not any(Path(_real(place)).is_relative_to(home) for home in self._trusted):
                 raise StepFailure(
                     f"The environment's Python was replaced by one that leads to {place}, which steps may not see. "
                     "Leave bin/python and pyvenv.cfg of the environment as they are."
                 )
-        self._interpreter = tuple(found)
+        self._interpreter = found
 
     def shut_in(
         self, variables: Mapping[str, str], *, environment: Kind | None, programs: Iterable[str | Path] = ()
