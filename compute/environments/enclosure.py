@@ -57,7 +57,7 @@ class Enclosure:
         self.prefix, self.wheels = folder / "prefix", folder / "wheels"
         self._numbers = itertools.count(1)
         self._interpreter: tuple[str, ...] = ()
-        self._trusted = {_real(place) for place in map(str, (built.folder, *PROGRAMS)) if os.path.lexists(place)}
+        self._trusted = {_real(place) for place in PROGRAMS if os.path.lexists(place)}
         self._trusted |= {_real(place) for place in interpreter_places(own_interpreter())}
 
     @contextmanager
@@ -82,8 +82,9 @@ class Enclosure:
         Steps are shown what an environment's Python is made from, wherever that lies.
         """
         found = interpreter_places.__wrapped__(self.built.python)
+        trusted = {*self._trusted, _real(str(self.built.folder))}
         for place in found:
-            if not any(Path(_real(place)).is_relative_to(home) for home in self._trusted):
+            if not any(Path(_real(place)).is_relative_to(home) for home in trusted):
                 raise StepFailure(
                     f"The environment's Python was replaced by one that leads to {place}, which steps may not see. "
                     "Leave bin/python and pyvenv.cfg of the environment as they are."

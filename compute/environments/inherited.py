@@ -47,7 +47,7 @@ def _is_written_by_steps(path: Path) -> bool:
     roots = [settings.STUDIO_HOME, settings.NODE_HOME, *settings.LOCAL_DATASTORE_ROOTS, *settings.STEP_WRITABLE]
     links, real = trail(str(path))
     way = [str(path), real, *(link for link, _ in links)]
-    return any(Path(place).is_relative_to(os.path.realpath(root)) for place in way for root in roots)
+    return any(Path(place).is_relative_to(os.path.realpath(str(root))) for place in way for root in roots)
 
 
 def _look(path: Path, node: str) -> BuiltEnvironment:
