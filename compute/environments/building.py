@@ -27,6 +27,8 @@ from compute.data.cache import MIN_FREE_BYTES
 from compute.database import patiently
 from compute.environments.commands import Commands, Tail
 from compute.environments.conda_build import CondaInstaller
+from compute.environments.enclosed_installing import EnclosedUvInstaller
+from compute.environments.enclosure import Enclosure
 from compute.environments.explaining import NOT_BUILT
 from compute.environments.inherited import inherited_environment
 from compute.environments.installed import packages_in, pinned
@@ -38,6 +40,8 @@ from compute.environments.trimming import trim_soon
 from compute.environments.uv import variables_of_uv
 from compute.execution.handle import Handle, InterruptedByWish
 from compute.execution.reasons import StepFailure, is_full_disk, of_full_disk, of_ours
+from compute.execution.sandbox.isolation import Isolation
+from compute.execution.sandbox.plan import Kind
 from compute.models import EnvironmentBuild
 from compute.services import builds
 from compute.services.builds import Builder
@@ -56,7 +60,13 @@ _settled_lock = threading.Lock()
 
 @contextmanager
 def ready_environment(
-    spec: EnvironmentSpec, *, builder: Builder, handle: Handle, say: Say, wish: EnvironmentBuild | None = None
+    spec: EnvironmentSpec,
+    *,
+    builder: Builder,
+    handle: Handle,
+    say: Say,
+    isolation: Isolation,
+    wish: EnvironmentBuild | None = None,
 ) -> Iterator[BuiltEnvironment]:
     """The environment of `spec`, built if it is not there yet; the build's output goes to `say` as it comes.
 
@@ -64,20 +74,28 @@ def ready_environment(
     InterruptedByWish.
     """
     if not spec.is_managed:
-        yield inherited_environment(spec.interpreter, node=builder.node_name)
+        yield inherited_environment(spec.interpreter, node=builder.node_name, isolation=isolation)
         return
     folder = EnvironmentsFolder.of_this_node()
     with folder.in_use(spec.digest):
-        yield _Making(folder, spec, builder, handle, say).environment(wish)
+        yield _Making(folder, spec, builder, handle, say, isolation=isolation).environment(wish)
 
 
 class _Making:
     """Of one environment, for one step or wish."""
 
     def __init__(
-        self, folder: EnvironmentsFolder, spec: EnvironmentSpec, builder: Builder, handle: Handle, say: Say
+        self,
+        folder: EnvironmentsFolder,
+        spec: EnvironmentSpec,
+        builder: Builder,
+        handle: Handle,
+        say: Say,
+        *,
+        isolation: Isolation,
     ) -> None:
         self.folder, self.spec, self.builder, self.handle, self.say = folder, spec, builder, handle, say
+        self.isolation = isolation
         self.built = folder.environment(spec.digest)
 
     def environment(self, wish: EnvironmentBuild | None) -> BuiltEnvironment:
@@ -199,6 +217,9 @@ class _Build:
             meanwhile=log.note_if_due,
             limit_s=settings.BUILD_TIMEOUT_S,
         )
+        self.isolation = making.isolation
+        sandbox, folder = making.isolation.sandbox, making.folder.build_folder(self.spec.digest)
+        self.enclosure = None if sandbox is None else Enclosure(sandbox, folder, self.built)
 
     def run(self) -> Stamp:
         began = time.monotonic()
@@ -220,6 +241,13 @@ class _Build:
 
     def _make(self, locked: EnvironmentLock | None) -> EnvironmentLock:
         """All of it but the stamp. Returns what was installed."""
+        if self.enclosure is None:
+            self.commands.tell(f"It is built without a sandbox: {self.isolation.why}.")
+            return self._make_all(locked)
+        with self.enclosure.opened():
+            return self._make_all(locked)
+
+    def _make_all(self, locked: EnvironmentLock | None) -> EnvironmentLock:
         shutil.rmtree(self.built.folder, ignore_errors=True)
         if locked is not None:
             count = len(locked.packages)
@@ -227,22 +255,30 @@ class _Build:
         mine = self._installer(locked).install(locked)
         self._warm_up()
         if self.spec.setup_script:
-            run_setup_script(self.built, self.spec, self.commands)
+            run_setup_script(self.built, self.spec, self.commands, self.enclosure)
         return mine
 
     def _installer(self, locked: EnvironmentLock | None) -> Installer:
         if CondaInstaller.is_for(self.spec, locked, node=self.builder.node_name):
-            return CondaInstaller(self.built, self.spec, self.commands)
+            return CondaInstaller(self.built, self.spec, self.commands, self.enclosure)
+        if self.enclosure is not None:
+            return EnclosedUvInstaller(self.built, self.spec, self.commands, self.enclosure)
         return UvInstaller(self.built, self.spec, self.commands)
 
     def _warm_up(self) -> None:
         """matplotlib looks at every font when it is first imported: once here, not in each step's home."""
         if next(self.built.folder.glob("lib/python*/site-packages/matplotlib/font_manager.py"), None) is None:
             return
-        self.built.home.mkdir(exist_ok=True)
-        env = {**variables_of_uv(os.environ), "HOME": str(self.built.home), "MPLBACKEND": "agg"}
         command = [str(self.built.python), "-c", "import matplotlib.font_manager"]
-        self.commands.run(command, cwd=self.built.folder, env=env, is_quiet=True)
+        if self.enclosure is None:
+            self.built.home.mkdir(exist_ok=True)
+            env = {**variables_of_uv(os.environ), "HOME": str(self.built.home), "MPLBACKEND": "agg"}
+            self.commands.run(command, cwd=self.built.folder, env=env, is_quiet=True)
+            return
+        enclosed = self.enclosure.shut_in({"LANG": "C.UTF-8", "MPLBACKEND": "agg"}, environment=Kind.READ_ONLY)
+        self.commands.run(command, cwd=enclosed.home, env=enclosed.variables, is_quiet=True, within=enclosed)
+        with contextlib.suppress(OSError):  # conda packages may have put something there
+            enclosed.home.rename(self.built.home)
 
 
 class _BuildLog:
@@ -287,8 +323,12 @@ def _require_room() -> None:
 
 
 def _keep_lock(built: BuiltEnvironment, lock: EnvironmentLock) -> None:
+    file = built.about / "lock.json"
+    if built.about.is_symlink():  # a setup script may have left links, which lead anywhere
+        built.about.unlink()
     built.about.mkdir(exist_ok=True)
-    (built.about / "lock.json").write_text(lock.model_dump_json())
+    file.unlink(missing_ok=True)
+    file.write_text(lock.model_dump_json())
 
 
 def _kept_lock(built: BuiltEnvironment) -> EnvironmentLock | None:

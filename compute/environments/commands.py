@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
 
+from compute.environments.enclosure import Enclosed
 from compute.execution.handle import Handle
 from compute.execution.processes import MARKER, kill_until_gone, members
 from compute.execution.reasons import StepFailure
-from compute.execution.supervision import awaited, spawn
+from compute.execution.sandbox.process import CommandNotStartedError, SandboxedProcess, SandboxError, launch
+from compute.execution.supervision import PlainProcess, StepProcess, awaited, spawn
 
 _READ_BYTES = 64 * 1024
 _PATIENCE_S = 0.5
@@ -114,20 +116,23 @@ class Commands:
         env: Mapping[str, str],
         limit_s: float | None = None,
         is_quiet: bool = False,
+        is_silent: bool = False,
+        within: Enclosed | None = None,
     ) -> Ended:
-        """Run to its end; `is_quiet` leaves out its standard output.
+        """Run to its end; `is_quiet` leaves its standard output out of the log, `is_silent` all that it says.
 
-        Raises InterruptedByWish, and StepFailure where the build took too long or said too much. Nothing of the
-        command is left then.
+        Raises OSError where it can't be started, InterruptedByWish, and StepFailure where the build took too long or
+        said too much, or the sandbox could not be made. Nothing of the command is left then.
         """
         until = self._until if limit_s is None else min(self._until, time.monotonic() + limit_s)
-        lines = _Lines(Hidden(env), self._pass_on)
+        lines = _Lines(Hidden(env), _nobody_hears if is_silent else self._pass_on)
         reading, writing = os.pipe()
         try:
-            process = spawn(
+            process = _begin(
                 command,
-                cwd=str(cwd),
-                env={**env, MARKER: self.handle.marker},
+                cwd,
+                {**env, MARKER: self.handle.marker},
+                within,
                 stdout=subprocess.DEVNULL if is_quiet else writing,
                 stderr=writing,
             )
@@ -149,31 +154,38 @@ class Commands:
             )
         return Ended(exit_code, lines.last_words)
 
-    def _watch(self, process: "subprocess.Popen[bytes]", out: int, until: float, lines: "_Lines") -> int | None:
+    def _watch(self, process: StepProcess, out: int, until: float, lines: "_Lines") -> int | None:
         self.handle.root = process.pid
-        pidfd = os.pidfd_open(process.pid)
+        is_over = False
         try:
             open_fds = [out]
             while True:
                 patience_s = max(0.0, min(_PATIENCE_S, until - time.monotonic()))
-                ready, _, _ = select.select([self.handle.fd, pidfd, *open_fds], [], [], patience_s)
+                ready, _, _ = select.select([self.handle.fd, process.news, *open_fds], [], [], patience_s)
                 self.handle.check()
                 self._meanwhile()
                 if out in ready and not _read(out, lines):
                     open_fds.clear()
-                if pidfd in ready:
+                if process.news in ready and process.has_ended():
                     while _read(out, lines):
                         pass
-                    return process.wait()
+                    if isinstance(process, SandboxedProcess) and process.left_some:
+                        self._kill(process)
+                    is_over = True
+                    return _exit_code(process)
                 if time.monotonic() >= until:
                     return None
         finally:
-            if process.returncode is None:
-                kill_until_gone(lambda: members(marker=self.handle.marker, root=process.pid))
-                process.wait()
-            os.close(pidfd)
+            if not is_over:
+                self._kill(process)
+                with contextlib.suppress(SandboxError, CommandNotStartedError):  # what came first counts
+                    process.wait()
             awaited.discard(process.pid)
+            process.close()
             self.handle.root = None
+
+    def _kill(self, process: StepProcess) -> None:
+        kill_until_gone(lambda: members(marker=self.handle.marker, root=process.pid))
 
     def _pass_on(self, data: bytes) -> None:
         self.said_bytes += len(data)
@@ -185,6 +197,31 @@ class Commands:
         with self.log_file.open("ab") as log:
             log.write(data)
         self._say(data)
+
+
+def _begin(
+    command: list[str], cwd: Path, env: dict[str, str], within: Enclosed | None, *, stdout: int, stderr: int
+) -> StepProcess:
+    if within is None:
+        return PlainProcess(spawn(command, cwd=str(cwd), env=env, stdout=stdout, stderr=stderr))
+    return launch(command, env, sandbox=within.sandbox, plan=within.plan, stdout=stdout, stderr=stderr)
+
+
+def _exit_code(process: StepProcess) -> int:
+    try:
+        return process.wait()[0]
+    except CommandNotStartedError as error:
+        raise error.error from error
+    except SandboxError as error:
+        raise StepFailure(
+            "The sandbox in which the environment is built could not be made; the last lines of the build's log say "
+            "why. Try again, or ask the administrator.",
+            may_retry=True,
+        ) from error
+
+
+def _nobody_hears(_data: bytes) -> None:
+    """It is looked at by the studio alone."""
 
 
 def _read(fd: int, lines: "_Lines") -> bool:

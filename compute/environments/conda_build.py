@@ -1,23 +1,29 @@
 """Building with a conda tool that the node has: conda's packages first, then the pip part into the same folder."""
 
 import os
+from collections.abc import Mapping
+from pathlib import Path
 
 from compute.environments import uv
 from compute.environments.commands import Commands, Ended
 from compute.environments.conda_tools import CondaTool, explicit_list, find_conda, platform_of, variables_of_conda
+from compute.environments.enclosure import Enclosure
 from compute.environments.explaining import NOT_BUILT, explain
 from compute.environments.installed import conda_records, packages_in, pinned
 from compute.environments.installing import known_indexes, platform_of_this_machine
 from compute.environments.places import BuiltEnvironment
 from compute.execution.reasons import StepFailure, by_signal, of_full_disk
+from compute.execution.sandbox.plan import Kind
 from compute.spec import EnvironmentLock, EnvironmentSpec
 
 
 class CondaInstaller:
     """A folder that conda made, Python included."""
 
-    def __init__(self, built: BuiltEnvironment, spec: EnvironmentSpec, commands: Commands) -> None:
-        self.built, self.spec, self.commands = built, spec, commands
+    def __init__(
+        self, built: BuiltEnvironment, spec: EnvironmentSpec, commands: Commands, enclosure: Enclosure | None
+    ) -> None:
+        self.built, self.spec, self.commands, self.enclosure = built, spec, commands, enclosure
         tool = find_conda()
         assert tool is not None, "`is_for` found one"
         self.tool: CondaTool = tool
@@ -46,18 +52,10 @@ class CondaInstaller:
 
     def install(self, locked: EnvironmentLock | None) -> EnvironmentLock:
         self.commands.tell(f"Its conda packages are installed by {self.tool.name}.")
-        about = self.built.folder.with_name(f"{self.built.folder.name}.explicit")
-        try:
-            if locked is None:
-                specs = [f"python={self.spec.python_version}", *self.spec.conda]
-                command = self.tool.create(self.built.folder, specs=specs, channels=self.spec.channels)
-            else:
-                about.write_text(locked.conda)
-                command = self.tool.create_from(self.built.folder, about)
-            env = variables_of_conda(os.environ, self.built.folder.parent.parent / "conda-cache")
-            self._require(self.commands.run(command, cwd=self.built.folder.parent, env=env))
-        finally:
-            about.unlink(missing_ok=True)
+        if self.enclosure is None:
+            self._create(locked)
+        else:
+            self._create_inside(locked, self.enclosure)
         self.built.about.mkdir(exist_ok=True)
         self._install_pip(locked)
         if locked is not None:
@@ -71,18 +69,52 @@ class CondaInstaller:
             packages=packages_in(self.built.folder),
         )
 
+    def _create(self, locked: EnvironmentLock | None) -> None:
+        about = self.built.folder.with_name(f"{self.built.folder.name}.explicit")
+        env = variables_of_conda(os.environ, self.built.folder.parent.parent / "conda-cache")
+        try:
+            command = self._command(locked, about)
+            self._require(self.commands.run(command, cwd=self.built.folder.parent, env=env))
+        finally:
+            about.unlink(missing_ok=True)
+
+    def _create_inside(self, locked: EnvironmentLock | None, enclosure: Enclosure) -> None:
+        """Packages may bring scripts that run when they are linked: the cache is this build's alone."""
+        env = variables_of_conda(os.environ, enclosure.conda_cache) | {
+            "CONDA_PKGS_DIRS": str(enclosure.conda_cache),
+            "MAMBA_ROOT_PREFIX": str(enclosure.conda_cache / "root"),
+        }
+        enclosed = enclosure.shut_in(env, environment=None, programs=self.tool.places)
+        command = self._command(locked, enclosed.home / "explicit.txt")
+        self._require(self.commands.run(command, cwd=enclosed.home, env=enclosed.variables, within=enclosed))
+        enclosure.take_out()
+        enclosure.check_interpreter()
+
+    def _command(self, locked: EnvironmentLock | None, about: Path) -> list[str]:
+        if locked is None:
+            specs = [f"python={self.spec.python_version}", *self.spec.conda]
+            return self.tool.create(self.built.folder, specs=specs, channels=self.spec.channels)
+        about.write_text(locked.conda)
+        return self.tool.create_from(self.built.folder, about)
+
     def _install_pip(self, locked: EnvironmentLock | None) -> None:
         """Beside conda's packages, which stay as they are where they will do."""
         text = "".join(f"{line}\n" for line in self.spec.pip) if locked is None else locked.requirements
         if not text.strip():
             return
-        file = self.built.about / ("requirements.in" if locked is None else "lock.txt")
+        env: Mapping[str, str] = uv.variables_of_uv(os.environ, known_indexes(self.spec))
+        folder, within, link_mode = self.built.about, None, "hardlink"
+        if self.enclosure is not None:  # the environment's Python is foreign itself
+            within = self.enclosure.shut_in(self.enclosure.uv_variables(env), environment=Kind.WRITABLE)
+            folder, env, link_mode = within.home, within.variables, "copy"
+        file = folder / ("requirements.in" if locked is None else "lock.txt")
         file.write_text(text)
-        command = uv.install(file, python=self.built.python)
+        command = uv.install(file, python=self.built.python, link_mode=link_mode)
         if locked is None:
             command.remove("--no-deps")
-        env = uv.variables_of_uv(os.environ, known_indexes(self.spec))
-        ended = self.commands.run(command, cwd=self.built.about, env=env)
+        ended = self.commands.run(command, cwd=folder, env=env, within=within)
+        if self.enclosure is not None:
+            self.enclosure.check_interpreter()
         if not ended.is_good:
             why = explain(ended.last_words, python_version=self.spec.python_version, exit_code=ended.exit_code)
             raise StepFailure(f"{NOT_BUILT}{why.reason}", may_retry=why.may_retry)

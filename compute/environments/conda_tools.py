@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compute.environments.installed import conda_records
+from compute.execution.sandbox.interpreter import interpreter_places
 
 _NAMES = ("micromamba", "mamba", "conda")
 _VARIABLES = ("MAMBA_EXE", "CONDA_EXE")
@@ -27,6 +28,11 @@ class CondaTool:
 
     name: str
     command: tuple[str, ...]
+
+    @property
+    def places(self) -> list[str]:
+        """What has to be seen for it to start."""
+        return [place for part in self.command for place in interpreter_places(Path(part))]
 
     def create(self, folder: Path, *, specs: Sequence[str], channels: Sequence[str]) -> list[str]:
         """Solve and install."""

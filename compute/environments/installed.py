@@ -49,11 +49,17 @@ def _of_conda(folder: Path) -> list[LockedPackage]:
 
 def conda_records(folder: Path) -> list[dict[str, str]]:
     """What every conda tool notes of the packages that it installed."""
-    return [json.loads(file.read_text()) for file in sorted((folder / "conda-meta").glob("*.json"))]
+    files = sorted((folder / "conda-meta").glob("*.json"))
+    return [json.loads(file.read_text()) for file in files if _is_own(file, folder)]
 
 
 def _sites(folder: Path) -> list[Path]:
-    return sorted(folder.glob("lib/python3.*/site-packages"))
+    return [site for site in sorted(folder.glob("lib/python3.*/site-packages")) if _is_own(site, folder)]
+
+
+def _is_own(place: Path, folder: Path) -> bool:
+    """A package may have put a link there that leads to somebody else's."""
+    return place.resolve().is_relative_to(folder.resolve())
 
 
 def _installer(each: importlib.metadata.Distribution) -> str:

@@ -35,19 +35,14 @@ class UvInstaller:
         self.env = uv.variables_of_uv(os.environ, known_indexes(spec))
 
     def install(self, locked: EnvironmentLock | None) -> EnvironmentLock:
-        made = self.commands.run(
-            uv.make_environment(self.built.folder, self._interpreter()), cwd=self.built.folder.parent, env=self.env
-        )
-        self._require(made)
-        self.built.about.mkdir()
+        self._make_environment()
         lock_file = self.built.about / "lock.txt"
         if locked is None:
             self._resolve(lock_file)
         else:
             lock_file.write_text(locked.requirements)
         if lock_file.read_text().strip():
-            command = uv.install(lock_file, python=self.built.python)
-            self._require(self.commands.run(command, cwd=self.built.about, env=self.env))
+            self._fill(lock_file)
         return locked or EnvironmentLock(
             python=python_of(self.built),
             platform=platform_of_this_machine(),
@@ -55,13 +50,21 @@ class UvInstaller:
             packages=packages_in(self.built.folder),
         )
 
+    def _make_environment(self) -> None:
+        command = uv.make_environment(self.built.folder, self._interpreter())
+        self._require(self.commands.run(command, cwd=self.built.folder.parent, env=self.env))
+        self.built.about.mkdir()
+
+    def _fill(self, lock_file: Path) -> None:
+        command = uv.install(lock_file, python=self.built.python)
+        self._require(self.commands.run(command, cwd=self.built.about, env=self.env))
+
     def _resolve(self, lock_file: Path) -> None:
         requirements = [*self.spec.pip, *self._conda_in_pips_words()]
         if not requirements:
             lock_file.write_text("")
             return
         self.commands.tell("Finding the versions of its packages.")
-        (self.built.about / "pyproject.toml").write_text(uv.project_for_resolving(python_of(self.built)))
         missing: list[str] = []
         while True:
             ended = self._try_to_resolve(requirements, lock_file)
@@ -79,11 +82,16 @@ class UvInstaller:
         self._require(ended)
 
     def _try_to_resolve(self, requirements: list[str], lock_file: Path) -> Ended:
-        wanted = self.built.about / "requirements.in"
+        command = self._resolver(requirements, self.built.about, lock_file)
+        return self.commands.run(command, cwd=self.built.about, env=self.env, is_quiet=True)
+
+    def _resolver(self, requirements: list[str], folder: Path, lock_file: Path) -> list[str]:
+        """To be run in `folder`."""
+        wanted = folder / "requirements.in"
         wanted.write_text("".join(f"{line}\n" for line in requirements))
         version = ".".join(python_of(self.built).split(".")[:2])
-        command = uv.resolve(wanted, lock_file, python=self.built.python, version=version)
-        return self.commands.run(command, cwd=self.built.about, env=self.env, is_quiet=True)
+        (folder / "pyproject.toml").write_text(uv.project_for_resolving(version))
+        return uv.resolve(wanted, lock_file, python=self.built.python, version=version)
 
     def _conda_in_pips_words(self) -> list[str]:
         lines, not_possible = [], []

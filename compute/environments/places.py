@@ -94,6 +94,10 @@ class EnvironmentsFolder:
     def log_file(self, digest: str) -> Path:
         return self.root / f"{digest}.log"
 
+    def build_folder(self, digest: str) -> Path:
+        """Where a build keeps what goes with it, in its sandbox."""
+        return self.root / f"{digest}.build"
+
     def lock_file(self, digest: str) -> Path:
         return self.root / f"{digest}.lock"
 
@@ -132,9 +136,13 @@ class EnvironmentsFolder:
         return True
 
     def clear_litter(self) -> None:
-        """What removals left that did not come to their end."""
+        """What removals and builds left that did not come to their end."""
         for folder in self.root.glob("gone-*"):
             shutil.rmtree(folder, ignore_errors=True)
+        for folder in self.root.glob("*.build"):
+            with self.lock_file(folder.stem).open("a") as lock, contextlib.suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # nobody builds it now
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _use_file(self, digest: str) -> Path:
         return self.root / f"{digest}.use"

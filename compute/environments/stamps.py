@@ -29,6 +29,7 @@ class Stamp:
     def write(self, file: Path) -> None:
         """Whole or not there, and there to stay."""
         draft = file.with_name(f"{file.name}.part")
+        draft.unlink(missing_ok=True)  # a setup script may have left a link there
         said = {"version": _VERSION, "lock": self.lock_digest, "size_bytes": self.size_bytes, "at": time.time()}
         with draft.open("w") as opened:
             opened.write(json.dumps(said))

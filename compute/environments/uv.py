@@ -83,6 +83,25 @@ def project_for_resolving(version: str) -> str:
     )
 
 
+def install_ready_made(
+    lock: Path, *, python: Path, link_mode: str = "hardlink", beside: Path | None = None
+) -> list[str]:
+    """As `install`, but nothing is built: no code of a package is run. `beside` holds further files to choose from."""
+    return [
+        *(uv_executable(), "pip", "install", f"--link-mode={link_mode}", "--no-deps", "--no-build"),
+        *(("--find-links", str(beside)) if beside is not None and any(beside.iterdir()) else ()),
+        *("--python", str(python), "--requirement", str(lock)),
+    ]
+
+
+def install_into(folder: Path, sources: Path, *, python: Path) -> list[str]:
+    """Build what is named, with what that needs, and put it into a folder of its own."""
+    return [
+        *(uv_executable(), "pip", "install", "--no-deps", "--target", str(folder)),
+        *("--python", str(python), "--requirement", str(sources)),
+    ]
+
+
 def install(lock: Path, *, python: Path, link_mode: str = "hardlink") -> list[str]:
     """Install what a lock names, and nothing else; files with other hashes than it names are refused.
 

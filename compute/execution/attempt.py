@@ -101,7 +101,13 @@ class Attempt:
     def _run(self) -> Outcome:
         self.handle.check()
         environment = self.environment.enter_context(
-            ready_environment(self.lease.spec.environment, builder=self._builder(), handle=self.handle, say=self._feed)
+            ready_environment(
+                self.lease.spec.environment,
+                builder=self._builder(),
+                handle=self.handle,
+                say=self._feed,
+                isolation=self.isolation,
+            )
         )
         expect(self._start(self.lease.spec.command, environment))
         self.folders.make(environment.home)

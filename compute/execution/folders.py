@@ -32,8 +32,12 @@ class AttemptFolders:
         Raises StepFailure, OSError.
         """
         self._require_room()
-        if home.is_dir():
-            shutil.copytree(home, self.root)
+        if home.is_dir() and not home.is_symlink():
+            # Whoever built the environment may have put anything there: links stay links, and our own names free.
+            ours = {folder.name for folder in (self.code, self.tmp, self.inputs, self.mounts)}
+            shutil.copytree(
+                home, self.root, symlinks=True, ignore=lambda place, _: ours if place == str(home) else set()
+            )
         else:
             self.root.mkdir(parents=True)
         if self.lease.spec.snapshot is None:

@@ -56,7 +56,14 @@ def _build(context: NodeContext, wish: EnvironmentBuild) -> None:
     builder = Builder(node.pk, node.name, socket.gethostname(), node.target_id)
     with context.aside(f"build-{wish.pk}") as handle:
         try:
-            with ready_environment(wish.spec, builder=builder, handle=handle, say=_nobody_listens, wish=wish):
+            with ready_environment(
+                wish.spec,
+                builder=builder,
+                handle=handle,
+                say=_nobody_listens,
+                isolation=context.isolation,
+                wish=wish,
+            ):
                 builds.drop_wish(wish)  # where it was there already
         except (StepFailure, InterruptedByWish) as ended:
             builds.fail_wish(wish, ended.reason if isinstance(ended, StepFailure) else "Its node was stopped.")

@@ -9,6 +9,8 @@ from compute.environments.building import ready_environment
 from compute.environments.places import BuiltEnvironment, EnvironmentsFolder
 from compute.execution.handle import Handle
 from compute.execution.reasons import StepFailure
+from compute.execution.sandbox.detection import find_isolation
+from compute.execution.sandbox.isolation import Isolation, IsolationKind
 from compute.models import EnvironmentBuild
 from compute.services.builds import Builder
 from compute.spec import EnvironmentSpec
@@ -18,11 +20,14 @@ from tests.support.compute import Compute
 class Machine:
     """One NODE_HOME, with a node's row and nothing behind it."""
 
-    def __init__(self, compute: Compute, settings: Any, home: Path, name: str) -> None:
+    def __init__(
+        self, compute: Compute, settings: Any, home: Path, name: str, isolation: Isolation | None = None
+    ) -> None:
         self.settings, self.home = settings, home
         self.node = compute.node(name, hostname=name)
         self.builder = Builder(self.node.pk, name, name, compute.target.pk)
         self.said = b""
+        self.isolation = isolation or Isolation(why="a test")
 
     @property
     def folder(self) -> EnvironmentsFolder:
@@ -35,7 +40,9 @@ class Machine:
         handle = Handle(f"test/{self.node.incarnation.hex}/")
         given = EnvironmentSpec(**spec)
         try:
-            with ready_environment(given, builder=self.builder, handle=handle, say=self._hear, wish=wish) as built:
+            with ready_environment(
+                given, builder=self.builder, handle=handle, say=self._hear, isolation=self.isolation, wish=wish
+            ) as built:
                 return built
         finally:
             handle.close()
@@ -51,6 +58,13 @@ class Machine:
 
     def _hear(self, data: bytes) -> None:
         self.said += data
+
+
+def isolation_of(kind: IsolationKind, settings: Any, home: Path) -> Isolation:
+    """As a node finds it out; `home` is for its trials."""
+    settings.NODE_HOME = home
+    settings.ISOLATION = "require" if kind == "sandbox" else "off"
+    return find_isolation()
 
 
 def said_by(built: BuiltEnvironment, script: str) -> str:

@@ -85,6 +85,8 @@ def _what_fails(sandbox: Sandbox) -> str | None:
             timer.cancel()
             awaited.discard(process.pid)
             process.close()
+            for pipe in filter(None, (process.stdout, process.stderr)):
+                pipe.close()
         return None if code == 0 else _in_words(said)
 
 

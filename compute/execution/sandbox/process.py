@@ -134,7 +134,13 @@ def _is_first_inside(pid: int) -> bool:
 
 
 def launch(
-    command: Sequence[str], variables: Mapping[str, str], *, sandbox: Sandbox, plan: SandboxPlan
+    command: Sequence[str],
+    variables: Mapping[str, str],
+    *,
+    sandbox: Sandbox,
+    plan: SandboxPlan,
+    stdout: int = subprocess.PIPE,
+    stderr: int = subprocess.PIPE,
 ) -> SandboxedProcess:
     """Raises OSError. The variables reach nobody but the command: a loader's would load into bubblewrap outside."""
     ordered = marshal.dumps(
@@ -160,6 +166,8 @@ def launch(
             ),
             cwd="/",
             env={MARKER: variables[MARKER], "LANG": "C.UTF-8"},
+            stdout=stdout,
+            stderr=stderr,
             pass_fds=(order, reporting),
         )
     except BaseException:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from django.conf import settings
 
 from compute.models import Environment, EnvironmentBuild
 from compute.services import request_cancel
@@ -14,6 +15,7 @@ from compute.states import BuildStatus, JobStatus
 from studio.workspaces.models import User
 from tests.support.compute import Compute, log_of, over
 from tests.support.packages import PackageIndex
+from tests.support.spying import found_by, spy
 from tests.support.stack import Stack
 from tests.support.waiting import wait_for
 
@@ -103,6 +105,25 @@ def test_what_was_asked_for_ahead_is_there_and_what_was_cancelled_leaves_nothing
     (again,) = request_builds(environment, compute.target, workspace=compute.workspace, requested_by=person)
     wait_for(lambda: not EnvironmentBuild.objects.filter(pk=again.pk).exists(), what="it is found to be there")
     assert EnvironmentBuild.objects.filter(digest=ahead.digest).count() == 1
+
+
+def test_links_in_the_home_that_an_environment_gives_lead_no_step_anywhere(
+    compute: Compute, start: Callable[[], Stack]
+) -> None:
+    start()
+    secret = Path(settings.STUDIO_HOME) / "secret-key"
+    secret.write_text("secret")
+    leads = f"echo kept > kept\nln -s {secret} stolen\nln -s {secret.parent} code\nln -s {secret.parent} tmp\n"
+    spec = EnvironmentSpec(setup_script=f'mkdir "$STUDIO_ENVIRONMENT/.home"\ncd "$STUDIO_ENVIRONMENT/.home"\n{leads}')
+    tries = {
+        "kept": "read(os.path.expanduser('~/kept'))",
+        "stolen": "read(os.path.expanduser('~/stolen'))",
+        "code": "os.getcwd() == os.path.expanduser('~/code') and os.listdir()",
+    }
+    found = found_by(over(spy(compute, tries, environment=spec)))
+    assert found["kept"] == ("got", 5)
+    assert found["stolen"][0] == "refused"
+    assert found["code"] == ("got", [])
 
 
 def _home_of(process: psutil.Process) -> str:

@@ -13,7 +13,7 @@ from compute.environments.conda_tools import find_conda
 from compute.models import EnvironmentBuild, SpecificationLock
 from tests.support.compute import Compute
 from tests.support.conda_channel import VERSION, CondaChannel
-from tests.support.environments import Machine, said_by
+from tests.support.environments import Machine, isolation_of, said_by
 from tests.support.packages import PackageIndex
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -22,8 +22,10 @@ SHOW = "import lake; print(lake.__version__)"
 PYTHON = ".".join(VERSION.split(".")[:2])
 
 
-@pytest.fixture
-def machine(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Machine]:
+@pytest.fixture(params=["sandbox", "process"])
+def machine(
+    request: pytest.FixtureRequest, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], Machine]:
     index = PackageIndex(tmp_path / "index")
     index.wheel("toy", "1.0")
     for name, value in index.variables.items():
@@ -31,7 +33,10 @@ def machine(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
     for name in ("MAMBA_EXE", "CONDA_EXE"):
         monkeypatch.delenv(name, raising=False)
     compute = Compute()
-    return lambda name: Machine(compute, settings, tmp_path / name, name)
+    (tmp_path / "channel").mkdir()
+    settings.STEP_READABLE = [str(tmp_path / "channel")]  # others reach theirs by the network
+    isolation = isolation_of(request.param, settings, tmp_path / "trial")
+    return lambda name: Machine(compute, settings, tmp_path / name, name, isolation)
 
 
 @pytest.fixture

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from compute.environments.trimming import trim
+from compute.execution.sandbox.isolation import Isolation
 from compute.models import EnvironmentBuild, SpecificationLock
 from compute.spec import EnvironmentSpec
 from compute.states import BuildStatus
 from tests.support.compute import Compute
-from tests.support.environments import Machine, said_by
+from tests.support.environments import Machine, isolation_of, said_by
 from tests.support.packages import PackageIndex
 from tests.support.servers.web import web
 
@@ -33,10 +34,16 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PackageIndex:
     return index
 
 
+@pytest.fixture(params=["sandbox", "process"])
+def isolation(request: pytest.FixtureRequest, settings: Any, tmp_path: Path) -> Isolation:
+    """How the machines isolate: all of this holds either way."""
+    return isolation_of(request.param, settings, tmp_path / "trial")
+
+
 @pytest.fixture
-def machine(index: PackageIndex, settings: Any, tmp_path: Path) -> Machines:
+def machine(index: PackageIndex, settings: Any, tmp_path: Path, isolation: Isolation) -> Machines:
     compute = Compute()
-    return lambda name: Machine(compute, settings, tmp_path / name, name)
+    return lambda name: Machine(compute, settings, tmp_path / name, name, isolation)
 
 
 def statuses() -> list[str]:
