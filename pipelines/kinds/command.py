@@ -24,7 +24,12 @@ class CommandStep(StepBase):
     card_field: ClassVar[str] = "command"
 
     kind: Literal["command"] = "command"
-    command: str = Field(default="", title="Command", json_schema_extra={"widget": "shell"})
+    command: str = Field(
+        default="",
+        title="Command",
+        description="Run by bash in the folder of the step's files. It ends with the first line that fails.",
+        json_schema_extra={"widget": "shell"},
+    )
 
     @classmethod
     def example(cls, *, reads: bool) -> Example:

@@ -123,6 +123,7 @@ export function stepForm(store, stepKey, page) {
     title: "Runs after",
     addLabel: "Add step",
     emptyText: "It waits for the steps that it reads from. Add others that must be done first.",
+    className: "is-narrow",
     items: () => step().run_after,
     add: added(addPredecessor),
     remove: (key) => store.apply((draft) => removePredecessor(draft, stepKey, key)),
