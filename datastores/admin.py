@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db.models import Count, Max, QuerySet
 from django.http import HttpRequest
 
-from datastores.models import Dataset, DatasetVersion, Datastore, Profile, ResumableUpload, Snapshot
+from datastores.models import Dataset, DatasetVersion, Datastore, Profile, ResumableUpload, Snapshot, StudioHome
 from datastores.sources import paths_of
 from studio.workspaces.templatetags.studio import filesize
 
@@ -114,3 +114,8 @@ class ResumableUploadAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg
     list_select_related = ("datastore", "created_by")
     search_fields = ("path", "datastore__name")
     show_full_result_count = False
+
+
+@admin.register(StudioHome)
+class StudioHomeAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("mark",)

@@ -60,6 +60,5 @@ def _serve_folders(sender: Any, **_more: Any) -> None:
         from datastores.relay.homes import note_home
         from datastores.relay.server import Server
 
-        note_home()
-        _folders = Server()
+        _folders = Server(note_home)
         _folders.start()

@@ -4,9 +4,12 @@ import contextlib
 import logging
 import secrets
 import threading
+from collections.abc import Callable
 from typing import cast
 
 import redis
+from django.db import Error as DatabaseFailure
+from django.db import connection
 
 from datastores.relay.errors import said_of, unanswered
 from datastores.relay.frames import packed, unpacked
@@ -24,15 +27,17 @@ _OTHER_KEY = b"?"
 
 
 class Server:
-    """Serves until it is told to stop."""
+    """Serves until it is told to stop. `tell` says in the database whose folders it serves."""
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[], None] = lambda: None) -> None:
         self.name = secrets.token_hex(8)
+        self._tell = tell
         self._operations = Operations(self.name)
         self._over = threading.Event()
         self._threads = [
             threading.Thread(target=self._serve, name=f"folders-{number}", daemon=True) for number in range(THREADS)
         ]
+        self._threads.append(threading.Thread(target=self._tell_once, name="folders-home", daemon=True))
 
     def start(self) -> None:
         for thread in self._threads:
@@ -46,6 +51,18 @@ class Server:
             mail.expire(asks_of(self.name), KEPT_S)
         for thread in self._threads:
             thread.join(LISTEN_S)
+
+    def _tell_once(self) -> None:
+        """The database may be away when the worker starts."""
+        while not self._over.is_set():
+            try:
+                self._tell()
+            except DatabaseFailure as error:
+                logger.warning("the database does not take note of this STUDIO_HOME, trying again: %s", error)
+                self._over.wait(_PAUSE_S)
+            else:
+                break
+        connection.close()
 
     def _serve(self) -> None:
         mail = connected(waits_s=LISTEN_S)

@@ -31,7 +31,7 @@ from compute.protocol import announce_protocol
 from compute.services.pool_nodes import add_pool_node, note_event
 from compute.services.recount import ask_recount
 from compute.spec import EnvironmentLock, EnvironmentSpec
-from datastores.models import DataPath, Dataset, DatasetVersion, FileDefinition, Profile, ResumableUpload
+from datastores.models import DataPath, Dataset, DatasetVersion, FileDefinition, Profile, ResumableUpload, StudioHome
 from studio.workspaces.audit import record
 from studio.workspaces.models import Role, User
 from tests.service.pipelines.world import World
@@ -69,6 +69,7 @@ def full_house(db: None) -> None:
         note_event(ComputeTarget.objects.get().pk, f"Event {number}.")
     ask_recount(world.workspace.pk)
     announce_protocol()
+    StudioHome.objects.create(pk=StudioHome.ONLY, mark="0" * 32)
     Quota.objects.create(workspace=world.workspace, running_steps=100, set_by=world.owner)
     Turn.objects.create(target=ComputeTarget.objects.get(), person=world.owner.pk, served_at=timezone.now())
     world.drain()
