@@ -1,6 +1,6 @@
 """The node's side of the relay: takes asks on a Unix socket and brings back what the studio answers.
 
-Processes of the node that read data hold neither the studio's key nor Redis' address; they know this socket's path.
+Processes that parse what people brought hold neither the studio's key nor Redis' address: they know this socket's path.
 """
 
 import contextlib
