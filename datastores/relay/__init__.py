@@ -4,7 +4,7 @@ A node on another machine reaches the database and Redis, and that is enough: wh
 datastores, source folders) it asks for over Redis. Four parts stand in a row:
 
     client and folder   any process of the node: a local datastore, as it looks from afar
-    gateway             in the node's own process, on a Unix socket: who asks there needs neither the key nor Redis' address
+    gateway             in the node's own process, on a Unix socket: who asks there needs no key and no Redis
     Redis               carries sealed asks and answers of some megabytes; each is gone after a minute
     server              in the data worker, on the machine with the disk: opens the datastore, does it, answers
 
