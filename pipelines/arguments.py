@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from pipelines.parts import ParameterValue
-from pipelines.placeholders import PLACEHOLDER, Placeholder, as_text, stands_for_something
+from pipelines.placeholders import InPieces, Placeholder, as_text, read_placeholder, stands_for_something
 
 Token = tuple[str | Placeholder, ...]  # one argument: text and placeholders side by side
 
@@ -28,7 +28,7 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Arguments:
+class Arguments(InPieces):
     """What a line of arguments says, and sentences for what it doesn't say well."""
 
     pieces: tuple[Piece, ...]
@@ -37,15 +37,6 @@ class Arguments:
     @property
     def tokens(self) -> tuple[Token, ...]:
         return tuple(token for piece in self.pieces for token in piece.tokens)
-
-    @property
-    def placeholders(self) -> list[Placeholder]:
-        return [part for piece in self.pieces for part in piece.placeholders]
-
-    @property
-    def required(self) -> list[Placeholder]:
-        """Those that are in no piece which could be left out."""
-        return [part for piece in self.pieces if not piece.is_optional for part in piece.placeholders]
 
     @property
     def texts(self) -> list[str]:
@@ -130,16 +121,10 @@ class _Parser:
             self.at += 1
 
     def _placeholder(self) -> None:
-        match = PLACEHOLDER.match(self.text, self.at)
-        if match:
-            self._add(Placeholder(match["scope"], match["name"]))
-            self.at = match.end()
-            return
-        rest = self.text[self.at : self.at + 40].splitlines()[0]
-        rest = rest[: rest.index("}}") + 2] if "}}" in rest else rest
-        self.problems.append(f"“{rest}” is no placeholder. Write one as ${{{{inputs.NAME}}}}.")
-        self._add("${{")
-        self.at += 3
+        found, self.at, problem = read_placeholder(self.text, self.at)
+        if problem:
+            self.problems.append(problem)
+        self._add(found or "${{")
 
     def _quoted(self, character: str) -> None:
         following = self.text[self.at + 1 : self.at + 2]

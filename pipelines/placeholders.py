@@ -21,6 +21,33 @@ class Placeholder:
         return f"${{{{{self.scope}.{self.name}}}}}"
 
 
+class Piece(Protocol):
+    """A part of a text that stays or goes as a whole."""
+
+    @property
+    def is_optional(self) -> bool: ...
+
+    @property
+    def placeholders(self) -> Sequence[Placeholder]: ...
+
+
+class InPieces:
+    """A text that was read, of whatever pieces."""
+
+    __slots__ = ()
+
+    pieces: Sequence[Piece]
+
+    @property
+    def placeholders(self) -> list[Placeholder]:
+        return [part for piece in self.pieces for part in piece.placeholders]
+
+    @property
+    def required(self) -> list[Placeholder]:
+        """Those that are in no piece which could be left out."""
+        return [part for piece in self.pieces if not piece.is_optional for part in piece.placeholders]
+
+
 class HasPlaceholders(Protocol):
     """A text of a step that was read."""
 
@@ -39,6 +66,16 @@ class HasPlaceholders(Protocol):
     @property
     def problems(self) -> Sequence[str]:
         """Sentences for what it does not say well."""
+
+
+def read_placeholder(text: str, at: int) -> tuple[Placeholder | None, int, str]:
+    """What stands at a `${{`: the placeholder and where it ends, or None, the end of that sign, and what is wrong."""
+    match = PLACEHOLDER.match(text, at)
+    if match:
+        return Placeholder(match["scope"], match["name"]), match.end(), ""
+    rest = text[at : at + 40].splitlines()[0]
+    rest = rest[: rest.index("}}") + 2] if "}}" in rest else rest
+    return None, at + 3, f"“{rest}” is no placeholder. Write one as ${{{{inputs.NAME}}}}."
 
 
 def unknown_placeholders(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from pipelines.parts import ParameterValue
-from pipelines.placeholders import PLACEHOLDER, Placeholder, as_text, stands_for_something
+from pipelines.placeholders import InPieces, Placeholder, as_text, read_placeholder, stands_for_something
 
 # bash's contexts that matter here; brackets are those of `( … )` and `$( … )`, which hold commands again.
 Context = Literal["command", "brackets", "arithmetic", '"', "'", "here"]
@@ -48,19 +48,11 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class ShellText:
+class ShellText(InPieces):
     """What was written, and sentences for what it does not say well."""
 
     pieces: tuple[Piece, ...]
     problems: tuple[str, ...] = ()
-
-    @property
-    def placeholders(self) -> list[Placeholder]:
-        return [part for piece in self.pieces for part in piece.placeholders]
-
-    @property
-    def required(self) -> list[Placeholder]:
-        return [part for piece in self.pieces if not piece.is_optional for part in piece.placeholders]
 
     @property
     def texts(self) -> list[str]:
@@ -139,16 +131,14 @@ class _Parser:
             self._plain()
 
     def _placeholder(self, context: Context) -> None:
-        match = PLACEHOLDER.match(self.text, self.at)
-        if match:
-            self._end_text()
-            self.parts.append(Value(Placeholder(match["scope"], match["name"]), context))
-            self.at = match.end()
+        found, end, problem = read_placeholder(self.text, self.at)
+        if found is None:
+            self.problems.append(problem)
+            self._add(self.text[self.at : end])
             return
-        rest = self.text[self.at : self.at + 40].splitlines()[0]
-        rest = rest[: rest.index("}}") + 2] if "}}" in rest else rest
-        self.problems.append(f"“{rest}” is no placeholder. Write one as ${{{{inputs.NAME}}}}.")
-        self._add("${{")
+        self._end_text()
+        self.parts.append(Value(found, context))
+        self.at = end
 
     def _single_quoted(self) -> None:
         if self.text[self.at] == "'":
