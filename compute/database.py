@@ -6,10 +6,12 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, InternalError, OperationalError, connection
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
+# idle_in_transaction_session_timeout: this process stood still, and what it had done is undone.
+_WAS_SILENT = "25P03"
 
 
 def patiently(
@@ -29,8 +31,10 @@ def patiently(
     while True:
         try:
             return action()
-        except (OperationalError, InterfaceError) as error:
-            hopeless = "full" in str(error) and not even_if_full
+        except (OperationalError, InterfaceError, InternalError) as error:
+            hopeless = ("full" in str(error) and not even_if_full) or (
+                isinstance(error, InternalError) and getattr(error.__cause__, "sqlstate", "") != _WAS_SILENT
+            )
             if hopeless or connection.in_atomic_block or time.monotonic() > deadline or not go_on():
                 raise
             logger.warning("the database is busy or away, trying again: %s", error)

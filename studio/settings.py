@@ -118,6 +118,8 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["TEST"] = {"NAME": str(STUDIO_HOME / "test.sqlite3")}
 else:
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+# A process that says nothing for so long within a transaction is gone, and the rows that it holds are free again.
+TRANSACTION_SILENCE_S = env.float("STUDIO_TRANSACTION_SILENCE_S", default=30.0)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # The message broker and channel layer. `up` starts an embedded one on this socket where REDIS_URL is not given.

@@ -22,3 +22,4 @@ from studio.settings import *  # noqa: E402, F403
 
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "testserver"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # tests need speed, not strength
+TRANSACTION_SILENCE_S = 0.0  # a test within a transaction may wait for a server to start

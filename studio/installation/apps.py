@@ -7,3 +7,6 @@ class InstallationConfig(AppConfig):
 
     def ready(self) -> None:
         from studio.installation import tasks  # noqa: F401 (registers them)
+        from studio.installation.database import watch_connections
+
+        watch_connections()

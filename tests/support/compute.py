@@ -1,11 +1,16 @@
 """Jobs for tests of the compute engine: made, awaited, read."""
 
 import fcntl
+import os
+import signal
+import sqlite3
 import uuid
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from django.db import connection
 from django.utils import timezone
 
 from compute.execution.processes import marker_of
@@ -183,6 +188,31 @@ def is_alive(pid: int) -> bool:
     return stat[stat.rfind(b")") + 2 :].split()[0] not in {b"Z", b"X"}
 
 
+@contextmanager
+def frozen(pid: int) -> Iterator[None]:
+    """A process stands still meanwhile. With SQLite not within a transaction: nobody could write any more."""
+    wait_for(lambda: _stands_still(pid), what="the process can be stopped between two transactions")
+    try:
+        yield
+    finally:
+        with suppress(ProcessLookupError):  # whoever missed it may have ended it
+            os.kill(pid, signal.SIGCONT)
+
+
+def _stands_still(pid: int) -> bool:
+    os.kill(pid, signal.SIGSTOP)
+    if connection.vendor != "sqlite":
+        return True
+    with closing(sqlite3.connect(connection.settings_dict["NAME"], timeout=0, isolation_level=None)) as another:
+        try:
+            another.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            os.kill(pid, signal.SIGCONT)
+            return False
+        another.execute("ROLLBACK")
+    return True
+
+
 __all__ = [
     "DONE",
     "Compute",
@@ -191,6 +221,7 @@ __all__ = [
     "JobInput",
     "JobOutput",
     "completed",
+    "frozen",
     "in_state",
     "is_alive",
     "is_locked",

@@ -120,6 +120,22 @@ class Stack:
         assert worker.process.poll() is None, f"the node ended:\n{worker.log.read_text()[-3000:]}"
         return worker
 
+    @contextmanager
+    def script(self, text: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """A program of Python with what a worker knows, for a test to talk to."""
+        with subprocess.Popen(
+            leashed((sys.executable, "-c", text, *arguments), signal.SIGTERM),
+            cwd=settings.BASE_DIR,
+            env=self._variables,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
     def stop(self) -> None:
         for worker in reversed(self.workers):
             worker.stop()

@@ -1,7 +1,5 @@
 """A node that loses its network, or whose clock is set: what it ran is run again, once, and never twice at a time."""
 
-import os
-import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -13,7 +11,7 @@ from django.db import connection
 from compute.models import Job
 from compute.services import request_cancel
 from compute.states import JobStatus
-from tests.support.compute import Compute, in_state, is_locked, over
+from tests.support.compute import Compute, frozen, in_state, is_locked, over
 from tests.support.servers.tollgate import Tollgate, tollgate
 from tests.support.stack import Stack, database_url
 from tests.support.waiting import wait_for
@@ -161,15 +159,51 @@ def test_a_cancel_of_a_node_that_is_gone_ends_with_its_lease(
     stack.scheduler()
     node = stack.node(compute.target.pk)
     job = _runs(compute, folder)
-    os.kill(node.pid, signal.SIGSTOP)
-    try:
+    with frozen(node.pid):
         request_cancel([job.pk])
         over(job)
-    finally:
-        os.kill(node.pid, signal.SIGCONT)
     assert job.status == JobStatus.CANCELLED
     assert "was lost" in job.reason
     wait_for(lambda: not _alive(folder), what="nothing of it is left")
+
+
+# Holds a job's row, says so, and is then as silent as one that is frozen until a line comes.
+HOLDER = """
+import sys
+import django
+django.setup()
+from django.db import transaction
+from compute.database import patiently
+from compute.models import Job
+
+def hold():
+    with transaction.atomic():
+        print(Job.objects.select_for_update().get(pk=int(sys.argv[1])).status, flush=True)
+        sys.stdin.readline()
+        Job.objects.filter(pk=int(sys.argv[1])).update(priority=77)
+
+patiently(hold)
+"""
+
+
+@postgresql
+def test_rows_that_a_frozen_process_holds_are_free_again(worker_stack: Callable[..., Stack], compute: Compute) -> None:
+    job = compute.script("print('hello')")
+    stack = worker_stack(STUDIO_TRANSACTION_SILENCE_S="1", DJANGO_SETTINGS_MODULE="studio.settings")
+    with stack.script(HOLDER, str(job.pk)) as holder:
+        assert holder.stdin is not None
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "queued\n"
+        request_cancel([job.pk])
+        job.refresh_from_db()
+        assert job.status == JobStatus.CANCELLED
+        # Awake again it finds its transaction undone, and begins it again.
+        print(file=holder.stdin, flush=True)
+        assert holder.stdout.readline() == "cancelled\n"
+        holder.stdin.close()
+        assert holder.wait(30) == 0
+    job.refresh_from_db()
+    assert job.priority == 77
 
 
 @pytest.fixture

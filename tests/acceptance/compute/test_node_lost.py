@@ -1,7 +1,5 @@
 """A node that is killed in the middle of a step: run again or failed, and never two alive at once."""
 
-import os
-import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +7,7 @@ import pytest
 
 from compute.models import Node
 from compute.states import JobStatus
-from tests.support.compute import Compute, in_state, is_locked, over
+from tests.support.compute import Compute, frozen, in_state, is_locked, over
 from tests.support.stack import Stack
 from tests.support.waiting import wait_for
 
@@ -126,12 +124,9 @@ def test_a_frozen_nodes_step_is_ended_before_its_lease_is(
     node = stack.node(compute.target.pk)
     job = in_state(compute.script(BEACON.format(folder=str(folder))), JobStatus.RUNNING)
     _started(folder, 2)
-    os.kill(node.pid, signal.SIGSTOP)
-    try:
+    with frozen(node.pid):
         wait_for(lambda: not _alive(folder), what="the guardian ends the step of a frozen node")
         in_state(job, JobStatus.QUEUED)
-    finally:
-        os.kill(node.pid, signal.SIGCONT)
     # Awake again it takes the job anew.
     in_state(job, JobStatus.RUNNING)
     _started(folder, 4)

@@ -1,6 +1,5 @@
 """A pool of processes follows its work: it grows, never too far, replaces what dies, and ends what is idle."""
 
-import contextlib
 import os
 import signal
 from collections.abc import Callable
@@ -9,7 +8,7 @@ import pytest
 
 from compute.models import Job, Node
 from compute.states import JobStatus, PoolNodeStatus
-from tests.support.compute import in_state, is_alive, over
+from tests.support.compute import frozen, in_state, is_alive, over
 from tests.support.pools import Pool
 from tests.support.stack import Stack
 from tests.support.waiting import wait_for
@@ -64,14 +63,10 @@ def test_a_node_that_hangs_is_replaced_and_ends_when_it_wakes(stack: Stack) -> N
     pool = Pool(max_nodes=1, idle_s=60, min_nodes=1)
     wait_for(lambda: pool.up == 1, what="the node is up", timeout_s=LONG_S)
     node = Node.objects.get(target=pool.target)
-    os.kill(node.pid, signal.SIGSTOP)
-    try:
+    with frozen(node.pid):
         wait_for(lambda: bool(pool.rows(PoolNodeStatus.FAILED)), what="it is missed", timeout_s=LONG_S)
         assert "was not heard of for 20 s" in pool.rows(PoolNodeStatus.FAILED)[0].reason
         wait_for(lambda: pool.up == 1, what="another one takes its place", timeout_s=LONG_S)
-    finally:
-        with contextlib.suppress(ProcessLookupError):  # its supervisor let go of it, and ended it
-            os.kill(node.pid, signal.SIGCONT)
     wait_for(lambda: not is_alive(node.pid), what="the one that hung ends", timeout_s=LONG_S)
     assert over(pool.script("print('hello')"), LONG_S).status == JobStatus.COMPLETED
 
