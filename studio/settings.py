@@ -144,6 +144,8 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 SWEEP_INTERVAL_S = env.float("STUDIO_SWEEP_INTERVAL_S", default=2.0)
 CELERY_BEAT_SCHEDULER = "studio.scheduler:SteadyScheduler"
+# A clock that is set back while the scheduler reckons lets it sleep for as long as this before it sees that.
+CELERY_BEAT_MAX_LOOP_INTERVAL = max(1.0, SWEEP_INTERVAL_S)
 CELERY_BEAT_SCHEDULE_FILENAME = str(STUDIO_HOME / "scheduler")
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "compute.sweep", "schedule": SWEEP_INTERVAL_S, "options": {"expires": 30}},

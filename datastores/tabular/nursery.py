@@ -1,6 +1,7 @@
 """The process that `datastores.tabular.isolated` forks others from: everything is imported, nothing is open.
 
-It has one thread, holds no data, and lives as long as somebody holds the other end of its socket.
+It has one thread, holds no data, and lives as long as somebody holds the other end of its socket. Where it has nothing
+to do it forks one ahead.
 """
 
 import contextlib
@@ -19,7 +20,7 @@ import socket
 import struct
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -38,6 +39,7 @@ PRELOADED = (
     "datastores.backends",
     "datastores.tabular.looking",
     "datastores.tabular.previews",
+    "datastores.tabular.rehearsal",
     "datastores.tabular.writing",
 )
 
@@ -58,68 +60,161 @@ class _Child:
     control: socket.socket
 
 
-def serve(asked: socket.socket) -> None:
-    """Fork a process for each message until nobody can ask any more, or nobody has asked for long."""
-    children: dict[int, _Child] = {}
-    with selectors.DefaultSelector() as selector:
-        selector.register(asked, selectors.EVENT_READ)
+@dataclass(slots=True)
+class _Spare:
+    """A child that has no call yet, and has rehearsed one: the next call is given to it."""
+
+    pid: int
+    pidfd: int
+    line: socket.socket
+    is_ready: bool = False
+
+    def take(self, data: socket.socket, control: socket.socket) -> _Child | None:
+        """The child that it is from now on; None where it has died."""
         try:
-            while ready := selector.select(None if children else IDLE_S):
+            socket.send_fds(self.line, [b"call"], [data.fileno()])
+        except OSError:
+            return None
+        self.line.close()
+        return _Child(self.pid, self.pidfd, control)
+
+    def end(self) -> None:
+        self.line.close()
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        os.close(self.pidfd)
+
+
+class _Home:
+    """All that were forked and live, and the socket by which calls come."""
+
+    def __init__(self, asked: socket.socket) -> None:
+        self.asked = asked
+        self.children: dict[int, _Child] = {}
+        self.spare: _Spare | None = None
+        self.selector = selectors.DefaultSelector()
+        self.selector.register(asked, selectors.EVENT_READ)
+
+    def serve(self) -> None:
+        self._raise_spare()
+        try:
+            while ready := self.selector.select(None if self.children else IDLE_S):
                 for key, _ in ready:
-                    if key.fd != asked.fileno():
-                        selector.unregister(key.fd)
-                        _bury(children.pop(key.fd))
-                        continue
-                    message, descriptors, _, _ = socket.recv_fds(asked, 65536, 2)
-                    if not message:
-                        return
-                    child = _fork(json.loads(message), descriptors, [asked, *(c.control for c in children.values())])
-                    children[child.pidfd] = child
-                    selector.register(child.pidfd, selectors.EVENT_READ)
+                    if key.fd == self.asked.fileno():
+                        message, descriptors, _, _ = socket.recv_fds(self.asked, 65536, 2)
+                        if not message:
+                            return
+                        self._begin(json.loads(message), *(socket.socket(fileno=each) for each in descriptors))
+                    elif key.fd in self.children:
+                        self._bury(key.fd)
+                    elif self.spare is not None and key.fd == self.spare.line.fileno():
+                        self._hear_spare(self.spare)
         finally:
-            for child in children.values():
+            self._end_spare()
+            for child in self.children.values():
                 os.kill(child.pid, signal.SIGKILL)
+            self.selector.close()
+
+    def _begin(self, modules: list[str], data: socket.socket, control: socket.socket) -> None:
+        missing = [name for name in modules if name not in sys.modules]
+        if missing:
+            self._end_spare()  # it would import them again each time
+        for name in missing:
+            with contextlib.suppress(Exception):  # it will say so again where it is used, and there somebody hears it
+                importlib.import_module(name)
+        child = self._taken(data, control) or self._forked(data, control)
+        data.close()
+        with contextlib.suppress(OSError):  # whoever asked is gone: the process will notice when it speaks
+            socket.send_fds(control, [b"forked"], [child.pidfd])
+        self.children[child.pidfd] = child
+        self.selector.register(child.pidfd, selectors.EVENT_READ)
+
+    def _taken(self, data: socket.socket, control: socket.socket) -> _Child | None:
+        spare = self.spare
+        if spare is None or not spare.is_ready:
+            return None
+        self.selector.unregister(spare.line)
+        child = spare.take(data, control)
+        if child is None:
+            spare.end()
+        self.spare = None
+        return child
+
+    def _forked(self, data: socket.socket, control: socket.socket) -> _Child:
+        pid = self._fork(lambda: _work(data), [control])
+        return _Child(pid, os.pidfd_open(pid), control)
+
+    def _raise_spare(self) -> None:
+        if self.spare is not None:
+            return
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            pid = self._fork(lambda: _wait_for_call(theirs), [ours])
+        self.spare = _Spare(pid, os.pidfd_open(pid), ours)
+        self.selector.register(ours, selectors.EVENT_READ)
+
+    def _hear_spare(self, spare: _Spare) -> None:
+        """It is ready, or gone: then the next one comes with the next call."""
+        if spare.line.recv(16):
+            spare.is_ready = True
+        else:
+            self._end_spare()
+
+    def _end_spare(self) -> None:
+        if self.spare is not None:
+            self.selector.unregister(self.spare.line)
+            self.spare.end()
+            self.spare = None
+
+    def _fork(self, live: Callable[[], None], strange: list[socket.socket]) -> int:
+        """A process that does nothing but `live`, and holds none of what is another's."""
+        others = [self.asked, *strange, *(child.control for child in self.children.values())]
+        if self.spare is not None:
+            others.append(self.spare.line)
+        parent = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            for other in others:
+                other.close()
+            _live(live, parent)
+        return pid
+
+    def _bury(self, pidfd: int) -> None:
+        self.selector.unregister(pidfd)
+        child = self.children.pop(pidfd)
+        _, status = os.waitpid(child.pid, 0)
+        with contextlib.suppress(OSError):
+            child.control.send(str(os.waitstatus_to_exitcode(status)).encode())
+        child.control.close()
+        os.close(child.pidfd)
+        if not self.children:
+            self._raise_spare()  # not while others work: they need the processor
 
 
-def _fork(modules: list[str], descriptors: list[int], others: list[socket.socket]) -> _Child:
-    for name in modules:
-        with contextlib.suppress(Exception):  # it will say so again where it is used, and there somebody hears it
-            importlib.import_module(name)
-    data, control = (socket.socket(fileno=descriptor) for descriptor in descriptors)
-    parent = os.getpid()
-    pid = os.fork()
-    if pid == 0:
-        for other in others:
-            other.close()
-        control.close()
-        _live(data, parent)
-    data.close()
-    pidfd = os.pidfd_open(pid)
-    with contextlib.suppress(OSError):  # whoever asked is gone: the process will notice when it speaks
-        socket.send_fds(control, [b"forked"], [pidfd])
-    return _Child(pid, pidfd, control)
-
-
-def _bury(child: _Child) -> None:
-    _, status = os.waitpid(child.pid, 0)
-    with contextlib.suppress(OSError):
-        child.control.send(str(os.waitstatus_to_exitcode(status)).encode())
-    child.control.close()
-    os.close(child.pidfd)
-
-
-def _live(data: socket.socket, parent: int) -> NoReturn:
+def _live(live: Callable[[], None], parent: int) -> NoReturn:
     """The whole life of a forked process."""
     code = 1
     try:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() == parent:
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # nobody wants the answer any more
-                _work(data)
+                live()
             code = 0
     finally:
         sys.stderr.flush()
         os._exit(code)
+
+
+def _wait_for_call(line: socket.socket) -> None:
+    from datastores.tabular.rehearsal import rehearse
+
+    with contextlib.suppress(Exception):  # the call may do without
+        rehearse()
+    line.send(b"ready")
+    message, descriptors, _, _ = socket.recv_fds(line, 16, 1)
+    line.close()
+    if message:
+        _work(socket.socket(fileno=descriptors[0]))
 
 
 def _work(data: socket.socket) -> None:
@@ -249,7 +344,7 @@ def main() -> None:
         asked.set_inheritable(False)
         with _leaving_with(asked):
             _import()
-        serve(asked)
+        _Home(asked).serve()
 
 
 def _import() -> None:
