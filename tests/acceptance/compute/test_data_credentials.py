@@ -2,6 +2,7 @@
 
 import secrets
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +12,12 @@ from compute.states import JobStatus
 from datastores.backends import get_backend
 from datastores.models import Datastore
 from datastores.sources import DataPath
+from studio.lib.problems import UserError
 from tests.support.compute import Compute, log_of, over
+from tests.support.servers.azure import Azurite
 from tests.support.servers.s3 import READ_AND_WRITE, MotoServer
 from tests.support.stack import Stack
+from tests.support.waiting import wait_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("loopback_admitted")]
 
@@ -51,3 +55,45 @@ def test_a_key_that_was_revoked_after_registering(compute: Compute, node: Stack,
     assert "ran" not in log_of(ended[0], "o"), "its data is not there"
     healthy = over(compute.script("print('ran')"))
     assert healthy.status == JobStatus.COMPLETED, "the node goes on"
+
+
+# Reads one file, says so, and the other one when it is told to.
+SLOW_READER = """
+import pathlib, sys, time
+data, signs = map(pathlib.Path, sys.argv[1:])
+print((data / "0").read_text(), flush=True)
+(signs / "read").touch()
+while not (signs / "go").exists():
+    time.sleep(0.02)
+print((data / "1").read_text(), flush=True)
+"""
+
+
+def test_a_signature_that_expires_while_a_step_reads(
+    compute: Compute, node: Stack, azurite: Azurite, tmp_path: Path
+) -> None:
+    container = azurite.make_container()
+    config = {**azurite.config, "container": container, "auth": "sas"}
+    token = azurite.sas(container, hours=25 / 3600)
+    store = compute.store("expiring", "azure_blob", config, {"sas_token": token})
+    for number in range(2):
+        get_backend(store).write(f"in/{number}", BytesIO(b"here"))
+    inputs = {"data": JobInput(paths=[DataPath(datastore_id=store.pk, path="in")], mode="mount")}
+    job = compute.job("python", "-c", SLOW_READER, "${{inputs.data}}", str(tmp_path), inputs=inputs)
+    wait_for((tmp_path / "read").exists, what="the first file is read")
+    wait_for(lambda: _is_refused(store), what="the signature has expired", every_s=0.5)
+    (tmp_path / "go").touch()
+    for ended in (over(job), _reads(compute, store, "download"), _writes(compute, store)):
+        assert ended.status == JobStatus.FAILED
+        said = "\n".join([ended.reason, *log_of(ended)])
+        assert "expired, or were revoked" in said
+        assert token.partition("sig=")[2] not in said
+    assert log_of(job, "o") == ["here"]
+
+
+def _is_refused(store: Datastore) -> bool:
+    try:
+        get_backend(store).stat("in/0")
+    except UserError:
+        return True
+    return False
