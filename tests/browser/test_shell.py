@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
 from tests.browser.runs import Script, gate, submit
 from tests.support.browser import Visitors
@@ -83,6 +83,17 @@ def test_on_a_phone_the_navigation_is_a_drawer(visitors: Visitors, place: Place)
     page.get_by_role("button", name="Menu").click()
     link.click()
     expect(page).to_have_url(re.compile(r"/runs/$"))
+
+
+@pytest.mark.parametrize(("size", "part"), [({"width": 1280, "height": 700}, "#nav"), (PHONE, ".topbar")])
+def test_the_navigation_stays_however_long_the_page_is(page: Page, size: ViewportSize, part: str) -> None:
+    page.set_viewport_size(size)
+    page.goto("/help/")
+    page.locator("#main :is(h2, h3)").last.scroll_into_view_if_needed()
+    assert page.evaluate("window.scrollY") > 2 * size["height"]
+    box = page.locator(part).bounding_box()
+    assert box is not None
+    assert box["y"] == 0
 
 
 def test_the_keyboard_reaches_content_search_and_menus(page: Page, place: Place) -> None:
