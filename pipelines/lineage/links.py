@@ -23,6 +23,7 @@ from studio.workspaces.models import Workspace
 TAKERS = 50  # steps that took a result again, of which it is asked what they fed
 PATHS = 25  # of a dataset, whose writers are looked for
 VERSIONS_SEARCHED = 5000  # the newest ones, for those that somebody made over a folder or derived from another
+AT_ONCE = 400  # of SQLite's 500 terms of a compound SELECT
 BELOW = 20  # outputs within a folder
 
 
@@ -296,13 +297,15 @@ class Reader:
 
 
 def _each(statement: str, asked: Sequence[Sequence[Any]], limit: int) -> list[tuple[Any, ...]]:
-    """The first rows of `statement` for each set of parameters, in one round trip."""
-    if not asked:
-        return []
-    parts = [f"SELECT * FROM ({statement} LIMIT {int(limit)}) AS t{index}" for index in range(len(asked))]  # noqa: S608
-    with connection.cursor() as cursor:
-        cursor.execute(" UNION ALL ".join(parts), [parameter for each in asked for parameter in each])
-        return list(cursor.fetchall())
+    """The first rows of `statement` for each set of parameters, as many in one round trip as SQLite takes."""
+    found: list[tuple[Any, ...]] = []
+    for start in range(0, len(asked), AT_ONCE):
+        some = asked[start : start + AT_ONCE]
+        parts = [f"SELECT * FROM ({statement} LIMIT {int(limit)}) AS t{index}" for index in range(len(some))]  # noqa: S608
+        with connection.cursor() as cursor:
+            cursor.execute(" UNION ALL ".join(parts), [parameter for each in some for parameter in each])
+            found += cursor.fetchall()
+    return found
 
 
 def _beginning(column: str) -> tuple[str, Callable[[str], list[str]]]:
