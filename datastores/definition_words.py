@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from datastores.models import Datastore
-from datastores.paths import Glob, is_glob
+from datastores.paths import fixed_folder, is_glob
 from datastores.sources import (
     Condition,
     DataPath,
@@ -78,7 +78,7 @@ def path_words(path: DataPath, datastores: Mapping[int, Datastore]) -> PathWords
         path.path,
         datastore,
         is_removed=datastore is None or datastore.removed_at is not None,
-        folder=Glob(path.path).folder if is_pattern else path.path,
+        folder=fixed_folder(path.path),
         is_file_like=not is_pattern and "." in path.path.rpartition("/")[2],
     )
 

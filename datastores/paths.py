@@ -53,6 +53,11 @@ def crumbs(path: str) -> Iterator[tuple[str, str]]:
         yield name, "/".join(parts[:depth])
 
 
+def fixed_folder(path: str) -> str:
+    """`path`, and of a pattern the folder that all it matches lies below."""
+    return Glob(path).folder if is_glob(path) else path
+
+
 def is_glob(path: str) -> bool:
     """Whether `path` is a pattern. Square brackets are not: they are common in the names of downloaded files."""
     return "*" in path or "?" in path

@@ -16,19 +16,26 @@ from compute.resources import Capacity
 from datastores import snapshots
 from datastores.backends import store_class
 from datastores.models import Dataset, DatasetVersion, Datastore, Snapshot
-from pipelines.definition import DatasetBinding, PipelineDefinition
+from pipelines.data_values import datasets_of
+from pipelines.definition import DatasetBinding, ParameterValue, PipelineDefinition
 from pipelines.destinations import StoreFacts
 from pipelines.validation import Catalogue, split_environment
 from studio.workspaces.models import Workspace
 
 _NAMES_TO_SUGGEST = 1000
+NO_VALUES: Mapping[str, ParameterValue] = {}
 # A node that has been away for longer says nothing about what its target can have.
 NODE_REMEMBERED = timedelta(days=30)
 
 
-def catalogue_for(workspace: Workspace, definition: PipelineDefinition) -> Catalogue:
-    """A number of queries that does not grow with the definition, apart from sources seen for the first time."""
-    datasets, tables = _datasets(workspace, definition)
+def catalogue_for(
+    workspace: Workspace, definition: PipelineDefinition, values: Mapping[str, ParameterValue] = NO_VALUES
+) -> Catalogue:
+    """A number of queries that does not grow with the definition, apart from sources seen for the first time.
+
+    `values` of parameters may speak of datasets, too.
+    """
+    datasets, tables = _datasets(workspace, definition, values)
     targets = list(targets_of(workspace))
     asks = any(not step.resources.is_empty for step in definition.steps)
     stores = list(Datastore.objects.filter(workspace=workspace).values_list("name", "kind", "is_default"))
@@ -59,15 +66,17 @@ class Bound:
     datastores: dict[str | None, Datastore]  # by name; None: the default one
 
 
-def bind(workspace: Workspace, definition: PipelineDefinition) -> Bound:
-    """For a definition that was found good. What belongs to the workspace goes before what is shared."""
+def bind(workspace: Workspace, definition: PipelineDefinition, values: Mapping[str, ParameterValue]) -> Bound:
+    """For a definition and values that were found good. What belongs to the workspace goes before what is shared."""
     targets = _closest(workspace, targets_of(workspace))
     stores: dict[str | None, Datastore] = {}
     for store in Datastore.objects.filter(workspace=workspace).defer("credentials"):
         stores[store.name] = store
         if store.is_default:
             stores[None] = store
-    return Bound(_bound_datasets(workspace, definition), _bound_environments(workspace, definition), targets, stores)
+    return Bound(
+        _bound_datasets(workspace, definition, values), _bound_environments(workspace, definition), targets, stores
+    )
 
 
 def kind_of_definition() -> KeyTextTransform:
@@ -76,10 +85,10 @@ def kind_of_definition() -> KeyTextTransform:
 
 
 def _datasets(
-    workspace: Workspace, definition: PipelineDefinition
+    workspace: Workspace, definition: PipelineDefinition, values: Mapping[str, ParameterValue]
 ) -> tuple[dict[str, frozenset[int]], dict[str, frozenset[int]]]:
     """The versions of the datasets that are spoken of, and those of them that are tables."""
-    asked = _dataset_names(definition) | _registered_names(definition)
+    asked = {name for name, _version in _spoken_of(definition, values)} | _registered_names(definition)
     if not asked:
         return {}, {}
     names = Dataset.objects.filter(workspace=workspace).values_list("name", flat=True)
@@ -119,17 +128,19 @@ def _sources(workspace: Workspace, definition: PipelineDefinition) -> dict[str, 
 
 
 def _bound_datasets(
-    workspace: Workspace, definition: PipelineDefinition
+    workspace: Workspace, definition: PipelineDefinition, values: Mapping[str, ParameterValue]
 ) -> dict[tuple[str, int | None], DatasetVersion]:
-    asked = _dataset_names(definition)
+    asked = _spoken_of(definition, values)
     if not asked:
         return {}
-    rows = DatasetVersion.objects.filter(dataset__workspace=workspace, dataset__name__in=asked).order_by("number")
+    rows = DatasetVersion.objects.filter(
+        dataset__workspace=workspace, dataset__name__in={name for name, _version in asked}
+    )
     ids: dict[tuple[str, int | None], int] = {}
-    for pk, name, number in rows.values_list("pk", "dataset__name", "number"):
+    for pk, name, number in rows.order_by("number").values_list("pk", "dataset__name", "number"):
         ids[name, number] = ids[name, None] = pk
     # Of a dataset that every run adds a version to, only those that are spoken of are read whole.
-    spoken_of = {key: ids[key] for key in _dataset_bindings(definition) if key in ids}
+    spoken_of = {key: ids[key] for key in asked if key in ids}
     versions = DatasetVersion.objects.select_related("dataset").in_bulk(spoken_of.values())
     return {key: versions[pk] for key, pk in spoken_of.items()}
 
@@ -181,10 +192,8 @@ def _registered_names(definition: PipelineDefinition) -> set[str]:
     return {output.register_as.dataset for output in outputs if output.register_as}
 
 
-def _dataset_names(definition: PipelineDefinition) -> set[str]:
-    return {name for name, _version in _dataset_bindings(definition)}
-
-
-def _dataset_bindings(definition: PipelineDefinition) -> set[tuple[str, int | None]]:
+def _spoken_of(definition: PipelineDefinition, values: Mapping[str, ParameterValue]) -> set[tuple[str, int | None]]:
+    """Name and version of each dataset that inputs or parameters name."""
     bindings = (given.binding for step in definition.steps for given in step.inputs)
-    return {(binding.dataset, binding.version) for binding in bindings if isinstance(binding, DatasetBinding)}
+    bound = {(binding.dataset, binding.version) for binding in bindings if isinstance(binding, DatasetBinding)}
+    return bound | datasets_of(definition.parameters, values)

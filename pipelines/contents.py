@@ -1,4 +1,4 @@
-"""What the data of a dataset version is now, as one digest: equal digests mean that a step would read the same.
+"""What the data that a definition points at is now, as one digest: equal digests mean that a step would read the same.
 
 Empty where nobody can tell: the answer of a query, the last days of a table, a datastore that doesn't answer in time.
 """
@@ -8,7 +8,6 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooSlowError
 
-from datastores.models import DatasetVersion
 from datastores.places import Places
 from datastores.sources import Definition, QuerySource, TabularDefinition, TimeFilter, paths_of
 from studio.lib.problems import UserError
@@ -18,9 +17,8 @@ LOOK_S = 15.0
 AT_ONCE = 8
 
 
-def content_of(version: DatasetVersion, *, workspace_id: int, within_s: float = LOOK_S) -> str:
+def content_of(definition: Definition, *, workspace_id: int, within_s: float = LOOK_S) -> str:
     """SHA-256 in hexadecimal, or "" where it can't be told."""
-    definition = version.definition
     if not can_be_told(definition):
         return ""
     try:

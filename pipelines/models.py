@@ -120,11 +120,11 @@ class Run(models.Model):
 
 
 class FrozenInput(BaseModel):
-    """An input as the run reads it: a dataset's paths, or another step's output (known when that step is done)."""
+    """An input as the run reads it: a dataset's paths, a path, or another step's output (known when that is done)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    dataset: str | None = None  # "NAME:VERSION", for people
+    dataset: str | None = None  # "NAME:VERSION", for people; neither it nor a step, where the data is a path
     version_id: int | None = None  # of that version, which may be gone
     data: JobInput | None = None
     fingerprint: str = ""  # of a dataset's content at submission; of an output it is known when its step is done
@@ -225,7 +225,7 @@ class StepEdge(models.Model):
 
 
 class StepInput(models.Model):
-    """What a step reads: a version of a dataset, or an output of another step of its run."""
+    """What a step reads: a version of a dataset, an output of another step of its run, or a path."""
 
     step_run = models.ForeignKey(StepRun, on_delete=models.CASCADE, related_name="reads", db_index=False)
     name = models.CharField(max_length=100)
@@ -235,6 +235,9 @@ class StepInput(models.Model):
     dataset = models.CharField(max_length=120, blank=True)  # "NAME:VERSION", which stays when the version goes
     upstream = models.ForeignKey(StepRun, on_delete=models.CASCADE, null=True, related_name="+", db_index=False)
     upstream_output = models.CharField(max_length=100, blank=True)
+    datastore = models.ForeignKey(Datastore, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False)
+    path = models.CharField(max_length=4000, blank=True, db_default="")  # file, folder or pattern; else a web address
+    folder = models.CharField(max_length=700, blank=True, db_default="")  # the path as far as it is no pattern
 
     class Meta:
         constraints: ClassVar = [
@@ -243,6 +246,12 @@ class StepInput(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["dataset_version", "-id"], name="inputs_by_version"),
             models.Index(fields=["upstream", "-id"], name="inputs_by_upstream"),
+            models.Index(
+                fields=["datastore", "folder", "id"],
+                condition=models.Q(datastore__isnull=False),
+                name="inputs_by_folder",
+                opclasses=["int8_ops", "varchar_pattern_ops", "int8_ops"],
+            ),
         ]
 
     def __str__(self) -> str:

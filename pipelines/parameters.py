@@ -4,10 +4,11 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from pipelines.data_values import read_data_path, read_dataset
 from pipelines.parts import Parameter, ParameterType, ParameterValue
 from pipelines.placeholders import holds_placeholder
 from pipelines.texts import MAX_TEXT, near, unfit_text
-from studio.lib.problems import Problem
+from studio.lib.problems import Problem, UserError
 
 MAX_NUMBER = 10**300
 MAX_CHOICES = 1000
@@ -18,6 +19,8 @@ _TYPE_WORDS: Mapping[ParameterType, str] = {
     "number": "a number, as in 0.25",
     "boolean": "true or false",
     "enum": "one of the choices",
+    "dataset": "the name of a dataset, as in “orders” or “orders:3”",
+    "data_path": "a datastore and a path in it, as in “workspaceblobstore/sales”, or a web address",
 }
 
 
@@ -72,6 +75,8 @@ def value_problem(parameter: Parameter, value: Any) -> str | None:
     match parameter.type:
         case "string":
             return _text_problem(value) if isinstance(value, str) else sentence
+        case "dataset" | "data_path":
+            return (_text_problem(value) or _data_problem(parameter, value)) if isinstance(value, str) else sentence
         case "boolean":
             return None if isinstance(value, bool) else sentence
         case "enum":
@@ -87,6 +92,18 @@ def value_problem(parameter: Parameter, value: Any) -> str | None:
         return f"This must be {parameter.minimum} or more."
     if parameter.maximum is not None and value > parameter.maximum:
         return f"This must be {parameter.maximum} or less."
+    return None
+
+
+def _data_problem(parameter: Parameter, text: str) -> str | None:
+    """What is wrong with how it is written; whether it is there, `pipelines.validation` knows."""
+    try:
+        if parameter.type == "dataset":
+            read_dataset(text)
+        else:
+            read_data_path(text)
+    except UserError as error:
+        return str(error)
     return None
 
 

@@ -6,7 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from compute.spec import InputMode, OutputMode
 
-ParameterType = Literal["string", "integer", "number", "boolean", "enum"]
+ParameterType = Literal["string", "integer", "number", "boolean", "enum", "dataset", "data_path"]
+DATA_TYPES: tuple[ParameterType, ...] = ("dataset", "data_path")
 ParameterValue = str | int | float | bool
 
 
@@ -17,7 +18,8 @@ class Part(BaseModel):
 class Parameter(Part):
     """A value given at submission; `${{parameters.NAME}}` in the arguments of steps.
 
-    Without a default it must be given, unless it is optional: then a run may go without a value of it.
+    Without a default it must be given, unless it is optional: then a run may go without a value of it. Those of a type
+    of data feed inputs, too; `pipelines.data_values` says how their values are written.
     """
 
     name: str
@@ -28,6 +30,10 @@ class Parameter(Part):
     choices: list[str] = Field(default_factory=list)  # of an `enum`: the texts that it may be
     minimum: int | FiniteFloat | None = None  # of an `integer` or a `number`, as the maximum
     maximum: int | FiniteFloat | None = None
+
+    @property
+    def type_word(self) -> str:
+        return self.type.replace("_", " ")
 
     @property
     def may_be_absent(self) -> bool:
@@ -50,20 +56,26 @@ class OutputBinding(Part):
     output: str
 
 
-Binding = Annotated[DatasetBinding | OutputBinding, Field(discriminator="kind")]
+class ParameterBinding(Part):
+    """An input fed by what a parameter names: the value of a `dataset` or a `data_path`."""
+
+    kind: Literal["parameter"] = "parameter"
+    parameter: str
+
+
+Binding = Annotated[DatasetBinding | OutputBinding | ParameterBinding, Field(discriminator="kind")]
 
 
 class Input(Part):
-    """A named input. Without a binding it is unbound, which is a problem at submission unless it is optional."""
+    """A named input. Without a binding it is unbound, which is a problem at submission unless it is optional.
+
+    One that is fed by a parameter without a value is absent as well, and must be optional for that.
+    """
 
     name: str
     binding: Binding | None = None
     mode: InputMode = "download"
     optional: bool = False
-
-    @property
-    def is_absent(self) -> bool:
-        return self.optional and self.binding is None
 
 
 class Registration(Part):

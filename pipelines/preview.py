@@ -2,24 +2,21 @@
 
 from typing import Any
 
-from pipelines.definition import DatasetBinding, PipelineDefinition
+from pipelines.definition import Binding, DatasetBinding, ParameterBinding, PipelineDefinition
 from pipelines.graph import edges_of
 
 
 def graph_of(definition: PipelineDefinition) -> dict[str, Any]:
-    """`{nodes, edges}` in the shape of `static/src/graph/model.js`: the steps, and the datasets they read."""
+    """`{nodes, edges}` in the shape of `static/src/graph/model.js`: the steps, and the data they read."""
     nodes: dict[str, dict[str, Any]] = {}
     edges: list[dict[str, str]] = []
     for step in definition.steps:
         for given in step.inputs:
-            if isinstance(given.binding, DatasetBinding):
-                version = f":{given.binding.version}" if given.binding.version else ""
-                name = f"{given.binding.dataset}{version}"
-                nodes.setdefault(
-                    f"dataset:{name}",
-                    {"id": f"dataset:{name}", "title": name, "kind": "dataset", "inputs": [], "outputs": ["data"]},
-                )
-                edges.append({"from": f"dataset:{name}", "output": "data", "to": step.name, "input": given.name})
+            if named := _data_node(given.binding):
+                kind, name = named
+                node = {"id": f"{kind}:{name}", "title": name, "kind": kind, "inputs": [], "outputs": ["data"]}
+                nodes.setdefault(node["id"], node)
+                edges.append({"from": node["id"], "output": "data", "to": step.name, "input": given.name})
         nodes[step.name] = {
             "id": step.name,
             "title": step.name,
@@ -33,3 +30,10 @@ def graph_of(definition: PipelineDefinition) -> dict[str, Any]:
         upstream, downstream = definition.steps[edge.upstream], definition.steps[edge.downstream]
         edges.append({"from": upstream.name, "output": edge.output, "to": downstream.name, "input": edge.input})
     return {"nodes": list(nodes.values()), "edges": edges}
+
+
+def _data_node(binding: Binding | None) -> tuple[str, str] | None:
+    """Kind and title of the node that stands for data which no step writes."""
+    if isinstance(binding, DatasetBinding):
+        return "dataset", f"{binding.dataset}:{binding.version}" if binding.version else binding.dataset
+    return ("parameter", binding.parameter) if isinstance(binding, ParameterBinding) else None

@@ -6,7 +6,8 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
-from datastores.models import DatasetVersion, Datastore
+from datastores.models import DataPath, DatasetVersion, Datastore
+from datastores.paths import fixed_folder
 from pipelines.definition import Output
 from pipelines.models import FrozenInput, StepOutput, StepRun
 from studio.workspaces.models import Workspace
@@ -28,7 +29,7 @@ def data_of(workspace: Workspace, step: StepRun) -> StepData:
     versions = _versions(workspace, wanted)
     stores = _stores(workspace, step)
     return StepData(
-        inputs=[{"name": name, **_input(given, versions)} for name, given in inputs.items()],
+        inputs=[{"name": name, **_input(workspace, given, versions, stores)} for name, given in inputs.items()],
         outputs=[
             _output(workspace, step, output, stores, versions.get(registered.get(output.name) or 0))
             for output in step.frozen.step.outputs
@@ -54,12 +55,23 @@ def _stores(workspace: Workspace, step: StepRun) -> dict[int, Datastore]:
     """Removed ones too: they still have a name."""
     frozen = step.frozen
     ids = {frozen.datastore_id, *(given.datastore_id for given in frozen.outputs.values())}
+    ids |= {path.datastore_id for given in frozen.inputs.values() if _is_path(given) for path in _paths(given)} - {None}
     if step.outputs:
         ids |= {record.datastore_id for record in step.outputs.outputs.values()}
     return Datastore.everything.filter(workspace=workspace).defer("credentials").in_bulk(ids)
 
 
-def _input(given: FrozenInput, versions: dict[int, dict[str, str]]) -> dict[str, Any]:
+def _is_path(given: FrozenInput) -> bool:
+    return not given.dataset and not given.step
+
+
+def _paths(given: FrozenInput) -> list[DataPath]:
+    return given.data.paths if given.data else []
+
+
+def _input(
+    workspace: Workspace, given: FrozenInput, versions: dict[int, dict[str, str]], stores: dict[int, Datastore]
+) -> dict[str, Any]:
     if given.step:
         return {
             "source": f"{given.step}.{given.output}",
@@ -68,6 +80,8 @@ def _input(given: FrozenInput, versions: dict[int, dict[str, str]]) -> dict[str,
             "output": given.output,
             "mode": given.mode,
         }
+    if _is_path(given):
+        return {"kind": "path", "mode": given.mode, **_path(workspace, _paths(given)[0], stores)}
     data = given.data
     return {
         "source": f"dataset {given.dataset}",
@@ -78,6 +92,22 @@ def _input(given: FrozenInput, versions: dict[int, dict[str, str]]) -> dict[str,
         "columns": len(data.table.columns) if data and data.table else None,
         "mode": given.mode,
     }
+
+
+def _path(workspace: Workspace, path: DataPath, stores: dict[int, Datastore]) -> dict[str, Any]:
+    if path.datastore_id is None:
+        return {"source": path.path, "paths": [path.model_dump()], "url": path.path}
+    store = stores.get(path.datastore_id)
+    lineage = urlencode({"file": f"{path.datastore_id}:{path.path}"})
+    found = {
+        "source": f"{store.name if store else 'a datastore that was removed'}: {path.path}",
+        "paths": [path.model_dump()],
+        "lineage_url": f"{reverse('lineage:page', args=[workspace.slug])}?{lineage}",
+    }
+    if store and store.removed_at is None:
+        browse = reverse("datastores:browse", args=[workspace.slug, store.pk])
+        found["url"] = f"{browse}?{urlencode({'path': fixed_folder(path.path)})}"
+    return found
 
 
 def _output(

@@ -24,6 +24,7 @@ def runs_on(datastore: Datastore) -> Found:
     found = _some(
         naming(under_way, "frozen", datastore).values_list("run_id", flat=True).distinct(),
         StepOutput.objects.filter(datastore=datastore).values_list("step_run__run_id", flat=True).distinct(),
+        StepInput.objects.filter(datastore=datastore).values_list("step_run__run_id", flat=True).distinct(),
         StepInput.objects.filter(dataset_version__in=versions.values("pk"))
         .values_list("step_run__run_id", flat=True)
         .distinct(),

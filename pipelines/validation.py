@@ -11,17 +11,22 @@ from typing import Any
 from pydantic import ValidationError
 
 from compute.resources import Capacity
+from pipelines.data_values import read_data_path, read_dataset
 from pipelines.definition import (
     DatasetBinding,
     Input,
     Output,
+    Parameter,
+    ParameterBinding,
+    ParameterValue,
     PipelineDefinition,
     Step,
 )
 from pipelines.destinations import StoreFacts, clashes, destination_problem, registration_problems, store_problem
 from pipelines.graph import circle_through, edges_of, places_of, steps_on_circles, successors_of
 from pipelines.kinds import KINDS
-from pipelines.parameters import parameter_problems
+from pipelines.parameters import parameter_problems, value_problem
+from pipelines.parts import DATA_TYPES
 from pipelines.placeholders import HasPlaceholders, holds_placeholder, missing_pieces, unknown_placeholders
 from pipelines.step_limits import limit_problems, retry_problems, time_problems
 from pipelines.step_resources import resource_problems, resource_warning
@@ -52,6 +57,19 @@ class Catalogue:
     datastores: Mapping[str, StoreFacts] = field(default_factory=dict)  # by name
     default_datastore: str | None = None
 
+    def missing(self, binding: DatasetBinding) -> str | None:
+        """A sentence where there is no such dataset, or no such version of it."""
+        versions = self.datasets.get(binding.dataset)
+        if versions is None:
+            return f"There is no dataset “{binding.dataset}”.{near(binding.dataset, self.datasets)}"
+        if binding.version is not None and binding.version not in versions:
+            return f"Dataset “{binding.dataset}” has no version {binding.version}."
+        return None
+
+    def is_table(self, binding: DatasetBinding) -> bool:
+        version = binding.version or max(self.datasets.get(binding.dataset, {0}))
+        return version in self.tables.get(binding.dataset, ())
+
 
 def parse_definition(data: Any) -> PipelineDefinition:
     """A definition from plain JSON. Raises UserError with a problem per field that has the wrong shape."""
@@ -78,6 +96,10 @@ def problems_of(definition: PipelineDefinition, catalogue: Catalogue) -> list[Pr
         return problems
     problems += _names(definition.parameters, "test_size", ("parameters",))
     problems += parameter_problems(definition.parameters)
+    for index, parameter in enumerate(definition.parameters):
+        default = parameter.default
+        if default is not None and (sentence := _no_such_data(definition, parameter, default, catalogue)):
+            problems.append(Problem(("parameters", index, "default"), sentence))
     problems += _duplicates((("steps", index, "name"), step.name) for index, step in enumerate(definition.steps))
     check = _Check(definition, catalogue)
     for index in range(len(definition.steps)):
@@ -85,6 +107,48 @@ def problems_of(definition: PipelineDefinition, catalogue: Catalogue) -> list[Pr
     problems += clashes(definition, catalogue.default_datastore)
     problems += _circles(definition)
     return problems
+
+
+def data_problems(
+    definition: PipelineDefinition, values: Mapping[str, ParameterValue], catalogue: Catalogue
+) -> list[Problem]:
+    """What is wrong with the data that values of parameters stand for, at `("parameters", NAME)`.
+
+    What a parameter has by default is among the problems of the definition.
+    """
+    return [
+        Problem(("parameters", parameter.name), sentence)
+        for parameter in definition.parameters
+        if parameter.name in values and values[parameter.name] != parameter.default
+        if (sentence := _no_such_data(definition, parameter, values[parameter.name], catalogue))
+    ]
+
+
+def _no_such_data(
+    definition: PipelineDefinition, parameter: Parameter, value: ParameterValue, catalogue: Catalogue
+) -> str | None:
+    """A sentence where a value of a type of data is well written, and stands for nothing that its inputs can read."""
+    if parameter.type not in DATA_TYPES or value_problem(parameter, value):
+        return None
+    if parameter.type == "data_path":
+        store = read_data_path(str(value)).datastore
+        facts = catalogue.datastores.get(store) if store else None
+        if store and facts is None:
+            return f"There is no datastore “{store}”.{near(store, catalogue.datastores)}"
+        return f"Datastore “{store}” holds tables, and no files." if facts and facts.holds != "files" else None
+    binding = read_dataset(str(value))
+    if sentence := catalogue.missing(binding):
+        return sentence
+    if catalogue.is_table(binding):
+        for step in definition.steps:
+            for given in step.inputs:
+                fed = isinstance(given.binding, ParameterBinding) and given.binding.parameter == parameter.name
+                if fed and given.mode == "direct":
+                    return (
+                        f"“{binding.dataset}” is a table, and input “{given.name}” of “{step.name}” wants an address. "
+                        "Choose a dataset of files, or another way to read for that input."
+                    )
+    return None
 
 
 def warnings_of(definition: PipelineDefinition, catalogue: Catalogue) -> list[Problem]:
@@ -106,7 +170,7 @@ class _Check:
         self.definition = definition
         self.catalogue = catalogue
         self.places = places_of(definition)
-        self.parameters = {parameter.name for parameter in definition.parameters}
+        self.parameters = {parameter.name: parameter for parameter in definition.parameters}
         self.absent = {parameter.name for parameter in definition.parameters if parameter.may_be_absent}
         self.outputs = {step.name: {output.name for output in step.outputs} for step in definition.steps}
         versions = catalogue.datasets
@@ -174,12 +238,11 @@ class _Check:
         if binding is None:
             yield Problem(loc, f"Input “{given.name}” is not bound. Choose a dataset or another step's output.")
         elif isinstance(binding, DatasetBinding):
-            versions = self.catalogue.datasets.get(binding.dataset)
-            if versions is None:
-                meant = near(binding.dataset, self.catalogue.datasets)
-                yield Problem(loc, f"There is no dataset “{binding.dataset}”.{meant}")
-            elif binding.version is not None and binding.version not in versions:
-                yield Problem(loc, f"Dataset “{binding.dataset}” has no version {binding.version}.")
+            if sentence := self.catalogue.missing(binding):
+                yield Problem(loc, sentence)
+        elif isinstance(binding, ParameterBinding):
+            if sentence := self._unfit_parameter(given, binding):
+                yield Problem(loc, sentence)
         elif binding.step not in self.places:
             yield Problem(loc, f"There is no step “{binding.step}”.{near(binding.step, self.places)}")
         elif binding.step == step.name:
@@ -187,6 +250,19 @@ class _Check:
         elif binding.output not in self.outputs[binding.step]:
             meant = near(binding.output, self.outputs[binding.step])
             yield Problem(loc, f"Step “{binding.step}” has no output “{binding.output}”.{meant}")
+
+    def _unfit_parameter(self, given: Input, binding: ParameterBinding) -> str | None:
+        parameter = self.parameters.get(binding.parameter)
+        if parameter is None:
+            meant = near(binding.parameter, self.parameters)
+            return f"The pipeline has no parameter “{binding.parameter}”.{meant}"
+        if parameter.type not in DATA_TYPES:
+            return (
+                f"Parameter “{parameter.name}” stands for no data. Make it a dataset or a data path, or choose another."
+            )
+        if parameter.may_be_absent and not given.optional:
+            return f"Parameter “{parameter.name}” may be left out, so this input must be optional as well."
+        return None
 
     def _run_after(self, step: Step, loc: tuple[str | int, ...]) -> Iterator[Problem]:
         for index, name in enumerate(step.run_after):
@@ -200,16 +276,16 @@ class _Check:
                 yield Problem((*loc, index), f"“{name}” is named twice. Remove one of them.")
 
     def _mode(self, given: Input, loc: tuple[str | int, ...]) -> Iterator[Problem]:
-        if given.mode == "direct" and isinstance(given.binding, DatasetBinding) and self._is_table(given.binding):
+        if (
+            given.mode == "direct"
+            and isinstance(given.binding, DatasetBinding)
+            and self.catalogue.is_table(given.binding)
+        ):
             yield Problem(
                 loc,
                 f"“{given.binding.dataset}” is a table, and a table has no address. Choose Download: the step finds "
                 "its rows as Parquet files.",
             )
-
-    def _is_table(self, binding: DatasetBinding) -> bool:
-        version = binding.version or max(self.catalogue.datasets.get(binding.dataset, {0}))
-        return version in self.catalogue.tables.get(binding.dataset, ())
 
     def _output(self, output: Output, loc: tuple[str | int, ...]) -> Iterator[Problem]:
         store = output.datastore
@@ -285,7 +361,7 @@ def _plain_loc(loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
     return tuple(
         part
         for index, part in enumerate(loc)
-        if not (index and loc[index - 1] == "binding" and part in {"dataset", "output"})
+        if not (index and loc[index - 1] == "binding" and part in {"dataset", "output", "parameter"})
         and not (index == 2 and loc[0] == "steps" and part in KINDS)
         and part not in {"str", "int", "float", "bool"}
     )

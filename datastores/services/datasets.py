@@ -10,7 +10,7 @@ from django.db import transaction
 from datastores.backends import NoSuchPath
 from datastores.listings import ListingStore
 from datastores.models import DataPath, Dataset, DatasetVersion, Datastore, FileDefinition
-from datastores.paths import Glob, clean_path, is_glob
+from datastores.paths import clean_path, fixed_folder
 from datastores.places import Places
 from datastores.services.stores import problems_of, save_new
 from datastores.services.versions import Words, add_version, create_with_version, register_version, words_problems
@@ -181,4 +181,4 @@ def _look(places: Places, path: DataPath) -> None:
     """Raises UserError where the path can't be looked at. One that is not there may come yet."""
     place = places.of(path)
     with contextlib.suppress(NoSuchPath):
-        place.backend.stat(Glob(place.path).folder if not path.is_web and is_glob(place.path) else place.path)
+        place.backend.stat(place.path if path.is_web else fixed_folder(place.path))

@@ -5,7 +5,7 @@ Per node no more rows are read than are asked for, whatever the number of runs.
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from django.db.models import Max, Q, Subquery, TextField
 from django.db.models.functions import Cast
 
 from datastores.models import DatasetVersion
-from datastores.paths import Glob, crumbs, is_glob
+from datastores.paths import Glob, crumbs, fixed_folder, is_glob
 from datastores.sources import Definition, QuerySource, TabularDefinition, paths_of
 from pipelines.lineage.nodes import Gone, Key, Place, Step, Version
 from pipelines.models import StepOutput
@@ -23,6 +23,7 @@ from studio.workspaces.models import Workspace
 TAKERS = 50  # steps that took a result again, of which it is asked what they fed
 PATHS = 25  # of a dataset, whose writers are looked for
 VERSIONS_SEARCHED = 5000  # the newest ones, for those that somebody made over a folder or derived from another
+AT_ONCE = 400  # of SQLite's 500 terms of a compound SELECT
 BELOW = 20  # outputs within a folder
 
 
@@ -37,6 +38,8 @@ class Link:
 
 
 Links = dict[Key, list[Link]]
+# Of a step the place of one of its outputs, by name; else the place itself.
+Folder = tuple[Key, str, Place]
 
 
 class Reader:
@@ -68,7 +71,9 @@ class Reader:
         writers = self._writers(places)
         read = [(place, Step(step, name)) for place, outputs in writers.items() for step, name in outputs]
         self._readers_of_outputs(read, limit, found)
-        self._made_by_hand(steps, versions, places, found)
+        folders = [*self._folders_of(steps), *((place, "", place) for place in places)]
+        self._readers_of_folders(folders, limit, found)
+        self._made_by_hand(versions, folders, found)
         return {key: _distinct(links)[:limit] for key, links in found.items()}
 
     def definitions_of(self, versions: Iterable[int]) -> dict[int, Definition]:
@@ -84,14 +89,24 @@ class Reader:
     def _inputs_of_steps(self, steps: Sequence[Step], limit: int, found: Links) -> None:
         statement = """
             SELECT i.step_run_id, i.name, i.dataset_version_id, i.dataset, i.upstream_output,
-                COALESCE(u.reused_from_id, u.id)
+                COALESCE(u.reused_from_id, u.id), i.datastore_id, i.path
             FROM pipelines_stepinput i LEFT JOIN pipelines_steprun u ON u.id = i.upstream_id
             WHERE i.step_run_id = %s ORDER BY i.id
         """
         by_pk = {step.pk: step for step in steps}
-        for pk, name, version, dataset, output, upstream in _each(statement, [[step.pk] for step in steps], limit):
+        placed: list[tuple[Step, str, Place]] = []
+        for pk, name, version, dataset, output, upstream, datastore, path in _each(
+            statement, [[step.pk] for step in steps], limit
+        ):
+            if not (upstream or dataset):
+                placed.append((by_pk[pk], name, Place(datastore, path)))
+                continue
             source: Key = Step(upstream) if upstream else Version(version) if version else Gone(dataset)
             found[by_pk[pk]].append(Link(source, by_pk[pk], output=output, input=name))
+        writers = self._writers({place for _step, _name, place in placed if place.datastore_id})
+        for reader, name, place in placed:
+            wrote = [Link(Step(step), reader, output=output, input=name) for step, output in writers.get(place, [])]
+            found[reader] += wrote or [Link(place, reader, input=name)]
 
     def _sources_of_versions(self, versions: Sequence[Version], limit: int, found: Links) -> None:
         if not versions:
@@ -154,22 +169,13 @@ class Reader:
         return writers | self._outputs_within(within)
 
     def _outputs_within(self, places: Sequence[Place]) -> dict[Place, list[tuple[int, str]]]:
-        # A range finds its way by SQLite's index, which compares bytes; PostgreSQL's has operators for beginnings.
-        beginning = "o.path >= %s AND o.path < %s" if connection.vendor == "sqlite" else "o.path LIKE %s"
+        beginning, bounds = _beginning("o.path")
         statement = f"""
             SELECT o.datastore_id, %s, COALESCE(s.reused_from_id, s.id), o.name
             FROM pipelines_stepoutput o JOIN pipelines_steprun s ON s.id = o.step_run_id
             WHERE o.datastore_id = %s AND {beginning} ORDER BY o.path DESC
         """  # noqa: S608 (of constants)
-        asked = []
-        for place in places:
-            folder = _folder(place.path)
-            start = f"{folder}/" if folder else ""
-            if connection.vendor == "sqlite":
-                bounds = [start, f"{folder}0" if folder else "\U0010ffff"]  # “0” comes right after “/”
-            else:
-                bounds = [start.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"]
-            asked.append([place.path, place.datastore_id, *bounds])
+        asked = [[place.path, place.datastore_id, *bounds(fixed_folder(place.path))] for place in places]
         within: dict[Place, list[tuple[int, str]]] = defaultdict(list)
         for datastore_id, path, step, name in _each(statement, asked, BELOW):
             within[Place(datastore_id, path)].append((step, name))
@@ -226,17 +232,39 @@ class Reader:
         for version, name, reader in _each(statement, [[key.pk] for key in versions], limit):
             found[Version(version)].append(Link(Version(version), Step(reader), input=name))
 
-    def _made_by_hand(
-        self, steps: Sequence[Step], versions: Sequence[Version], places: Sequence[Place], found: Links
-    ) -> None:
-        """Versions derived from others, and those that somebody pointed at a file or at what a step had left."""
+    def _folders_of(self, steps: Sequence[Step]) -> list[Folder]:
+        """Where steps left their outputs, as (step, output, place)."""
         outputs = StepOutput.objects.filter(step_run__in=[step.pk for step in steps]) if steps else ()
         names = {step.pk: step for step in steps}
-        folders: list[tuple[Key, str, Place]] = [(place, "", place) for place in places]
-        for row in outputs:
-            step = names[row.step_run_id]
-            if row.datastore_id and step.output in {"", row.name}:
-                folders.append((step, row.name, Place(row.datastore_id, row.path)))
+        return [
+            (names[row.step_run_id], row.name, Place(row.datastore_id, row.path))
+            for row in outputs
+            if row.datastore_id and names[row.step_run_id].output in {"", row.name}
+        ]
+
+    def _readers_of_folders(self, folders: Sequence[Folder], limit: int, found: Links) -> None:
+        """Steps that read a path of its own which is such a file or folder, holds it, or lies within it."""
+        rows = """
+            SELECT CAST(%s AS bigint), i.name, COALESCE(s.reused_from_id, s.id), i.id, i.path
+            FROM pipelines_stepinput i JOIN pipelines_steprun s ON s.id = i.step_run_id
+        """
+        beginning, bounds = _beginning("i.folder")
+        asked: dict[str, list[list[Any]]] = {"i.folder = %s": [], beginning: []}
+        for index, (_key, _output, place) in enumerate(folders):
+            asked["i.folder = %s"] += [[index, place.datastore_id, path] for path in [*_ways(place), ""]]
+            asked[beginning].append([index, place.datastore_id, *bounds(fixed_folder(place.path))])
+        read: set[tuple[int, int, str, int]] = set()
+        for condition, parameters in asked.items():
+            statement = f"{rows} WHERE i.datastore_id = %s AND {condition} ORDER BY i.id DESC"
+            for index, name, reader, pk, path in _each(statement, parameters, limit):
+                if _touches(path, folders[index][2].path):
+                    read.add((pk, index, name, reader))
+        for _pk, index, name, reader in sorted(read, reverse=True):
+            key, output, _place = folders[index]
+            found[key].append(Link(key, Step(reader), output=output, input=name))
+
+    def _made_by_hand(self, versions: Sequence[Version], folders: Sequence[Folder], found: Links) -> None:
+        """Versions derived from others, and those that somebody pointed at a file or at what a step had left."""
         if not folders and not versions:
             return
         wanted = {key.pk for key in versions}
@@ -269,13 +297,34 @@ class Reader:
 
 
 def _each(statement: str, asked: Sequence[Sequence[Any]], limit: int) -> list[tuple[Any, ...]]:
-    """The first rows of `statement` for each set of parameters, in one round trip."""
-    if not asked:
-        return []
-    parts = [f"SELECT * FROM ({statement} LIMIT {int(limit)}) AS t{index}" for index in range(len(asked))]  # noqa: S608
-    with connection.cursor() as cursor:
-        cursor.execute(" UNION ALL ".join(parts), [parameter for each in asked for parameter in each])
-        return list(cursor.fetchall())
+    """The first rows of `statement` for each set of parameters, as many in one round trip as SQLite takes."""
+    found: list[tuple[Any, ...]] = []
+    for start in range(0, len(asked), AT_ONCE):
+        some = asked[start : start + AT_ONCE]
+        parts = [f"SELECT * FROM ({statement} LIMIT {int(limit)}) AS t{index}" for index in range(len(some))]  # noqa: S608
+        with connection.cursor() as cursor:
+            cursor.execute(" UNION ALL ".join(parts), [parameter for each in some for parameter in each])
+            found += cursor.fetchall()
+    return found
+
+
+def _beginning(column: str) -> tuple[str, Callable[[str], list[str]]]:
+    """A condition on what lies within a folder, and its parameters for one.
+
+    A range finds its way by SQLite's index, which compares bytes; PostgreSQL's has operators for beginnings.
+    """
+    if connection.vendor == "sqlite":
+        return f"{column} >= %s AND {column} < %s", _range_within
+    return f"{column} LIKE %s", _pattern_within
+
+
+def _range_within(folder: str) -> list[str]:
+    return [f"{folder}/", f"{folder}0"] if folder else ["", "\U0010ffff"]  # “0” comes right after “/”
+
+
+def _pattern_within(folder: str) -> list[str]:
+    start = f"{folder}/" if folder else ""
+    return [start.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"]
 
 
 def _distinct(links: list[Link]) -> list[Link]:
@@ -286,22 +335,18 @@ def _derived_from(definition: Definition) -> int | None:
     return definition.derived_from if isinstance(definition, TabularDefinition) else None
 
 
-def _folder(path: str) -> str:
-    return Glob(path).folder if is_glob(path) else path
-
-
 def _may_hold_folders(place: Place) -> bool:
     return not is_glob(place.path) or "**" in place.path
 
 
 def _ways(place: Place) -> list[str]:
     """The path itself (of a pattern, its fixed folder) and all folders above it, the nearest first."""
-    return [path for _name, path in crumbs(_folder(place.path))][::-1]
+    return [path for _name, path in crumbs(fixed_folder(place.path))][::-1]
 
 
 def _touches(path: str, folder: str) -> bool:
     """Whether a dataset's path means something in `folder` (or that file), or holds it."""
-    fixed = _folder(path)
+    fixed = fixed_folder(path)
     if not folder or fixed == folder or fixed.startswith(f"{folder}/"):
         return True
     if fixed and not folder.startswith(f"{fixed}/"):

@@ -9,14 +9,16 @@ from django.db import transaction
 from compute.services import admit_run
 from compute.spec import InputMode, JobInput
 from datastores import snapshots
-from datastores.models import DatasetVersion
-from datastores.sources import FileDefinition, TabularDefinition
+from datastores.paths import fixed_folder
+from datastores.sources import DataPath, Definition, FileDefinition, TabularDefinition
 from pipelines.catalogue import Bound, bind, catalogue_for
 from pipelines.contents import content_of
+from pipelines.data_values import NamedPath, read_data_path, read_dataset
 from pipelines.definition import (
     DatasetBinding,
     Input,
     OutputBinding,
+    ParameterBinding,
     ParameterValue,
     PipelineDefinition,
     Step,
@@ -42,7 +44,7 @@ from pipelines.priorities import priority_problems
 from pipelines.services.advancing import release
 from pipelines.services.journal import Journal
 from pipelines.states import RunStatus
-from pipelines.validation import problems_of
+from pipelines.validation import data_problems, problems_of
 from studio.lib.problems import Problem, UserError
 from studio.workspaces import audit
 from studio.workspaces.access import Access
@@ -67,10 +69,12 @@ def submit_run(
     access.require(Permission.RUN)
     row = _version(pipeline, version)
     definition = row.definition
-    problems = problems_of(definition, catalogue_for(access.workspace, definition))
     values, wrong_values = parameter_values(definition.parameters, parameters or {})
+    catalogue = catalogue_for(access.workspace, definition, values)
+    problems = problems_of(definition, catalogue)
     experiment_name = experiment.strip() or _default_experiment(pipeline.name)
-    problems += wrong_values + _experiment_problems(experiment_name) + priority_problems(access.role, priority)
+    problems += wrong_values + data_problems(definition, values, catalogue)
+    problems += _experiment_problems(experiment_name) + priority_problems(access.role, priority)
     if problems:
         raise UserError(problems)
     # Sources and data are read before the transaction: nobody should wait for a disk.
@@ -167,10 +171,20 @@ def _note_inputs(steps: list[StepRun]) -> None:
             dataset=given.dataset or "",
             upstream=by_name[given.step] if given.step else None,
             upstream_output=given.output or "",
+            **_place(given),
         )
         for step in steps
         for name, given in step.frozen.inputs.items()
     )
+
+
+def _place(given: FrozenInput) -> dict[str, Any]:
+    """Of an input that is a path of its own."""
+    if given.dataset or given.step or given.data is None:
+        return {}
+    (path,) = given.data.paths
+    folder = "" if path.is_web else fixed_folder(path.path)
+    return {"datastore_id": path.datastore_id, "path": path.path, "folder": folder}
 
 
 class _Freezer:
@@ -182,9 +196,10 @@ class _Freezer:
         self.workspace = workspace
         self.definition = definition
         self.values = values
-        self.bound: Bound = bind(workspace, definition)
+        self.bound: Bound = bind(workspace, definition, values)
         self.snapshots: dict[str, str] = {}  # what really runs, by the source it comes from
-        self.contents: dict[int, str] = {}  # fingerprint by dataset version
+        self.contents: dict[str, str] = {}  # fingerprint by what is read
+        self.types = {parameter.name: parameter.type for parameter in definition.parameters}
 
     def steps(self) -> list[FrozenStep]:
         datastore = self.bound.datastores.get(None)
@@ -194,7 +209,7 @@ class _Freezer:
 
     def _step(self, index: int, step: Step, datastore_id: int) -> FrozenStep:
         environment = self.bound.environments[step.environment]
-        absent = {given.name for given in step.inputs if given.is_absent}
+        absent = {given.name for given in step.inputs if self._is_absent(given)}
         return FrozenStep(
             step=step,
             snapshot=self._snapshot(index, step),
@@ -203,7 +218,7 @@ class _Freezer:
             environment=environment.spec,
             compute_id=self.bound.computes[step.compute].pk,
             datastore_id=datastore_id,
-            inputs={given.name: self._input(step, given) for given in step.inputs if not given.is_absent},
+            inputs={given.name: self._input(step, given) for given in step.inputs if given.name not in absent},
             outputs={
                 output.name: FrozenOutput(datastore_id=self.bound.datastores[output.datastore].pk, path=output.path)
                 for output in step.outputs
@@ -225,24 +240,50 @@ class _Freezer:
             )
         return digest
 
+    def _is_absent(self, given: Input) -> bool:
+        """Where it must not be, that is a problem of the definition, or of the values."""
+        binding = given.binding
+        return binding is None or (isinstance(binding, ParameterBinding) and binding.parameter not in self.values)
+
     def _input(self, step: Step, given: Input) -> FrozenInput:
-        if isinstance(given.binding, OutputBinding):
-            return FrozenInput(step=given.binding.step, output=given.binding.output, mode=given.mode)
-        assert isinstance(given.binding, DatasetBinding), "an unbound input is a problem"
-        version = self.bound.datasets[given.binding.dataset, given.binding.version]
+        binding = self._meant(given)
+        if isinstance(binding, OutputBinding):
+            return FrozenInput(step=binding.step, output=binding.output, mode=given.mode)
+        if isinstance(binding, NamedPath):
+            return self._path(step, given, binding)
+        version = self.bound.datasets[binding.dataset, binding.version]
         return FrozenInput(
             dataset=str(version),
             version_id=version.pk,
             data=_data(version.definition, given.mode),
-            fingerprint=self._content(version) if step.allow_reuse else "",
+            fingerprint=self._content(str(version.pk), version.definition) if step.allow_reuse else "",
             mode=given.mode,
         )
 
-    def _content(self, version: DatasetVersion) -> str:
-        """What the dataset's data is now. Empty, which forbids reuse, where nobody can say."""
-        if version.pk not in self.contents:
-            self.contents[version.pk] = content_of(version, workspace_id=self.workspace.pk)
-        return self.contents[version.pk]
+    def _meant(self, given: Input) -> DatasetBinding | OutputBinding | NamedPath:
+        """What feeds an input that is there, a parameter's value in the place of the parameter."""
+        binding = given.binding
+        assert binding is not None, "an unbound input is absent, or a problem"
+        if not isinstance(binding, ParameterBinding):
+            return binding
+        value = str(self.values[binding.parameter])
+        is_path = self.types[binding.parameter] == "data_path"
+        return read_data_path(value) if is_path else read_dataset(value)
+
+    def _path(self, step: Step, given: Input, named: NamedPath) -> FrozenInput:
+        store = self.bound.datastores[named.datastore].pk if named.datastore else None
+        definition = FileDefinition(paths=[DataPath(datastore_id=store, path=named.path)])
+        return FrozenInput(
+            data=_data(definition, given.mode),
+            fingerprint=self._content(f"{store} {named.path}", definition) if step.allow_reuse else "",
+            mode=given.mode,
+        )
+
+    def _content(self, key: str, definition: Definition) -> str:
+        """What the data is now. Empty, which forbids reuse, where nobody can say."""
+        if key not in self.contents:
+            self.contents[key] = content_of(definition, workspace_id=self.workspace.pk)
+        return self.contents[key]
 
 
 def _data(definition: FileDefinition | TabularDefinition, mode: InputMode) -> JobInput:

@@ -604,3 +604,64 @@ def test_a_choice_with_bounds_beside_it_and_what_may_be_left_out(page: Page, pla
     number = int(re.search(r"/runs/(\d+)/", page.url)[1])
     state = studio.api(place.owner).get(f"/api/workspaces/{place.slug}/runs/{number}/")
     assert state["parameters"] == {"folds": 2}
+
+
+def test_data_is_chosen_at_submission(page: Page, place: Place, studio: Studio) -> None:
+    for name in ("monday", "tuesday"):
+        studio.inside(NAMED, slug=place.slug, name=name, text=f"it was {name}\n")
+    new_pipeline(page, place, "Days")
+    form(page).get_by_role("button", name="Add parameter").click()
+    page.keyboard.type("day")
+    form(page).get_by_label("Type").select_option("Dataset")
+    form(page).get_by_label("Default", exact=True).select_option("monday (latest)")
+    form(page).get_by_role("button", name="Add parameter").click()
+    page.keyboard.type("place")
+    row = form(page).get_by_role("listitem").last
+    row.get_by_label("Type").select_option("Data path")
+    row.get_by_label("Default", exact=True).fill("nowhere/a")
+    expect(row.locator(".field-error", has_text="There is no datastore “nowhere”")).to_be_visible()
+    row.get_by_label("Ask each time, without a default").check()
+
+    add_step(page, "tell")
+    write_script(page, "import pathlib, sys\nfor path in sys.argv[1:]:\n    print(pathlib.Path(path).read_text())\n")
+    for parameter in ("day", "place"):
+        row = name_row(page, "Inputs", "Add input", f"from_{parameter}")
+        row.get_by_role("combobox").first.select_option(parameter)
+    form(page).get_by_role("textbox", name="Arguments").fill("${{inputs.from_day}} ${{inputs.from_place}}")
+    expect(page.locator(".graph-node--parameter", has_text="day")).to_have_attribute("aria-label", "Parameter day")
+    expect(page.locator(".graph-edge")).to_have_count(2)
+    saved(page, 1)
+
+    page.get_by_role("button", name="Submit", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("day")).to_have_value("monday")
+    dialog.get_by_label("day").fill("tuesdy")
+    dialog.get_by_label("place").fill("workspaceblobstore/days/monday.txt")
+    dialog.get_by_role("button", name="Submit").click()
+    expect(dialog.locator(".field-error", has_text="Did you mean “tuesday”?")).to_be_visible()
+    dialog.get_by_label("day").fill("tuesday")
+    dialog.get_by_role("button", name="Submit").click()
+    page.wait_for_url(re.compile(r"/runs/\d+/"))
+    expect(page.locator("[data-run=status]")).to_contain_text("Completed", timeout=RUN_MS)
+    address = page.url.partition("?")[0]
+    page.goto(f"{address}?step=tell&tab=log")
+    expect(page.get_by_text("it was tuesday")).to_be_visible()
+    expect(page.get_by_text("it was monday")).to_be_visible()
+    page.goto(f"{address}?step=tell&tab=files")
+    expect(page.get_by_role("link", name="tuesday:1")).to_be_visible()
+    expect(page.get_by_role("link", name="workspaceblobstore: days/monday.txt")).to_be_visible()
+    page.get_by_role("listitem").filter(has_text="from_place").get_by_role("link", name="Lineage").click()
+    expect(page.locator(".graph-node", has_text="monday.txt")).to_be_visible()
+
+
+NAMED = """
+from io import BytesIO
+from datastores.backends import get_backend
+from datastores.models import DataPath, Datastore
+from datastores.services import create_dataset
+from studio.workspaces.models import Workspace
+store = Datastore.objects.get(workspace__slug=slug, is_default=True)
+get_backend(store).write(f"days/{name}.txt", BytesIO(text.encode()))
+paths = [DataPath(datastore_id=store.pk, path=f"days/{name}.txt")]
+create_dataset(Workspace.objects.get(slug=slug), name=name, paths=paths, actor=None)
+"""

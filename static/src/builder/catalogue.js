@@ -1,23 +1,7 @@
 /** What there is to choose from, as groups of choices for a select. Pure. A choice: {value, label, disabled}. */
 
-import { outputChoices, predecessorChoices, stepOf } from "./document.js";
-
-/** A value for a binding; equal bindings have equal values. */
-export function bindingValue(binding) {
-  if (!binding) return "";
-  if (binding.kind === "dataset") return JSON.stringify(["dataset", binding.dataset, binding.version ?? null]);
-  if (binding.stepKey) return JSON.stringify(["output", binding.stepKey, binding.outputKey]);
-  return JSON.stringify(["lost", binding.step, binding.output]);
-}
-
-/** The binding that a value stands for. */
-export function bindingOf(value) {
-  if (!value) return null;
-  const [kind, a, b] = JSON.parse(value);
-  if (kind === "dataset") return { kind: "dataset", dataset: a, version: b };
-  if (kind === "output") return { kind: "output", stepKey: a, outputKey: b };
-  return { kind: "output", step: a, output: b };
-}
+import { bindingValue, lostName } from "./bindings.js";
+import { isOfData, outputChoices, predecessorChoices, stepOf } from "./document.js";
 
 /** What can feed an input: `[{label, choices}]`. What it is bound to now is always among them, even where it is gone. */
 export function inputGroups(draft, stepKey, binding, datasets) {
@@ -26,27 +10,42 @@ export function inputGroups(draft, stepKey, binding, datasets) {
     label: choice.reason ? `${choice.label} (${choice.reason})` : choice.label,
     disabled: choice.disabled,
   }));
-  const data = datasets.flatMap((dataset) => [
-    {
-      value: bindingValue({ kind: "dataset", dataset: dataset.name, version: null }),
-      label: `${dataset.name} (latest${isTable({ dataset: dataset.name, version: null }, datasets) ? ", table" : ""})`,
-    },
-    ...dataset.versions.map((version) => ({
-      value: bindingValue({ kind: "dataset", dataset: dataset.name, version }),
-      label: `${dataset.name}, version ${version}${dataset.tables?.includes(version) ? " (table)" : ""}`,
-    })),
-  ]);
+  const parameters = draft.parameters.filter(isOfData).map(({ key, name }) => ({
+    value: bindingValue({ kind: "parameter", parameterKey: key }),
+    label: name,
+  }));
+  const data = datasetChoices(datasets, (dataset, version) => bindingValue({ kind: "dataset", dataset, version }));
   const groups = [
     { label: "", choices: [{ value: "", label: "Not bound" }] },
     { label: "Outputs of other steps", choices: outputs },
+    { label: "Parameters", choices: parameters },
     { label: "Datasets", choices: data },
   ];
   const value = bindingValue(binding);
   if (value && !groups.some(({ choices }) => choices.some((choice) => choice.value === value))) {
-    const name = binding.kind === "dataset" ? binding.dataset : `${binding.step ?? "?"} → ${binding.output ?? "?"}`;
-    groups.push({ label: "Not there any more", choices: [{ value, label: name }] });
+    groups.push({ label: "Not there any more", choices: [{ value, label: lostName(binding) }] });
   }
   return groups.filter(({ choices }) => choices.length);
+}
+
+/** The datasets that a parameter can stand for, as it writes them. */
+export function datasetGroups(datasets, current) {
+  const choices = datasetChoices(datasets, (dataset, version) => (version === null ? dataset : `${dataset}:${version}`));
+  return withCurrent([{ label: "", choices }], current);
+}
+
+/** The latest of each dataset, and its versions; `valueOf` gives the value of one. */
+function datasetChoices(datasets, valueOf) {
+  return datasets.flatMap((dataset) => [
+    {
+      value: valueOf(dataset.name, null),
+      label: `${dataset.name} (latest${isTable({ dataset: dataset.name, version: null }, datasets) ? ", table" : ""})`,
+    },
+    ...dataset.versions.map((version) => ({
+      value: valueOf(dataset.name, version),
+      label: `${dataset.name}, version ${version}${dataset.tables?.includes(version) ? " (table)" : ""}`,
+    })),
+  ]);
 }
 
 /** What a step can run after. What it does now is always among them, even where it is gone. */

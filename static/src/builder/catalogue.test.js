@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { bindingOf, bindingValue } from "./bindings.js";
 import {
-  bindingOf,
-  bindingValue,
   computeGroups,
+  datasetGroups,
   datastoreGroups,
   environmentGroups,
   inputGroups,
@@ -23,6 +23,8 @@ test("a binding survives its way through a select", () => {
     { kind: "dataset", dataset: "digits", version: 2 },
     { kind: "output", stepKey: "k1", outputKey: "k2" },
     { kind: "output", step: "gone", output: "o" },
+    { kind: "parameter", parameterKey: "k3" },
+    { kind: "parameter", parameter: "gone" },
   ]) {
     assert.deepEqual(bindingOf(bindingValue(binding)), binding);
   }
@@ -34,6 +36,20 @@ test("what an input is bound to stays a choice when it is gone", () => {
   assert.equal(lost.at(-1).label, "Not there any more");
   const found = inputGroups(draft, key, null, [{ name: "digits", versions: [2, 1] }]);
   assert.deepEqual(found.map(({ label, choices }) => [label, choices.length]), [["", 1], ["Datasets", 3]]);
+});
+
+test("parameters that stand for data are to choose from, and the datasets that they can stand for", () => {
+  const parameters = [{ name: "d", type: "dataset" }, { name: "n", type: "number" }, { name: "p", type: "data_path" }];
+  const { draft, key } = addStep(fromDefinition({ parameters, steps: [] }));
+  const groups = inputGroups(draft, key, null, []);
+  assert.deepEqual(groups.find(({ label }) => label === "Parameters").choices.map(({ label }) => label), ["d", "p"]);
+  const datasets = [{ name: "sales", versions: [2, 1], tables: [2] }];
+  assert.deepEqual(datasetGroups(datasets, "sales:1")[0].choices, [
+    { value: "sales", label: "sales (latest, table)" },
+    { value: "sales:2", label: "sales, version 2 (table)" },
+    { value: "sales:1", label: "sales, version 1" },
+  ]);
+  assert.equal(datasetGroups(datasets, "gone")[0].label, "Not there any more");
 });
 
 test("environments come as the latest and by version; a missing choice is shown", () => {

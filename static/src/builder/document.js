@@ -6,6 +6,7 @@
  * anything; `toDefinition` writes names again. A step's `edits` are texts typed but not yet kept in its source folder.
  */
 
+import { keyed, plain } from "./bindings.js";
 import { firstKind, kindOf, subtitleOf, textsOf } from "./kinds.js";
 import { renamePlaceholder } from "./placeholders.js";
 
@@ -57,20 +58,15 @@ export function fromDefinition(definition, { name = "", description = "" } = {})
     inputs: step.inputs.map((input) => ({ ...input, key: newKey() })),
     outputs: step.outputs.map((output) => ({ ...output, key: newKey() })),
   }));
+  const parameters = definition.parameters.map((parameter) => ({ ...parameter, key: newKey() }));
   const byName = new Map([...steps].reverse().map((step) => [step.name, step])); // of two with one name the first counts
-  const keyed = (binding) => {
-    if (binding?.kind !== "output") return binding ?? null;
-    const upstream = byName.get(binding.step);
-    const output = upstream?.outputs.find((candidate) => candidate.name === binding.output);
-    return output ? { kind: "output", stepKey: upstream.key, outputKey: output.key } : binding;
-  };
   return {
     name,
     description,
-    parameters: definition.parameters.map((parameter) => ({ ...parameter, key: newKey() })),
+    parameters,
     steps: steps.map((step) => ({
       ...step,
-      inputs: step.inputs.map((input) => ({ ...input, binding: keyed(input.binding) })),
+      inputs: step.inputs.map((input) => ({ ...input, binding: keyed(input.binding, byName, parameters) })),
       run_after: (step.run_after ?? []).map((before) => ({
         key: newKey(),
         ...(byName.has(before) ? { stepKey: byName.get(before).key } : { step: before }),
@@ -86,18 +82,11 @@ export function toDefinition(draft) {
     parameters: draft.parameters.map(({ key: _key, ...parameter }) => parameter),
     steps: draft.steps.map(({ key: _key, edits: _edits, ...step }) => ({
       ...step,
-      inputs: step.inputs.map(({ key: _port, ...input }) => ({ ...input, binding: plainBinding(draft, input.binding) })),
+      inputs: step.inputs.map(({ key: _port, ...input }) => ({ ...input, binding: plain(draft, input.binding) })),
       outputs: step.outputs.map(({ key: _port, ...output }) => output),
       run_after: step.run_after.map((before) => (before.stepKey ? stepOf(draft, before.stepKey)?.name : before.step) ?? ""),
     })),
   };
-}
-
-function plainBinding(draft, binding) {
-  if (!binding?.stepKey) return binding ?? null;
-  const upstream = stepOf(draft, binding.stepKey);
-  const output = upstream?.outputs.find((candidate) => candidate.key === binding.outputKey);
-  return output ? { kind: "output", step: upstream.name, output: output.name } : null;
 }
 
 /** Two drafts say the same when these are equal. */
@@ -332,14 +321,23 @@ export function renameParameter(draft, key, name, before) {
   };
 }
 
+/** The draft without the parameter; inputs that it feeds are left unbound. */
 export function removeParameter(draft, key) {
-  return { ...draft, parameters: draft.parameters.filter((parameter) => parameter.key !== key) };
+  return {
+    ...draft,
+    parameters: draft.parameters.filter((parameter) => parameter.key !== key),
+    steps: unbind(draft.steps, (binding) => binding.parameterKey === key),
+  };
 }
+
+/** Whether a parameter stands for data, which can feed an input. */
+export const isOfData = ({ type }) => type === "dataset" || type === "data_path";
 
 /** What was typed as a parameter's default, as a value of its type; what does not fit stays text and is a problem. */
 export function parameterValue(type, text) {
   if (type === "string") return text;
   if (type === "enum") return text === "" ? null : text;
+  if (isOfData({ type })) return text.trim();
   if (text.trim() === "") return null;
   if (type === "boolean") return text === "true" ? true : text === "false" ? false : text;
   const number = Number(text);
@@ -434,14 +432,21 @@ export function predecessorChoices(draft, stepKey) {
 }
 
 /**
- * The draft as `GraphView.setGraph` takes it; datasets stand as nodes of their own above what reads them. `isTable` says
- * of a binding whether it means a table.
+ * The draft as `GraphView.setGraph` takes it; datasets, and parameters that stand for data, are nodes of their own above
+ * what reads them. `isTable` says of a binding whether it means a table.
  */
 export function graphOf(draft, problemCounts = new Map(), isTable = (_binding) => false) {
   const datasets = new Map();
   const edges = edgesOf(draft);
   for (const step of draft.steps) {
     for (const input of step.inputs) {
+      const parameter = draft.parameters.find(({ key }) => key === input.binding?.parameterKey);
+      if (parameter) {
+        const id = `parameter:${parameter.key}`;
+        const subtitle = parameter.default || "given at submission";
+        datasets.set(id, { id, kind: "parameter", title: parameter.name || "(no name)", subtitle, outputs: [{ name: "data" }] });
+        edges.push({ from: id, output: "data", to: step.key, input: input.key });
+      }
       if (input.binding?.kind !== "dataset") continue;
       const { dataset, version } = input.binding;
       const id = `dataset:${dataset}:${version ?? ""}`;

@@ -22,6 +22,7 @@ import {
   predecessorChoices,
   remember,
   removeOutput,
+  removeParameter,
   removePredecessor,
   removeStep,
   renameParameter,
@@ -30,6 +31,7 @@ import {
   setPredecessor,
   stepOf,
   toDefinition,
+  updateParameter,
   updatePort,
   updateRegistration,
   updateStep,
@@ -205,6 +207,24 @@ test("ports and parameters get fresh names, and inputs can be bound", () => {
   draft = bindInput(draft, key, added.key, choice.binding);
   assert.deepEqual(toDefinition(draft).steps[2].inputs[2].binding, { kind: "output", step: "prepare", output: "features" });
   assert.equal(addParameter(draft).draft.parameters.length, 2);
+});
+
+test("a parameter that stands for data feeds an input, whatever it is called", () => {
+  const definition = digits();
+  definition.parameters.push({ name: "data", type: "dataset", default: null, description: "" });
+  definition.steps[0].inputs[0].binding = { kind: "parameter", parameter: "data" };
+  let draft = fromDefinition(definition);
+  assert.deepEqual(toDefinition(draft).steps[0].inputs[0].binding, { kind: "parameter", parameter: "data" });
+  const { key } = draft.parameters[1];
+  const node = graphOf(draft).nodes.find(({ kind }) => kind === "parameter");
+  assert.deepEqual([node.title, node.subtitle], ["data", "given at submission"]);
+  assert.ok(graphOf(draft).edges.some(({ from, to }) => from === node.id && to === named(draft, "prepare").key));
+  draft = updateParameter(draft, key, { name: "orders", default: "digits:2" });
+  assert.deepEqual(toDefinition(draft).steps[0].inputs[0].binding, { kind: "parameter", parameter: "orders" });
+  assert.equal(graphOf(draft).nodes.find(({ kind }) => kind === "parameter").subtitle, "digits:2");
+  assert.equal(named(removeParameter(draft, key), "prepare").inputs[0].binding, null);
+  definition.steps[0].inputs[0].binding = { kind: "parameter", parameter: "gone" };
+  assert.deepEqual(toDefinition(fromDefinition(definition)).steps[0].inputs[0].binding, { kind: "parameter", parameter: "gone" });
 });
 
 test("a copy reads the same and is read by nobody", () => {

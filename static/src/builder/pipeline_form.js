@@ -1,7 +1,8 @@
 /** The form of the pipeline itself: shown while no step is selected. */
 
 import { h } from "../graph/dom.js";
-import { addParameter, parameterValue, remember, removeParameter, renameParameter, updateParameter } from "./document.js";
+import { datasetGroups } from "./catalogue.js";
+import { addParameter, isOfData, parameterValue, remember, removeParameter, renameParameter, updateParameter } from "./document.js";
 import { Fields } from "./fields.js";
 import { listField } from "./list_field.js";
 
@@ -11,10 +12,12 @@ const TYPES = [
   { value: "number", label: "Number" },
   { value: "boolean", label: "True or false" },
   { value: "enum", label: "One of several" },
+  { value: "dataset", label: "Dataset" },
+  { value: "data_path", label: "Data path" },
 ];
 
-/** @param {import("./store.js").Store} store */
-export function pipelineForm(store) {
+/** @param {import("./store.js").Store} store @param {{datasets: any[]}} catalogue */
+export function pipelineForm(store, catalogue) {
   const fields = new Fields({ readOnly: store.readOnly });
   const set = (name) => (value) => store.apply((draft) => ({ ...draft, [name]: value }), { merge: name });
   const find = (key) => store.draft.parameters.find((parameter) => parameter.key === key);
@@ -57,6 +60,23 @@ export function pipelineForm(store) {
           read: () => find(key)?.[name] ?? null,
           write: change(key, name),
         });
+      const isDataset = () => find(key)?.type === "dataset";
+      const typed = () =>
+        part.text({
+          path: `parameters.${key}.default`,
+          label: "Default",
+          mono: true,
+          read: () => String(find(key)?.default ?? ""),
+          write: (text) => change(key, "default")(parameterValue(find(key).type, text)),
+        });
+      const chosen = () =>
+        part.select({
+          path: `parameters.${key}.default`,
+          label: "Default",
+          groups: () => datasetGroups(catalogue.datasets, find(key)?.default ?? ""),
+          read: () => find(key)?.default ?? "",
+          write: change(key, "default"),
+        });
       return [
         part.text({
           path: `parameters.${key}.name`,
@@ -79,7 +99,8 @@ export function pipelineForm(store) {
           write: (type) =>
             store.apply((draft) => {
               const { default: value } = draft.parameters.find((parameter) => parameter.key === key);
-              return updateParameter(draft, key, { type, default: parameterValue(type, value === null ? "" : String(value)) });
+              if (value === null || isOfData({ type })) return updateParameter(draft, key, { type, default: value === null ? null : "" });
+              return updateParameter(draft, key, { type, default: parameterValue(type, String(value)) });
             }),
         }),
         where(
@@ -94,13 +115,12 @@ export function pipelineForm(store) {
           }),
         ),
         where(({ type }) => type === "integer" || type === "number", bound("minimum", "Minimum"), bound("maximum", "Maximum")),
-        part.text({
-          path: `parameters.${key}.default`,
-          label: "Default",
-          mono: true,
-          read: () => String(find(key)?.default ?? ""),
-          write: (text) => change(key, "default")(parameterValue(find(key).type, text)),
-        }),
+        part.derived(h("div", {}), isDataset, () => [isDataset() ? chosen() : typed()]),
+        where(
+          ({ type }) => type === "data_path",
+          h("p", { class: "field-help" }, "A datastore and a path in it, as in ", h("code", { text: "workspaceblobstore/sales/2026" }), ", or a web address."),
+        ),
+        where(isOfData, h("p", { class: "field-help", text: "Inputs of steps can be fed by it." })),
         part.check({
           path: `parameters.${key}.required`,
           label: "Ask each time, without a default",
@@ -145,5 +165,5 @@ export function pipelineForm(store) {
 }
 
 function startValue({ type, choices = [], minimum = null }) {
-  return { string: "", integer: minimum ?? 0, number: minimum ?? 0, boolean: false, enum: choices[0] ?? "" }[type];
+  return { string: "", integer: minimum ?? 0, number: minimum ?? 0, boolean: false, enum: choices[0] ?? "", dataset: "", data_path: "" }[type];
 }

@@ -2,9 +2,8 @@
 
 import { h } from "../graph/dom.js";
 import { icon } from "../lib/status.js";
+import { bindingOf, bindingValue } from "./bindings.js";
 import {
-  bindingOf,
-  bindingValue,
   computeGroups,
   environmentGroups,
   inputGroups,

@@ -3,7 +3,7 @@
 /**
  * @typedef {object} Parameter
  * @property {string} name
- * @property {"string"|"integer"|"number"|"boolean"|"enum"} type
+ * @property {"string"|"integer"|"number"|"boolean"|"enum"|"dataset"|"data_path"} type
  * @property {string|number|boolean|null} [default] None: it must be given, unless it is optional.
  * @property {string} [description]
  * @property {boolean} [optional]
@@ -21,7 +21,8 @@ export function noteOf(parameter) {
   const bounded = ["integer", "number"].includes(type) && (least !== null || most !== null);
   const bounds = least === null ? `up to ${most}` : most === null ? `from ${least}` : `${least} to ${most}`;
   const need = mayBeAbsent(parameter) ? "optional" : (parameter.default ?? null) === null ? "must be given" : "";
-  return [type === "enum" ? "one of these" : type, bounded && bounds, need].filter(Boolean).join(", ");
+  const word = { enum: "one of these", data_path: "data path" }[type] ?? type;
+  return [word, bounded && bounds, need].filter(Boolean).join(", ");
 }
 
 /**
@@ -43,6 +44,10 @@ export function readValue(parameter, text) {
   if (parameter.type === "string") return { value: text };
   if (parameter.type === "enum") return parameter.choices?.includes(text) ? { value: text } : { problem: "Choose one." };
   const typed = text.trim();
+  if (parameter.type === "dataset") return typed ? { value: typed } : { problem: "Name a dataset, as in orders or orders:3." };
+  if (parameter.type === "data_path") {
+    return typed ? { value: typed } : { problem: "Name a datastore and a path in it, as in workspaceblobstore/sales." };
+  }
   if (parameter.type === "boolean") {
     if (typed === "true") return { value: true };
     if (typed === "false") return { value: false };

@@ -30,6 +30,14 @@ test("what is no value of the type gets a sentence", () => {
   }
 });
 
+test("data is named, without the blanks around it", () => {
+  assert.deepEqual(read("dataset", " orders:3 "), { value: "orders:3" });
+  assert.deepEqual(read("data_path", "store/a b/c.csv"), { value: "store/a b/c.csv" });
+  assert.match(read("dataset", "").problem, /Name a dataset/);
+  assert.match(read("data_path", " ").problem, /Name a datastore/);
+  assert.equal(noteOf({ name: "p", type: "data_path", default: null }), "data path, must be given");
+});
+
 test("a default is written as one would type it", () => {
   assert.deepEqual([asText(null), asText(""), asText(0), asText(false), asText("x")], ["", "", "0", "false", "x"]);
 });

@@ -24,15 +24,31 @@ export async function openSubmitDialog({ workspace, pipelineId, version, values 
   const chosen = version ? await api.get(`${address}versions/${version}/`) : null;
   const definition = chosen?.definition ?? pipeline.definition;
   const number = version ?? pipeline.latest_version;
-  return new SubmitDialog(pipeline.name, number, definition?.parameters ?? [], values, experiment, (body) =>
+  const parameters = definition?.parameters ?? [];
+  const known = await suggestions(workspace, parameters);
+  return new SubmitDialog(pipeline.name, number, parameters, values, experiment, known, (body) =>
     api.post(`${address}runs/`, { version: number, ...body }),
   ).result;
+}
+
+/** What exists of the types of data that are asked for, by type: names to choose from while typing. */
+async function suggestions(workspace, parameters) {
+  const lists = { dataset: ["datasets", ""], data_path: ["datastores", "/"] };
+  const known = new Map();
+  for (const type of new Set(parameters.map((parameter) => parameter.type))) {
+    if (!lists[type]) continue;
+    const [list, end] = lists[type];
+    const { results } = await api.get(`/api/workspaces/${workspace}/${list}/`);
+    known.set(type, results.map(({ name }) => `${name}${end}`));
+  }
+  return known;
 }
 
 let opened = 0;
 
 class SubmitDialog {
-  constructor(name, version, parameters, values, experiment, submit) {
+  constructor(name, version, parameters, values, experiment, known, submit) {
+    this.known = known;
     this.parameters = parameters;
     this.submit = submit;
     this.id = `submit-${(opened += 1)}`;
@@ -53,6 +69,7 @@ class SubmitDialog {
       this.#field("priority", "Priority", "optional", "Higher goes first in the queue, lower waits for the others. Usually 0.", (props) =>
         h("input", { ...props, type: "text", inputmode: "numeric", autocomplete: "off", maxlength: 6, placeholder: "0", value: "" }),
       ),
+      ...[...known].map(([type, names]) => h("datalist", { id: `${this.id}-${type}` }, ...names.map((value) => h("option", { value })))),
       h(
         "div",
         { class: "dialog-actions" },
@@ -89,6 +106,10 @@ class SubmitDialog {
         const select = h("select", props, ...options);
         select.value = asText(value);
         return select;
+      }
+      if (this.known.has(parameter.type)) {
+        const list = `${this.id}-${parameter.type}`;
+        return h("input", { ...props, list, type: "text", class: "mono", autocomplete: "off", spellcheck: "false", value: asText(value) });
       }
       const numeric = parameter.type === "string" ? {} : { inputmode: parameter.type === "integer" ? "numeric" : "decimal" };
       return h("input", { ...props, ...numeric, type: "text", autocomplete: "off", spellcheck: "false", value: asText(value) });

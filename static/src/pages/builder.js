@@ -57,11 +57,11 @@ function drawGraph() {
 }
 
 function showDataset(id) {
-  const name = id.split(":")[1];
+  const [kind, name] = id.split(":");
   const dataset = data.catalogue.datasets.find((candidate) => candidate.name === name);
   choose(null);
   graph.select(id);
-  if (!dataset) return;
+  if (kind !== "dataset" || !dataset) return;
   const link = h("a", { href: dataset.url, target: "_blank", text: "Open it" });
   toast(`Dataset ${name}. `, "info").querySelector(".toast-words").append(link);
 }
@@ -93,7 +93,7 @@ const stepPage = {
 };
 
 function buildForm() {
-  form = store.selected === null ? pipelineForm(store) : stepForm(store, store.selected, stepPage);
+  form = store.selected === null ? pipelineForm(store, data.catalogue) : stepForm(store, store.selected, stepPage);
   part("form").replaceChildren(form.element);
   part("form").scrollTop = 0;
   root.querySelector('button[data-tab="form"]').textContent = store.selected === null ? "Pipeline" : "Step";

@@ -101,6 +101,29 @@ def test_from_a_version_forward_to_all_that_was_made_of_it(world: World, run: Ru
     assert by_id[f"file:{world.datastore.pk}:raw"]["subtitle"] == world.datastore.name
 
 
+def test_a_path_that_a_parameter_gave_is_walked_both_ways(world: World, run: Run) -> None:
+    """A step that reads what another one had left, a file within it, or a pattern above it, by its path alone."""
+    folder = f"runs/{run.pk}/prepare/1/out"
+    reads = world.step("reads", inputs=[{"name": "data", "binding": {"kind": "parameter", "parameter": "place"}}])
+    pipeline = world.pipeline(reads, name="reader", parameters=[{"name": "place", "type": "data_path"}])
+    get_backend(world.datastore).write("else/b.csv", io.BytesIO(b"x"))
+    for place in (folder, f"{folder}/data.txt", f"runs/{run.pk}/**", "else"):
+        world.submit(pipeline, parameters={"place": f"workspaceblobstore/{place}"})
+    world.drain()
+    readers = list(StepRun.objects.filter(name="reads").order_by("pk"))
+    prepare = StepRun.objects.get(name="prepare")
+    graph = walk(world.workspace, Step(prepare.pk)).as_json()
+    above = {node["id"] for node in graph["nodes"] if node["hops"] == 1}
+    assert {f"step:{reader.pk}" for reader in readers[:3]} <= above
+    assert f"step:{readers[3].pk}" not in above
+    assert told(walk(world.workspace, Step(readers[0].pk)).as_json()) == {"reads": 0, "prepare": -1, "raw:1": -2}
+    graph = walk(world.workspace, Step(readers[3].pk)).as_json()
+    assert told(graph) == {"reads": 0, "else": -1}
+    assert ("else", "", "reads", "data") in edges(graph)
+    file = walk(world.workspace, Place(world.datastore.pk, "else/b.csv")).as_json()
+    assert told(file) == {"b.csv": 0, "reads": 1}
+
+
 def test_a_file_of_an_output_leads_to_the_step_that_wrote_it(world: World, run: Run) -> None:
     file = Place(world.datastore.pk, f"runs/{run.pk}/prepare/1/out/deep/data.txt")
     graph = walk(world.workspace, file).as_json()

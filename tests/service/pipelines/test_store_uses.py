@@ -38,3 +38,13 @@ def test_runs_that_read_it_write_it_or_will_write_it(world: World, archive: Data
     assert str(elsewhere.pk) not in {use.url.rstrip("/").rpartition("/")[2] for use in uses.named if use.kind == "run"}
     with pytest.raises(ConflictError, match="1 dataset and 3 runs"):
         remove_datastore(archive, actor=world.owner)
+
+
+def test_runs_that_read_a_path_of_it(world: World, archive: Datastore) -> None:
+    get_backend(archive).write("raw/a.csv", io.BytesIO(b"x\n1\n"))
+    reads = world.step("r", inputs=[{"name": "data", "binding": {"kind": "parameter", "parameter": "place"}}])
+    pipeline = world.pipeline(reads, parameters=[{"name": "place", "type": "data_path"}])
+    run = world.submit(pipeline, parameters={"place": "archive/raw"})
+    world.drain()
+    (use,) = uses_of(archive).named
+    assert use.name == f"digits, run {run.pk}"

@@ -1,12 +1,17 @@
 """A run from its submission to its end: who is queued when, what each event says, and what it costs."""
 
+import io
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from compute.models import Job
+from datastores.backends import get_backend
+from datastores.models import DataPath, Dataset
+from datastores.services import add_dataset_version, create_dataset, register_datastore
 from pipelines import services
-from pipelines.models import Run, StepRun
+from pipelines.models import Pipeline, Run, StepInput, StepRun
 from studio.lib.problems import UserError
 from tests.service.pipelines.world import World, assert_no_gap, events
 
@@ -147,6 +152,77 @@ def test_what_is_optional_and_absent_is_left_out_of_the_command(world: World) ->
         with pytest.raises(UserError) as caught:
             world.submit(pipeline, parameters=wrong)
         assert [problem.loc for problem in caught.value.problems] == [("parameters", next(iter(wrong)))]
+
+
+@pytest.fixture
+def reads_data(world: World) -> Pipeline:
+    """A step whose inputs are fed by parameters: a dataset, and a path that may be left out."""
+    for name in ("a.csv", "b.csv"):
+        get_backend(world.datastore).write(f"raw/{name}", io.BytesIO(b"x\n1\n"))
+    for path in ("raw/a.csv", "raw/b.csv"):
+        paths = [DataPath(datastore_id=world.datastore.pk, path=path)]
+        there = Dataset.objects.filter(workspace=world.workspace, name="orders").first()
+        if there:
+            add_dataset_version(there, paths=paths, actor=world.owner)
+        else:
+            create_dataset(world.workspace, name="orders", paths=paths, actor=world.owner)
+    step = world.step(
+        "a",
+        arguments="${{inputs.data}} ${{parameters.data}} $[[--more ${{inputs.more}}]]",
+        inputs=[
+            {"name": "data", "binding": {"kind": "parameter", "parameter": "data"}},
+            {"name": "more", "optional": True, "binding": {"kind": "parameter", "parameter": "more"}},
+        ],
+    )
+    parameters = [
+        {"name": "data", "type": "dataset", "default": "orders"},
+        {"name": "more", "type": "data_path", "optional": True},
+    ]
+    return world.pipeline(step, parameters=parameters)
+
+
+def test_parameters_feed_inputs(world: World, reads_data: Pipeline) -> None:
+    world.submit(reads_data)
+    lease = world.claim()
+    assert lease.spec.command == ["python", "main.py", "${{inputs.data}}", "orders"]
+    assert [path.path for path in lease.spec.inputs["data"].paths] == ["raw/b.csv"], "the latest version"
+    assert set(lease.spec.inputs) == {"data"}
+    run = world.submit(reads_data, parameters={"data": "orders:1", "more": "workspaceblobstore/raw//*.csv"})
+    lease = world.claim()
+    assert lease.spec.command[3:] == ["orders:1", "--more", "${{inputs.more}}"]
+    assert [path.path for path in lease.spec.inputs["data"].paths] == ["raw/a.csv"]
+    store = world.datastore.pk
+    assert lease.spec.inputs["more"].paths == [DataPath(datastore_id=store, path="raw/*.csv")]
+    read = StepInput.objects.filter(step_run__run=run).order_by("name")
+    assert list(read.values_list("name", "dataset", "datastore_id", "path")) == [
+        ("data", "orders:1", None, ""),
+        ("more", "", store, "raw/*.csv"),
+    ]
+
+
+def test_a_path_s_content_decides_over_reuse(world: World, reads_data: Pipeline) -> None:
+    def is_reused() -> bool:
+        world.submit(reads_data, parameters={"more": "workspaceblobstore/raw/*.csv"})
+        world.drain()
+        return StepRun.objects.latest("pk").reused_from_id is not None
+
+    assert [is_reused(), is_reused()] == [False, True]
+    get_backend(world.datastore).write("raw/c.csv", io.BytesIO(b"x\n2\n"))
+    assert [is_reused(), is_reused()] == [False, True]
+
+
+def test_data_of_another_workspace_is_nothing_here(world: World, reads_data: Pipeline) -> None:
+    theirs = World.make("theirs")
+    paths = [DataPath(datastore_id=theirs.datastore.pk, path="raw")]
+    create_dataset(theirs.workspace, name="secret", paths=paths, actor=theirs.owner)
+    register_datastore(theirs.workspace, kind="local", name="vault", config={}, actor=theirs.owner)
+    with pytest.raises(UserError) as caught:
+        world.submit(reads_data, parameters={"data": "secret", "more": "vault/raw"})
+    assert [(problem.loc, problem.message) for problem in caught.value.problems] == [
+        (("parameters", "data"), "There is no dataset “secret”."),
+        (("parameters", "more"), "There is no datastore “vault”."),
+    ]
+    assert not Run.objects.exists()
 
 
 def test_submitting_what_is_not_finished_names_every_field(world: World) -> None:

@@ -35,6 +35,10 @@ def wrong(one: Parameter) -> dict[str, str]:
         ({"type": "number", "maximum": 0.5, "default": 0.75}, {"default"}),
         ({"type": "integer", "maximum": 10**400}, {"maximum"}),
         ({"type": "string", "minimum": 3, "default": "a"}, set()),  # left over from another type
+        ({"type": "dataset", "default": "digits:2"}, set()),
+        ({"type": "dataset", "default": ""}, {"default"}),
+        ({"type": "data_path", "default": "lake/a/*.csv"}, set()),
+        ({"type": "data_path", "default": "/a"}, {"default"}),
     ],
 )
 def test_what_makes_no_sense_is_said_at_its_field(values: dict[str, Any], fields: set[str]) -> None:
@@ -48,6 +52,15 @@ def test_what_makes_no_sense_is_said_at_its_field(values: dict[str, Any], fields
         ({"type": "enum", "choices": ["small"]}, 3, "one of: “small”."),
         ({"type": "integer", "minimum": 1}, 0, "This must be 1 or more."),
         ({"type": "number", "maximum": 0.5}, 0.6, "This must be 0.5 or less."),
+        ({"type": "dataset"}, 3, "the name of a dataset"),
+        ({"type": "dataset"}, "digits:latest", "as in “orders:3”"),
+        ({"type": "dataset"}, "digits:²", "as in “orders:3”"),
+        ({"type": "dataset"}, ":1", "Name a dataset"),
+        ({"type": "data_path"}, "lake/../other", "can't hold “..”"),
+        ({"type": "data_path"}, "lake/" + "x" * 601, "A path can have 600 characters."),
+        ({"type": "data_path"}, "file:///etc/passwd", "must begin with https:// or http://"),
+        ({"type": "data_path"}, "https://ann:secret@example.org/a", "Leave the name and password out"),
+        ({"type": "data_path"}, "lake/a\0b", "Remove it"),
     ],
 )
 def test_a_value_outside_is_refused(values: dict[str, Any], given: Any, sentence: str) -> None:

@@ -19,7 +19,7 @@ from pipelines.graph import edges_of, steps_on_circles, topological_order
 from pipelines.kinds import KINDS
 from pipelines.kinds.describing import described
 from pipelines.parameters import parameter_values
-from pipelines.validation import Catalogue, parse_definition, problems_of
+from pipelines.validation import Catalogue, data_problems, parse_definition, problems_of
 from studio.lib.problems import UserError
 
 CATALOGUE = Catalogue(
@@ -432,6 +432,49 @@ def test_what_may_be_absent_stands_in_a_piece_that_can_be_left_out() -> None:
 def test_an_optional_input_may_stay_unbound() -> None:
     assert not found(step(inputs=[{"name": "x", "optional": True}], arguments="$[[--x ${{inputs.x}}]]"))
     assert set(found(step(inputs=[{"name": "x"}]))) == {("steps", 0, "inputs", 0, "binding")}
+
+
+def fed(parameter: str, **more: Any) -> dict[str, Any]:
+    return {"name": "x", "binding": {"kind": "parameter", "parameter": parameter}, **more}
+
+
+@pytest.mark.parametrize(
+    ("parameter", "given", "field", "sentence"),
+    [
+        ({"type": "dataset"}, fed("q"), "binding", "has no parameter “q”."),
+        ({"type": "string"}, fed("p"), "binding", "stands for no data"),
+        ({"type": "dataset", "optional": True}, fed("p"), "binding", "must be optional as well"),
+        ({"type": "dataset", "default": "digit"}, fed("p"), "default", "no dataset “digit”. Did you mean “digits”?"),
+        ({"type": "dataset", "default": "digits:3"}, fed("p"), "default", "has no version 3"),
+        ({"type": "dataset", "default": "sales"}, fed("p", mode="direct"), "default", "wants an address"),
+        ({"type": "data_path", "default": "pond/a"}, fed("p"), "default", "no datastore “pond”"),
+        ({"type": "data_path", "default": "orders-db/a"}, fed("p"), "default", "holds tables, and no files"),
+        ({"type": "dataset", "default": "sales:1"}, fed("p", mode="direct"), "", ""),
+        ({"type": "dataset"}, fed("p"), "", ""),
+        ({"type": "dataset", "optional": True}, fed("p", optional=True), "", ""),
+        ({"type": "data_path", "default": "https://example.org/a.csv"}, fed("p"), "", ""),
+        ({"type": "data_path", "default": "lake/2026/**/*.csv"}, fed("p"), "", ""),
+    ],
+)
+def test_an_input_fed_by_a_parameter(
+    parameter: dict[str, Any], given: dict[str, Any], field: str, sentence: str
+) -> None:
+    problems = found(step(inputs=[given]), parameters=[{"name": "p", **parameter}])
+    assert [loc[-1] for loc in problems] == [field] * bool(field)
+    assert not field or sentence in next(iter(problems.values()))
+
+
+def test_values_that_stand_for_data_are_looked_up() -> None:
+    parameters = [
+        {"name": "d", "type": "dataset", "default": "nowhere"},
+        {"name": "e", "type": "dataset"},
+        {"name": "f", "type": "data_path"},
+    ]
+    definition = parse_definition({"steps": [step()], "parameters": parameters})
+    assert not data_problems(definition, {"d": "digits", "e": "digits:1", "f": "lake/a"}, CATALOGUE)
+    wrong = data_problems(definition, {"d": "nowhere", "e": "digits:9", "f": "theirs/a"}, CATALOGUE)
+    # What is wrong with a default is told of the definition.
+    assert [problem.loc for problem in wrong] == [("parameters", "e"), ("parameters", "f")]
 
 
 # Kinds of steps

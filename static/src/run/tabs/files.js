@@ -41,7 +41,9 @@ export class FilesTab {
       ? h("button", { class: "link-button", type: "button", text: `${step} · ${output}`, on: { click: () => this.context.select(step, "files") } })
       : input.version
         ? h("a", { href: input.version.url, text: input.version.name })
-        : h("span", { text: input.source ?? "not bound" });
+        : input.url
+          ? h("a", { href: input.url, rel: "noreferrer", text: input.source })
+          : h("span", { text: input.source ?? "not bound" });
     const said = [
       input.columns !== null && input.columns !== undefined && `table of ${plural(input.columns, "column")}`,
       MODES[input.mode],
@@ -53,7 +55,7 @@ export class FilesTab {
       h("span", { class: "muted", text: "from" }),
       source,
       said.length > 0 && h("span", { class: "muted run-data-said", text: said.join(" · ") }),
-      input.version && h("a", { class: "run-lineage", href: input.version.lineage_url, text: "Lineage" }),
+      (input.version ?? input).lineage_url && h("a", { class: "run-lineage", href: (input.version ?? input).lineage_url, text: "Lineage" }),
     );
   }
 
