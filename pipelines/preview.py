@@ -14,9 +14,10 @@ def graph_of(definition: PipelineDefinition) -> dict[str, Any]:
         for given in step.inputs:
             if named := _data_node(given.binding):
                 kind, name = named
-                node = {"id": f"{kind}:{name}", "title": name, "kind": kind, "inputs": [], "outputs": ["data"]}
-                nodes.setdefault(node["id"], node)
-                edges.append({"from": node["id"], "output": "data", "to": step.name, "input": given.name})
+                node_id = f"{kind}:{name}"
+                node = {"id": node_id, "title": name, "kind": kind, "inputs": [], "outputs": ["data"]}
+                nodes.setdefault(node_id, node)
+                edges.append({"from": node_id, "output": "data", "to": step.name, "input": given.name})
         nodes[step.name] = {
             "id": step.name,
             "title": step.name,
