@@ -24,6 +24,7 @@ def open_datastore(page: Page, place: Place) -> None:
     page.goto(f"/w/{place.slug}/datastores/")
     page.get_by_role("link", name="workspaceblobstore", exact=True).click()
     expect(page.get_by_role("heading", name="No files yet")).to_be_visible()
+    page.wait_for_load_state()  # a busy machine may show the page long before its scripts are there
 
 
 def choose_files(page: Page, *files: Path) -> None:
