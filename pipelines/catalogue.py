@@ -66,9 +66,7 @@ class Bound:
     datastores: dict[str | None, Datastore]  # by name; None: the default one
 
 
-def bind(
-    workspace: Workspace, definition: PipelineDefinition, values: Mapping[str, ParameterValue] = NO_VALUES
-) -> Bound:
+def bind(workspace: Workspace, definition: PipelineDefinition, values: Mapping[str, ParameterValue]) -> Bound:
     """For a definition and values that were found good. What belongs to the workspace goes before what is shared."""
     targets = _closest(workspace, targets_of(workspace))
     stores: dict[str | None, Datastore] = {}

@@ -13,7 +13,7 @@ from datastores.web_addresses import clean_web_address, is_web_address
 from pipelines.parts import DatasetBinding, Parameter, ParameterValue
 from studio.lib.problems import UserError
 
-MAX_PATH_LENGTH = 600  # as long as the database can still find it again by
+MAX_PATH_LENGTH = 600  # characters: four bytes each fit into an index of PostgreSQL
 _LONGEST_VERSION = 9
 
 

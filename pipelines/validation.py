@@ -139,16 +139,18 @@ def _no_such_data(
     binding = read_dataset(str(value))
     if sentence := catalogue.missing(binding):
         return sentence
-    if catalogue.is_table(binding):
-        for step in definition.steps:
-            for given in step.inputs:
-                fed = isinstance(given.binding, ParameterBinding) and given.binding.parameter == parameter.name
-                if fed and given.mode == "direct":
-                    return (
-                        f"“{binding.dataset}” is a table, and input “{given.name}” of “{step.name}” wants an address. "
-                        "Choose a dataset of files, or another way to read for that input."
-                    )
-    return None
+    wanted = ParameterBinding(parameter=parameter.name)
+    direct = (
+        (step.name, given.name)
+        for step in definition.steps
+        for given in step.inputs
+        if given.mode == "direct" and given.binding == wanted
+    )
+    found = next(direct, None) if catalogue.is_table(binding) else None
+    return found and (
+        f"“{binding.dataset}” is a table, and input “{found[1]}” of “{found[0]}” wants an address. "
+        "Choose a dataset of files, or another way to read for that input."
+    )
 
 
 def warnings_of(definition: PipelineDefinition, catalogue: Catalogue) -> list[Problem]:

@@ -95,7 +95,7 @@ def test_the_workspaces_own_target_goes_before_one_that_is_shared_with_it() -> N
     shared = create_target(workspace=theirs.workspace, name="gpus", created_by=None)
     own = ComputeTarget.objects.create(workspace=ours.workspace, name="gpus")
     shared.shared_with.add(ours.workspace)
-    assert bind(ours.workspace, parse_definition({"steps": []})).computes["gpus"] == own
+    assert bind(ours.workspace, parse_definition({"steps": []}), {}).computes["gpus"] == own
     assert clashes_of_sharing(shared, with_all=False, chosen=[ours.workspace]) == [
         "Workspace “Ours” sees a target “gpus” already: rename or remove one first."
     ]

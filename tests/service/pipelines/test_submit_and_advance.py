@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from compute.models import Job
 from datastores.backends import get_backend
-from datastores.models import DataPath, Dataset
+from datastores.models import DataPath
 from datastores.services import add_dataset_version, create_dataset, register_datastore
 from pipelines import services
 from pipelines.models import Pipeline, Run, StepInput, StepRun
@@ -159,13 +159,9 @@ def reads_data(world: World) -> Pipeline:
     """A step whose inputs are fed by parameters: a dataset, and a path that may be left out."""
     for name in ("a.csv", "b.csv"):
         get_backend(world.datastore).write(f"raw/{name}", io.BytesIO(b"x\n1\n"))
-    for path in ("raw/a.csv", "raw/b.csv"):
-        paths = [DataPath(datastore_id=world.datastore.pk, path=path)]
-        there = Dataset.objects.filter(workspace=world.workspace, name="orders").first()
-        if there:
-            add_dataset_version(there, paths=paths, actor=world.owner)
-        else:
-            create_dataset(world.workspace, name="orders", paths=paths, actor=world.owner)
+    first, second = ([DataPath(datastore_id=world.datastore.pk, path=f"raw/{name}")] for name in ("a.csv", "b.csv"))
+    version = create_dataset(world.workspace, name="orders", paths=first, actor=world.owner)
+    add_dataset_version(version.dataset, paths=second, actor=world.owner)
     step = world.step(
         "a",
         arguments="${{inputs.data}} ${{parameters.data}} $[[--more ${{inputs.more}}]]",
