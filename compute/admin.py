@@ -18,6 +18,8 @@ from compute.models import (
     Job,
     KeptFile,
     LogChunk,
+    Metric,
+    MetricChunk,
     Node,
     NodeLog,
     NodeSample,
@@ -209,6 +211,29 @@ class LogChunkAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.display(boolean=True, description="archived")
     def is_archived(self, chunk: LogChunk) -> bool:
         return chunk.archive_start is not None
+
+
+@admin.register(Metric)
+class MetricAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("id", "attempt", "name", "kind", "count", "last", "low", "high")
+    list_filter = ("kind",)
+    list_select_related = ("attempt",)
+    search_fields = ("=attempt__job__id", "name")
+    show_full_result_count = False
+    ordering = ("-id",)
+
+
+@admin.register(MetricChunk)
+class MetricChunkAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("id", "metric", "seq", "start", "count", "step_min", "step_max")
+    list_select_related = ("metric",)
+    search_fields = ("=metric__id", "=metric__attempt__job__id")
+    show_full_result_count = False
+    ordering = ("-id",)
+    exclude = ("data", "summary")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[MetricChunk]:
+        return super().get_queryset(request).defer("data", "summary")
 
 
 @admin.register(ConnectionCheck)

@@ -58,7 +58,8 @@ def ring(queued: Mapping[int, int]) -> None:
     slots = dict(alive_nodes(open_nodes(list(queued))).values_list("target_id").annotate(Sum("slots")).order_by())
     for target_id, count in queued.items():
         for _ in range(min(count, slots.get(target_id, 0))):
-            _send_ring(target_id)
+            if not _send_ring(target_id):
+                return  # a broker that is away may cost its time-out for each
 
 
 def open_nodes(target_ids: Collection[int]) -> QuerySet[Node]:
@@ -67,11 +68,13 @@ def open_nodes(target_ids: Collection[int]) -> QuerySet[Node]:
     return Node.objects.filter(target_id__in=target_ids, **takes_jobs)
 
 
-def _send_ring(target_id: int) -> None:
+def _send_ring(target_id: int) -> bool:
     try:
         app.send_task(RING, queue=f"compute.{target_id}", retry=False, expires=RING_EXPIRES_S)
     except Exception as error:  # noqa: BLE001 (whatever is wrong with the broker)
         logger.warning("could not ring target %s (the sweep will make it good): %s", target_id, error)
+        return False
+    return True
 
 
 def worker_hostname(node_id: int) -> str:

@@ -84,7 +84,8 @@ def spec_difference(before: EnvironmentSpec, after: EnvironmentSpec) -> list[Spe
     )
     if before.setup_script != after.setup_script:
         lines.append(SpecLine("removed" if not after.setup_script else "added", "the setup script"))
-    if before.generation != after.generation:
+    # One that asks for something else has a lock of its own in any case.
+    if before.generation != after.generation and all(line.change == "same" for line in lines):
         lines.append(SpecLine("added", "locked anew, with the newest packages"))
     return lines
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, JsonValue
 
 from datastores.sources import DataPath, TabularDefinition
 from studio.lib.typed_json import Document
@@ -86,12 +86,14 @@ class JobInput(BaseModel):
 
     One plain path arrives as that path; globs and several paths as a folder of links; a table as a folder of Parquet.
     `direct` gives the address instead, `mount` a file system where the node has FUSE, `download` a copy on the node.
-    What the node can reach as a folder is never copied, whatever the mode.
+    What the node can reach as a folder is never copied, whatever the mode. With `folders` it is always one folder:
+    what each path means lies in its own below that, and is downloaded where it is not reached as a folder.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     paths: list[DataPath] = Field(default_factory=list)
+    folders: list[str] = Field(default_factory=list)  # for each path, the folder for it; empty for the input's own
     table: TabularDefinition | None = None  # instead of paths
     mode: InputMode = "download"
 
@@ -99,15 +101,28 @@ class JobInput(BaseModel):
 class JobOutput(BaseModel):
     """A folder that a job writes: `path` below the datastore's root, with `{attempt}` for the attempt's number.
 
-    `upload` brings it there when the command has ended well; `mount` writes through a mounted file system.
+    With `file` it is the one file of that name in the folder, and its placeholder the file's path.
+    `upload` brings it there when the command has ended well; `mount` writes through a mounted file system. What is
+    `kept` stays however the command ended: when it failed, was cancelled or ran out of time, as it was by then.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     datastore_id: int
     path: str
+    file: str | None = None
     mode: OutputMode = "upload"
     required: bool = False  # a command that ends well and leaves it empty has failed all the same
+    kept: bool = False
+
+
+class JobArtifacts(BaseModel):
+    """A folder for what a job writes to `outputs/` and `logs/` of its working folder: `path` as of an output."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    datastore_id: int
+    path: str
 
 
 RetryCause = Literal["exit", "timeout", "memory"]
@@ -175,19 +190,48 @@ class Gpus(Document):
     devices: list[Gpu] = Field(default_factory=list)
 
 
+class WorkStore(BaseModel):
+    """A datastore that work opens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    datastore_id: int
+
+
+class NodeWork(BaseModel):
+    """What the node does itself instead of a command: a program of `compute.work.registry`, with its own settings.
+
+    It opens the datastores of the job's inputs and outputs, and `datastores` by the names that the program has for
+    them. `notes` is a folder, below the root of each output's datastore, where it may keep what the next attempt
+    of the same job has to know; where it `resumes`, all attempts write to one folder, too.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    program: str
+    settings: dict[str, JsonValue] = Field(default_factory=dict)
+    datastores: dict[str, WorkStore] = Field(default_factory=dict)
+    notes: str = ""
+    resumes: bool = False
+
+
 class JobSpec(Document):
     """Everything that a node needs to run a job.
 
-    `command` is the argument list; `${{inputs.NAME}}` and `${{outputs.NAME}}` in it become paths on the node, and a
-    first element `python` is the environment's interpreter.
+    `command` is the argument list; `${{inputs.NAME}}`, `${{outputs.NAME}}` and `${{programs.NAME}}` (of
+    `compute.programs`) in it, and in `environment_variables`, become paths on the node, and a first element `python` is
+    the environment's interpreter. Where there is `work`, the node does that, and needs neither command, nor source
+    folder, nor environment.
     """
 
     command: list[str]
+    work: NodeWork | None = None
     snapshot: str | None = None  # digest of the source folder, the process's working folder
     environment: EnvironmentSpec
     inputs: dict[str, JobInput] = Field(default_factory=dict)
     outputs: dict[str, JobOutput] = Field(default_factory=dict)
-    environment_variables: dict[str, str] = Field(default_factory=dict)
+    artifacts: JobArtifacts | None = None  # None: nothing of its working folder is kept
+    environment_variables: dict[str, str] = Field(default_factory=dict)  # they go before the environment's own
     timeout_s: float | None = None
     retry: Retry = Field(default_factory=Retry)
     limits: Limits = Field(default_factory=Limits)
@@ -195,18 +239,41 @@ class JobSpec(Document):
 
 
 class OutputRecord(BaseModel):
-    """What a job left in one of its outputs."""
+    """What a job left in one of its outputs.
+
+    One that is made of others has them as `parts`, by the folder that each stands for in it; what is at its own path
+    tells of these, and is read with them.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     datastore_id: int
-    path: str  # the folder, `{attempt}` filled in
+    path: str  # the folder, `{attempt}` filled in; the file, of an output that is one and was written
+    is_file: bool = False
     fingerprint: str  # SHA-256 over the sorted (path, content digest) pairs
     file_count: int
     size_bytes: int
+    parts: dict[str, "OutputRecord"] = Field(default_factory=dict)
+
+
+class ArtifactsRecord(BaseModel):
+    """What an attempt left in `outputs/` and `logs/` of its working folder, and what it uploaded by call.
+
+    The files lie below `path`, by the names that they had, and are in no list but that of their datastore. `note` says
+    in a sentence what was left out; empty where all was kept.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    datastore_id: int
+    path: str
+    file_count: int
+    size_bytes: int
+    note: str = ""
 
 
 class JobResult(Document):
-    """What a completed attempt reports."""
+    """What an attempt reports that is over: all outputs of a completed one, the kept ones of any other."""
 
     outputs: dict[str, OutputRecord] = Field(default_factory=dict)
+    artifacts: ArtifactsRecord | None = None  # None where there are none

@@ -7,6 +7,7 @@ from studio.lib.transitions import Transitions
 
 class JobStatus(TextChoices):
     QUEUED = "queued", "Queued"  # waits for a slot
+    HELD = "held", "Held"  # would wait for a slot, had whoever asked for it not paused it: no node looks at it
     PREPARING = "preparing", "Preparing"  # claimed: environment, snapshot and inputs are being made ready
     RUNNING = "running", "Running"  # the process lives
     COMPLETED = "completed", "Completed"  # exit code 0 and its outputs recorded
@@ -67,11 +68,13 @@ BUILD_TRANSITIONS: Transitions = {
     BuildStatus.REMOVED: frozenset(),
 }
 
+UNCLAIMED = frozenset({JobStatus.QUEUED, JobStatus.HELD})
 ACTIVE = frozenset({JobStatus.PREPARING, JobStatus.RUNNING})
 TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
 
 TRANSITIONS: Transitions = {
-    JobStatus.QUEUED: frozenset({JobStatus.PREPARING, JobStatus.CANCELLED, JobStatus.FAILED}),
+    JobStatus.QUEUED: frozenset({JobStatus.HELD, JobStatus.PREPARING, JobStatus.CANCELLED, JobStatus.FAILED}),
+    JobStatus.HELD: frozenset({JobStatus.QUEUED, JobStatus.CANCELLED}),
     # Back to queued: the node was lost, or the attempt failed and another one is allowed.
     JobStatus.PREPARING: frozenset(
         {JobStatus.RUNNING, JobStatus.QUEUED, JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED}

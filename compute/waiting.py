@@ -61,8 +61,8 @@ def why(job: Waiting, target: TargetNow) -> str:
     if not able:
         return _too_large(job.request, target.taking)
     if job.at_limit is not None:
-        whose = "its" if job.at_limit.is_of_workspace else "their"
-        return f"{job.whose_limit} runs {job.at_limit.used:.0f} of {whose} {job.at_limit.limit} steps"
+        runs = "1 step" if job.at_limit.used == 1 else f"{job.at_limit.used:.0f} steps"
+        return f"{job.whose_limit} runs {runs}: a quota allows {job.at_limit.limit} at once"
     if not any(fits(job.request, node.free) for node in able):
         return _for_room(job.request, able)
     return _in_line(job, able)

@@ -245,6 +245,12 @@ class Comparison:
         )
 
 
+def version_before(version: DatasetVersion) -> DatasetVersion | None:
+    """The one of its dataset that came before it."""
+    earlier = DatasetVersion.objects.filter(dataset=version.dataset_id, number__lt=version.number)
+    return earlier.select_related("dataset__workspace").order_by("-number").first()
+
+
 def version_in(workspace: Workspace, version_id: int) -> DatasetVersion:
     """Raises Http404 where the workspace has none of this id."""
     version = (

@@ -6,7 +6,8 @@ A folder is never changed: each change makes another snapshot, and equal folders
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
@@ -182,6 +183,12 @@ def read_text(snapshot: Snapshot, path: str) -> tuple[SnapshotFile, str | None]:
         return file, None
 
 
+@lru_cache(maxsize=32)
+def text_of(workspace_id: int, digest: str, path: str) -> str | None:
+    """As `read_text`, kept: who writes a pipeline asks again with every key. Raises KeyError, Snapshot.DoesNotExist."""
+    return read_text(Snapshot.objects.get(workspace_id=workspace_id, digest=digest), path)[1]
+
+
 class _Intake:
     """Reads contents one by one, counts what the folder comes to, and keeps all of them or none."""
 
@@ -282,6 +289,11 @@ def paths_of(workspace_id: int, digest: str) -> frozenset[str]:
     return frozenset(file.path for file in _files_of(workspace_id, digest))
 
 
+def digest_of(workspace_id: int, digest: str, paths: Collection[str]) -> str:
+    """That of a folder with these files of a snapshot alone: of all of them, the snapshot's own."""
+    return _digest(Manifest(files=[file for file in _files_of(workspace_id, digest) if file.path in paths]))
+
+
 def _check_count(count: int) -> None:
     limit = settings.SNAPSHOT_MAX_FILES
     if count > limit:
@@ -329,7 +341,7 @@ def _ignore_rules(lines: list[str]) -> pathspec.GitIgnoreSpec:
     for line in lines:
         try:
             pathspec.GitIgnoreSpec.from_lines([line])
-        except ValueError:
+        except (ValueError, re.error):
             continue
         good.append(line)
     return pathspec.GitIgnoreSpec.from_lines(good)

@@ -6,15 +6,22 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from pipelines.models import (
+    LONG_OF_STEPS,
     Experiment,
+    Pin,
     Pipeline,
     PipelineVersion,
+    Retention,
+    ReuseEnd,
     Run,
     RunEvent,
     StepEdge,
+    StepEdit,
     StepInput,
     StepOutput,
     StepRun,
+    Tag,
+    TrashedRun,
 )
 
 
@@ -79,6 +86,9 @@ class RunAdmin(LookedAt):
     search_fields = ("=id", "pipeline__name", "experiment__name", "submitted_by__username", "reason")
     date_hierarchy = "created_at"
 
+    def get_queryset(self, request: HttpRequest) -> Any:  # noqa: ARG002
+        return Run.everything.order_by("-pk")
+
     @admin.display(description="steps done")
     def steps(self, run: Run) -> str:
         return f"{run.steps_done} of {run.steps_total}"
@@ -107,7 +117,7 @@ class StepRunAdmin(LookedAt):
     def get_queryset(self, request: HttpRequest) -> Any:
         rows = super().get_queryset(request)
         # Long, and shown on a row's own page only.
-        return rows.defer("frozen", "outputs", "ingredients") if _is_list(request) else rows
+        return rows.defer(*LONG_OF_STEPS) if _is_list(request) else rows
 
     @admin.display(description="run", ordering="run_id")
     def run_number(self, step: StepRun) -> int:
@@ -116,6 +126,75 @@ class StepRunAdmin(LookedAt):
     @admin.display(description="pipeline", ordering="run__pipeline__name")
     def pipeline(self, step: StepRun) -> str:
         return step.run.pipeline.name
+
+
+@admin.register(StepEdit)
+class StepEditAdmin(LookedAt):
+    list_display = ("id", "run_number", "step", "number", "what", "last_attempt", "edited_by", "edited_at")
+    list_filter = ("edited_at",)
+    list_select_related = ("edited_by",)
+    search_fields = ("=step_run__run__id", "step_run__name")
+    ordering: ClassVar = ["-id"]
+    raw_id_fields = ("step_run", "edited_by")
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        rows = super().get_queryset(request).select_related("step_run", "edited_by")
+        return rows.defer("before", *(f"step_run__{name}" for name in LONG_OF_STEPS))
+
+    @admin.display(description="run", ordering="step_run__run_id")
+    def run_number(self, edit: StepEdit) -> int:
+        return edit.step_run.run_id
+
+    @admin.display(ordering="step_run__name")
+    def step(self, edit: StepEdit) -> str:
+        return edit.step_run.name
+
+    @admin.display
+    def what(self, edit: StepEdit) -> str:
+        return ", ".join(edit.changes.changes)
+
+
+@admin.register(Tag)
+class TagAdmin(LookedAt):
+    list_display = ("id", "run_number", "step", "name", "value", "is_property", "set_by", "set_at")
+    list_filter = ("is_property", "set_at")
+    search_fields = ("=run__id", "name", "value")
+    ordering: ClassVar = ["-id"]
+    raw_id_fields = ("run", "step_run", "set_by")
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        rows = super().get_queryset(request).select_related("step_run", "set_by")
+        return rows.defer(*(f"step_run__{name}" for name in LONG_OF_STEPS))
+
+    @admin.display(description="run", ordering="run_id")
+    def run_number(self, tag: Tag) -> int:
+        return tag.run_id
+
+    @admin.display(ordering="step_run__name")
+    def step(self, tag: Tag) -> str:
+        return tag.step_run.name if tag.step_run else ""
+
+
+@admin.register(ReuseEnd)
+class ReuseEndAdmin(LookedAt):
+    list_display = ("id", "run_number", "step", "ends_at", "decided_by", "decided_at")
+    list_filter = ("ends_at",)
+    list_select_related = ("decided_by",)
+    search_fields = ("=step_run__run__id", "step_run__name")
+    ordering: ClassVar = ["-id"]
+    raw_id_fields = ("step_run", "decided_by")
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        rows = super().get_queryset(request).select_related("step_run", "decided_by")
+        return rows.defer(*(f"step_run__{name}" for name in LONG_OF_STEPS))
+
+    @admin.display(description="run", ordering="step_run__run_id")
+    def run_number(self, end: ReuseEnd) -> int:
+        return end.step_run.run_id
+
+    @admin.display(ordering="step_run__name")
+    def step(self, end: ReuseEnd) -> str:
+        return end.step_run.name
 
 
 @admin.register(StepEdge)
@@ -183,3 +262,39 @@ class RunEventAdmin(LookedAt):
 def _is_list(request: HttpRequest) -> bool:
     match = request.resolver_match
     return match is not None and match.url_name is not None and match.url_name.endswith("_changelist")
+
+
+@admin.register(TrashedRun)
+class TrashedRunAdmin(LookedAt):
+    list_display = ("run_id", "pipeline", "workspace", "status", "trashed_at", "trashed_by", "due_at", "problem")
+    list_filter = ("status", "workspace", "trashed_at")
+    list_select_related = ("run__pipeline", "workspace", "trashed_by")
+    search_fields = ("=run__id", "run__pipeline__name", "trashed_by__username")
+    ordering: ClassVar = ["-trashed_at"]
+
+    @admin.display(description="pipeline")
+    def pipeline(self, trash: TrashedRun) -> str:
+        return trash.run.pipeline.name
+
+
+@admin.register(Pin)
+class PinAdmin(LookedAt):
+    list_display = ("run_id", "step", "note", "pinned_by", "pinned_at")
+    list_filter = ("run__workspace", "pinned_at")
+    search_fields = ("=run__id", "step_run__name", "note", "pinned_by__username")
+    ordering: ClassVar = ["-id"]
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        rows = super().get_queryset(request).select_related("step_run", "pinned_by")
+        return rows.defer(*(f"step_run__{name}" for name in LONG_OF_STEPS))
+
+    @admin.display(description="step")
+    def step(self, pin: Pin) -> str:
+        return pin.step_run.name if pin.step_run else "–"
+
+
+@admin.register(Retention)
+class RetentionAdmin(LookedAt):
+    list_display = ("workspace", "trash_days", "keep_days", "keep_runs", "keep_bytes", "set_by", "set_at")
+    list_select_related = ("workspace", "set_by")
+    search_fields = ("workspace__name", "set_by__username")

@@ -1,6 +1,5 @@
 """The pages that make and edit a pipeline. Editing itself goes through the API."""
 
-from dataclasses import asdict
 from typing import Any
 
 from django.db.models import Window
@@ -8,13 +7,13 @@ from django.db.models.functions import RowNumber
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_http_methods, require_safe
 
 from compute.models import Environment
-from compute.resources import Capacity
 from datastores.backends import store_class
 from datastores.models import DatasetVersion, Datastore
-from pipelines.catalogue import closest_targets, kind_of_definition, nodes_of, visible
+from pipelines.catalogue import compute_choices, database_choices, kind_of_definition, visible
 from pipelines.definition import PipelineDefinition
 from pipelines.kinds import KINDS
 from pipelines.kinds.describing import described
@@ -47,6 +46,7 @@ def new(request: WorkspaceRequest) -> HttpResponse:
     )
 
 
+@gzip_page  # most of it is what there is to choose from
 @require_safe
 @workspace_page(Permission.VIEW)
 def edit(request: WorkspaceRequest, pipeline_id: int) -> HttpResponse:
@@ -121,20 +121,14 @@ def _catalogue(workspace: Workspace) -> dict[str, Any]:
         # One of the workspace stands before a shared one of that name.
         if row.workspace_id or row.name not in own:
             _add_version(environments.setdefault(row.name, {"name": row.name, "versions": []}), row.version)
-    targets = closest_targets(workspace)
-    nodes = nodes_of(targets)
     return {
         "kinds": [described(kind) for kind in KINDS.values()],
         "datasets": list(datasets.values()),
         "environments": list(environments.values()),
         "datastores": _datastores(workspace),
-        "computes": [{"name": name, "nodes": _distinct(nodes.get(name, []))} for name in sorted(targets)],
+        "databases": database_choices(workspace),
+        "computes": compute_choices(workspace),
     }
-
-
-def _distinct(nodes: list[Capacity]) -> list[dict[str, Any]]:
-    """Of many nodes that are alike, one."""
-    return [asdict(node) for node in dict.fromkeys(nodes)]
 
 
 def _datastores(workspace: Workspace) -> list[dict[str, Any]]:

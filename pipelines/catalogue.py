@@ -1,7 +1,7 @@
 """What exists in a workspace, as far as a definition speaks of it."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -13,14 +13,18 @@ from django.utils import timezone
 from compute.models import ComputeTarget, Environment, Node
 from compute.queries import targets_of
 from compute.resources import Capacity
+from compute.services.locks import packages_of
 from datastores import snapshots
 from datastores.backends import store_class
 from datastores.models import Dataset, DatasetVersion, Datastore, Snapshot
 from pipelines.data_values import datasets_of
 from pipelines.definition import DatasetBinding, ParameterValue, PipelineDefinition
 from pipelines.destinations import StoreFacts
+from pipelines.models import Pipeline, PipelineVersion
+from pipelines.nested_versions import Reference, pipelines_there, references_of, versions_meant
+from pipelines.settling import settled, usual_values
 from pipelines.validation import Catalogue, split_environment
-from studio.workspaces.models import Workspace
+from studio.workspaces.models import User, Workspace
 
 _NAMES_TO_SUGGEST = 1000
 NO_VALUES: Mapping[str, ParameterValue] = {}
@@ -29,25 +33,34 @@ NODE_REMEMBERED = timedelta(days=30)
 
 
 def catalogue_for(
-    workspace: Workspace, definition: PipelineDefinition, values: Mapping[str, ParameterValue] = NO_VALUES
+    workspace: Workspace,
+    definition: PipelineDefinition,
+    values: Mapping[str, ParameterValue] = NO_VALUES,
+    *,
+    pipeline: Pipeline | None = None,
 ) -> Catalogue:
     """A number of queries that does not grow with the definition, apart from sources seen for the first time.
 
-    `values` of parameters may speak of datasets, too.
+    `values` of parameters may speak of datasets, too. `pipeline` is the definition's, which must not run itself.
     """
     datasets, tables = _datasets(workspace, definition, values)
     targets = list(targets_of(workspace))
-    asks = any(not step.resources.is_empty for step in definition.steps)
-    stores = list(Datastore.objects.filter(workspace=workspace).values_list("name", "kind", "is_default"))
+    asks = any(step.references or not step.resources.is_empty for step in definition.steps)
+    stores = list(Datastore.objects.filter(workspace=workspace).values_list("name", "kind", "is_default", "config"))
     return Catalogue(
         datasets=datasets,
         tables=tables,
-        datastores={name: _facts(kind) for name, kind, _is_default in stores},
-        default_datastore=next((name for name, _kind, is_default in stores if is_default), None),
+        datastores={name: _facts(kind, config) for name, kind, _is_default, config in stores},
+        default_datastore=next((name for name, _kind, is_default, _config in stores if is_default), None),
         environments=_environments(workspace),
         computes=frozenset(target.name for target in targets),
         nodes=nodes_of(_closest(workspace, targets)) if asks else {},
         sources=_sources(workspace, definition),
+        scripts=_scripts(workspace, definition),
+        # A parameter may choose the environment.
+        packages=_packages(workspace, settled(definition, values or usual_values(definition)).definition),
+        members=_members(workspace, definition),
+        pipelines=pipelines_there(workspace, definition, pipeline),
     )
 
 
@@ -64,6 +77,7 @@ class Bound:
     environments: dict[str, Environment]  # by the reference as it is written
     computes: dict[str, ComputeTarget]
     datastores: dict[str | None, Datastore]  # by name; None: the default one
+    pipelines: dict[Reference, PipelineVersion]  # that steps run
 
 
 def bind(workspace: Workspace, definition: PipelineDefinition, values: Mapping[str, ParameterValue]) -> Bound:
@@ -75,7 +89,13 @@ def bind(workspace: Workspace, definition: PipelineDefinition, values: Mapping[s
         if store.is_default:
             stores[None] = store
     return Bound(
-        _bound_datasets(workspace, definition, values), _bound_environments(workspace, definition), targets, stores
+        datasets=_bound_datasets(workspace, definition, values),
+        environments=environments_meant(
+            workspace, {step.environment for step in definition.steps if step.has_job and not step.works}
+        ),
+        computes=targets,
+        datastores=stores,
+        pipelines=versions_meant(workspace, asked) if (asked := references_of(definition)) else {},
     )
 
 
@@ -103,9 +123,11 @@ def _datasets(
     return there, {name: frozenset(numbers) for name, numbers in tables.items()}
 
 
-def _facts(kind: str) -> StoreFacts:
+def _facts(kind: str, config: Mapping[str, Any]) -> StoreFacts:
+    """A database is written only by what a node does itself, and where its owner allows that."""
     store = store_class(kind)
-    return StoreFacts(holds=store.holds, is_writable=store.is_writable)
+    is_writable = store.is_writable or (store.holds == "tables" and bool(config.get("allow_writes")))
+    return StoreFacts(holds=store.holds, is_writable=is_writable)
 
 
 def _environments(workspace: Workspace) -> dict[str, frozenset[int]]:
@@ -127,6 +149,44 @@ def _sources(workspace: Workspace, definition: PipelineDefinition) -> dict[str, 
     return sources
 
 
+def _scripts(workspace: Workspace, definition: PipelineDefinition) -> dict[tuple[str, str], str | None]:
+    """The texts that kinds of steps look into."""
+    wanted = {(step.source, step.script) for step in definition.steps if step.reads_script and step.source}
+    return {
+        (digest, path): _text(workspace, digest, path)
+        for digest, path in wanted
+        if digest and path in _paths(workspace, digest)
+    }
+
+
+def _text(workspace: Workspace, digest: str, path: str) -> str | None:
+    try:
+        return snapshots.text_of(workspace.pk, digest, path)
+    except FileNotFoundError:  # the content store lost it: the run says so
+        return None
+
+
+def _paths(workspace: Workspace, digest: str) -> frozenset[str]:
+    try:
+        return snapshots.paths_of(workspace.pk, digest)
+    except Snapshot.DoesNotExist:
+        return frozenset()
+
+
+def _members(workspace: Workspace, definition: PipelineDefinition) -> frozenset[str]:
+    """The user names, where a step speaks of a person."""
+    if not any(step.named_person for step in definition.steps):
+        return frozenset()
+    return frozenset(User.objects.filter(memberships__workspace=workspace).values_list("username", flat=True))
+
+
+def _packages(workspace: Workspace, definition: PipelineDefinition) -> dict[str, frozenset[str]]:
+    """Of environments for steps that need something in them, what is in them, where anybody knows that."""
+    wanted = {step.environment for step in definition.steps if step.needs}
+    found = environments_meant(workspace, wanted) if wanted else {}
+    return {name: packages for name, row in found.items() if (packages := packages_of(row.spec)) is not None}
+
+
 def _bound_datasets(
     workspace: Workspace, definition: PipelineDefinition, values: Mapping[str, ParameterValue]
 ) -> dict[tuple[str, int | None], DatasetVersion]:
@@ -145,8 +205,8 @@ def _bound_datasets(
     return {key: versions[pk] for key, pk in spoken_of.items()}
 
 
-def _bound_environments(workspace: Workspace, definition: PipelineDefinition) -> dict[str, Environment]:
-    references = {step.environment for step in definition.steps}
+def environments_meant(workspace: Workspace, references: Collection[str]) -> dict[str, Environment]:
+    """By reference, without those that aren't there. A workspace's own name hides one that comes with the studio."""
     names = {split_environment(reference)[0] for reference in references}
     latest: dict[str, Environment] = {}
     of_version: dict[tuple[str, int], Environment] = {}
@@ -155,11 +215,16 @@ def _bound_environments(workspace: Workspace, definition: PipelineDefinition) ->
     for row in sorted(rows, key=lambda row: row.version):
         if row.workspace_id or row.name not in own:
             latest[row.name] = of_version[row.name, row.version] = row
-    bound: dict[str, Environment] = {}
+    meant: dict[str, Environment] = {}
     for reference in references:
         name, version = split_environment(reference)
-        bound[reference] = latest[name] if version is None else of_version[name, int(version)]
-    return bound
+        if version is None:
+            found = latest.get(name)
+        else:
+            found = of_version.get((name, int(version))) if version.isdecimal() else None
+        if found is not None:
+            meant[reference] = found
+    return meant
 
 
 def nodes_of(targets: Mapping[str, ComputeTarget]) -> dict[str, list[Capacity]]:
@@ -171,6 +236,26 @@ def nodes_of(targets: Mapping[str, ComputeTarget]) -> dict[str, list[Capacity]]:
         capacity = Capacity(node.cpus, node.memory_bytes, len(node.devices))
         found.setdefault(names[node.target_id], []).append(capacity)
     return found
+
+
+def compute_choices(workspace: Workspace) -> list[dict[str, Any]]:
+    """The targets that a step can be told to run on, with what their nodes have: of many that are alike, one."""
+    targets = closest_targets(workspace)
+    nodes = nodes_of(targets)
+    return [
+        {"name": name, "nodes": [asdict(node) for node in dict.fromkeys(nodes.get(name, []))]}
+        for name in sorted(targets)
+    ]
+
+
+def database_choices(workspace: Workspace) -> list[dict[str, Any]]:
+    """Those that a node's own work can open, and whether it may write there."""
+    rows = Datastore.objects.filter(workspace=workspace).values_list("name", "kind", "config")
+    return [
+        {"name": name, "allow_writes": bool(config.get("allow_writes"))}
+        for name, kind, config in rows
+        if store_class(kind).holds == "tables"
+    ]
 
 
 def closest_targets(workspace: Workspace) -> dict[str, ComputeTarget]:

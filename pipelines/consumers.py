@@ -7,6 +7,7 @@ had last. So a lost nudge costs a delay, and a burst of them one read.
 import asyncio
 import contextlib
 import json
+import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
+from django.db import Error as DatabaseFailure
 from django.http import Http404
 
 from compute.logs.reading import total_lines
@@ -27,8 +29,12 @@ from studio.workspaces.models import Membership, User
 from studio.workspaces.permissions import Permission
 
 SIGNED_OUT, REFUSED, NOT_FOUND = 4401, 4403, 4404  # close codes, as their HTTP cousins
+logger = logging.getLogger(__name__)
+
 RUN_PAUSE_S = 0.05  # between two messages about one run
+METRICS_PAUSE_S = 1.0  # between two messages that a run's steps measured something
 LISTS_PAUSE_S = 0.3  # between two messages about lists
+AGAIN_S = 1.0  # after the database did not answer
 MEMBER_CHECK_S = 15.0  # how long a removed member may still hear that a list has changed or a log has grown
 MAX_MESSAGE = 16 * 1024
 MAX_WATCHED = 100
@@ -97,6 +103,8 @@ class RunConsumer(WorkspaceConsumer):
         self.watched: _WatchedLog | None = None
         self.events = _Soon(RUN_PAUSE_S, self.send_events)
         self.log = _Soon(RUN_PAUSE_S, self.send_log)
+        self.measured: set[str] = set()  # steps of which there are metrics that the client was not told of
+        self.metrics = _Soon(METRICS_PAUSE_S, self.send_measured)
         await super().connect()
 
     async def enter(self) -> None:
@@ -106,7 +114,7 @@ class RunConsumer(WorkspaceConsumer):
         await self.channel_layer.group_add(f"run.{self.run.pk}", self.channel_name)
 
     async def disconnect(self, code: int) -> None:  # noqa: ARG002
-        await _stop(getattr(self, "events", None), getattr(self, "log", None))
+        await _stop(*(getattr(self, name, None) for name in ("events", "log", "metrics")))
         if hasattr(self, "run"):
             await self.channel_layer.group_discard(f"run.{self.run.pk}", self.channel_name)
         if getattr(self, "watched", None):
@@ -129,6 +137,11 @@ class RunConsumer(WorkspaceConsumer):
     async def run_changed(self, _message: dict[str, Any]) -> None:
         if self.last_seq is not None:
             self.events.ask()
+
+    async def run_measured(self, message: dict[str, Any]) -> None:
+        if self.last_seq is not None:
+            self.measured.add(message["step"])
+            self.metrics.ask()
 
     async def log_grew(self, message: dict[str, Any]) -> None:
         if self.watched is None or message["job_id"] != self.watched.job_id:
@@ -160,6 +173,12 @@ class RunConsumer(WorkspaceConsumer):
             return
         if self.watched is not None:
             await self.send_json({"type": "log", "step": self.watched.step, **self.watched.news})
+
+    async def send_measured(self) -> None:
+        if await self.is_turned_away(not_again_within_s=MEMBER_CHECK_S):
+            return
+        steps, self.measured = sorted(self.measured), set()
+        await self.send_json({"type": "metrics", "steps": steps})
 
     async def watch(self, name: str | None) -> None:
         """Hear of this step's log, and of no other's."""
@@ -312,7 +331,12 @@ class _Soon:
             # What comes within the pause goes out together.
             await asyncio.sleep(self.pause_s)
             self.asked = False
-            await self.run()
+            try:
+                await self.run()
+            except DatabaseFailure as error:
+                logger.warning("could not read what a page is to hear, trying again: %s", error)
+                self.asked = True
+                await asyncio.sleep(AGAIN_S)
 
 
 async def _stop(*tasks: _Soon | None) -> None:

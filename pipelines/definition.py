@@ -41,4 +41,6 @@ class PipelineDefinition(Document):
     """A whole pipeline."""
 
     parameters: list[Parameter] = Field(default_factory=list)
+    # Whether what does not depend on a failed step goes on, unless a submission says otherwise.
+    continue_on_step_failure: bool = True
     steps: list[Step] = Field(default_factory=list)

@@ -15,6 +15,7 @@ from studio.workspaces.models import NAME
 
 RUNS_FOLDER = "runs"  # below it lies what steps write without a destination
 MAX_PATH = 500
+MAX_FILE = 100
 MAX_DESCRIPTION = 500
 MAX_TAGS = 50
 MAX_TAG = 200
@@ -58,6 +59,15 @@ def destination_problem(template: str) -> str | None:
     if path.split("/")[0] == RUNS_FOLDER:
         return f"Below “{RUNS_FOLDER}” the studio keeps what steps leave. Choose another folder."
     return None
+
+
+def file_problem(name: str) -> str | None:
+    """A sentence where an output's one file can't have this name."""
+    if len(name) > MAX_FILE:
+        return f"The name of a file can have {MAX_FILE} characters."
+    if not name.strip() or name in {".", ".."} or "/" in name or "\\" in name or not name.isprintable():
+        return "Name one file, without folders, as in “model.pkl”. Leave the field empty for a folder."
+    return "The name of a file can't hold “*” or “?” here." if is_glob(name) else None
 
 
 def registration_problems(registration: Registration, tabular: Mapping[str, bool], loc: Loc) -> Iterator[Problem]:
@@ -120,13 +130,30 @@ def _outputs(definition: PipelineDefinition) -> Iterator[tuple[str, Output, Loc]
             yield step.name, output, ("steps", step_index, "outputs", output_index)
 
 
+def opened_problem(name: str, holds: str, *, writes: bool, stores: Mapping[str, StoreFacts], near: str) -> str | None:
+    """A sentence where a node's own work can't open the datastore of this name for what it does."""
+    facts = stores.get(name)
+    if not name:
+        return f"Choose a datastore that holds {holds}."
+    if facts is None:
+        return f"There is no datastore “{name}”.{near}"
+    if facts.holds != holds:
+        return f"“{name}” holds {facts.holds}, and no {holds}. Choose another datastore."
+    if writes and not facts.is_writable:
+        return (
+            f"“{name}” does not allow steps to write to it. An owner can turn on “Steps may write” in its settings, or "
+            "let the step only read."
+        )
+    return None
+
+
 def store_problem(name: str, stores: Mapping[str, StoreFacts], near: str = "") -> str | None:
     """A sentence where outputs can't be written to the datastore of this name."""
     facts = stores.get(name)
     if facts is None:
         return f"There is no datastore “{name}”.{near}"
     if facts.holds != "files":
-        return f"“{name}” is a database: it is only ever read. Choose a datastore of files."
+        return f"“{name}” is a database, and an output is files. Choose a datastore of files."
     if not facts.is_writable:
         return f"“{name}” can only be read. Choose a datastore that can be written."
     return None

@@ -2,22 +2,26 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pipelines.definition import Output
 from pipelines.models import FrozenStep, Ingredients
+
+_KINDS = ("code", "arguments", "input", "variable", "environment", "outputs")
 
 
 def ingredients_of(frozen: FrozenStep, contents: Mapping[str, str]) -> Ingredients:
     """`contents` has, for each input of the step, the fingerprint of what it reads."""
     step = frozen.step
     digests = {
-        "code": _digest([frozen.snapshot, step.script, step.kind, step.version]),
+        "code": _digest([frozen.code, step.script, step.kind, step.version]),
         "arguments": _digest(_arguments(frozen)),
         "environment": frozen.environment.digest,
         "outputs": _digest([_output(frozen, output) for output in sorted(step.outputs, key=lambda each: each.name)]),
     }
+    digests |= {f"variable {name}": _digest(value) for name, value in frozen.environment_variables.items()}
     digests |= {f"input {name}": content for name, content in contents.items()}
     return Ingredients(digests=digests)
 
@@ -27,22 +31,46 @@ def fingerprint_of(ingredients: Ingredients) -> str:
     return _digest(ingredients.digests)
 
 
-def first_difference(mine: Ingredients, theirs: Ingredients) -> str | None:
-    """The ingredient that differs, in words; None where they are the same."""
-    names = [*mine.digests, *(name for name in theirs.digests if name not in mine.digests)]
-    different = next((name for name in names if mine.digests.get(name) != theirs.digests.get(name)), None)
-    if different is None:
-        return None
-    kind, _, name = different.partition(" ")
-    if not name:
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """An ingredient that differs: `name` is that of an input or a variable, where the kind is one of those."""
+
+    kind: str
+    name: str = ""
+
+    @property
+    def words(self) -> str:
+        if self.kind == "variable":
+            return f"the environment variable {self.name}"
+        if self.name:
+            return f"the data of input “{self.name}”"
         words = {"code": "the code", "arguments": "the arguments", "environment": "the environment"}
-        return words.get(kind, "the list of outputs or where they go")
-    return f"the data of input “{name}”"
+        return words.get(self.kind, "the list of outputs or where they go")
+
+
+def differences(mine: Ingredients, theirs: Ingredients) -> list[Difference]:
+    """The ingredients that differ, those that people change most often first; none where they are the same."""
+    names = mine.digests.keys() | theirs.digests.keys()
+    different = [name for name in names if mine.digests.get(name) != theirs.digests.get(name)]
+    return in_order(different)
+
+
+def in_order(ingredients: Iterable[str]) -> list[Difference]:
+    """By kind, then by name: a database may give them in any order."""
+    found = [difference_of(name) for name in ingredients]
+    return sorted(found, key=lambda each: (_KINDS.index(each.kind) if each.kind in _KINDS else 0, each.name))
+
+
+def difference_of(ingredient: str) -> Difference:
+    kind, _, name = ingredient.partition(" ")
+    return Difference(kind, name)
 
 
 def _arguments(frozen: FrozenStep) -> list[Any]:
     """An address in place of a path is another argument."""
     direct = sorted(name for name, given in frozen.inputs.items() if given.mode == "direct")
+    if frozen.work is not None:
+        return [frozen.work.model_dump(mode="json")]
     return [frozen.command, direct] if direct else frozen.command
 
 
@@ -54,6 +82,8 @@ def _output(frozen: FrozenStep, output: Output) -> Any:
     """
     given = frozen.outputs.get(output.name)
     place: Any = [output.name, given.datastore_id, output.path] if given else output.name
+    if output.file is not None:
+        place = {"file": output.file, "in": place}
     return {"required": place} if output.required else place
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipelines.definition import OutputBinding, PipelineDefinition
+from pipelines.kinds.interface import way
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +13,7 @@ class Edge:
     """Step `downstream`'s input `input` reads step `upstream`'s output `output`; both empty where it just runs after.
 
     Steps go by their place in the list. `field` is what of the downstream step says so, as in `("run_after", 0)`.
+    `branch` is the answer of a condition by which the downstream step runs; None where it does not depend on one.
     """
 
     upstream: int
@@ -19,18 +21,27 @@ class Edge:
     downstream: int
     input: str
     field: tuple[str | int, ...]
+    branch: bool | None = None
 
 
 def edges_of(definition: PipelineDefinition) -> list[Edge]:
-    """One edge for each input that is bound to an output of a step that is there, and each such step to run after."""
+    """One edge for each input that is bound to an output of a step that is there, each such step to run after or whose
+    metrics are read, and each such condition."""
     places = places_of(definition)
     edges: list[Edge] = []
+    field: tuple[str | int, ...]
     for downstream, step in enumerate(definition.steps):
         for index, given in enumerate(step.inputs):
             binding = given.binding
             if isinstance(binding, OutputBinding) and binding.step in places:
                 field = ("inputs", index, "binding")
                 edges.append(Edge(places[binding.step], binding.output, downstream, given.name, field))
+        if step.only_if is not None and step.only_if.step in places:
+            field = ("only_if",)
+            edges.append(Edge(places[step.only_if.step], "", downstream, "", field, step.only_if.answer))
+        for place, name in step.reads_metrics():
+            if name in places:
+                edges.append(Edge(places[name], "", downstream, "", way(place)))
         for index, name in enumerate(step.run_after):
             if name in places:
                 edges.append(Edge(places[name], "", downstream, "", ("run_after", index)))

@@ -12,29 +12,34 @@ ROLES = (Role.READER, Role.CONTRIBUTOR, Role.OWNER)
 PERMISSION_WORDS = {
     Permission.VIEW: "See everything in the workspace",
     Permission.RUN: "Submit and cancel runs",
+    Permission.DELETE_RUNS: "Put runs in the trash and restore them, pin runs and steps",
     Permission.EDIT_PIPELINES: "Make, change and delete pipelines and their sources",
     Permission.EDIT_DATA: "Upload files and make datasets",
     Permission.EDIT_ENVIRONMENTS: "Make environments",
     Permission.MANAGE_DATASTORES: "Register, change and remove datastores",
     Permission.MANAGE_COMPUTE: "Make, change and remove compute targets",
+    Permission.MANAGE_RETENTION: "Delete at once what is in the trash, and say how long runs are kept",
     Permission.MANAGE_MEMBERS: "Add and remove people, change roles and the workspace's name",
 }
 STATE_WORDS = {
     StepStatus.WAITING: "A step that it reads from, or runs after, is not done yet.",
     StepStatus.QUEUED: "Everything it needs is there; it waits for a slot and what it asks for. The step says why.",
     StepStatus.PREPARING: "A node has it: environment, sources and inputs are made ready.",
-    StepStatus.RUNNING: "Its script runs.",
-    StepStatus.COMPLETED: "The script ended with exit code 0, or an earlier result was reused.",
-    StepStatus.FAILED: "Its script, environment or a missing output failed it. The run's page says why.",
-    StepStatus.SKIPPED: "A step before it failed or was cancelled.",
-    StepStatus.CANCELLED: "Somebody cancelled the run; nothing of it runs any more.",
+    StepStatus.RUNNING: "Its script runs, or runs that it had made do. A wait or an approval goes on until its time is "
+    "there or somebody answers.",
+    StepStatus.COMPLETED: "The script ended with exit code 0, or an earlier result was reused. The wait is over, the "
+    "approval given, the condition known.",
+    StepStatus.FAILED: "Its script, environment or a missing output failed it, or somebody said no. The run says why.",
+    StepStatus.SKIPPED: "A step before it failed or was cancelled, or its run stopped at a failed step.",
+    StepStatus.CANCELLED: "Somebody cancelled it or its run; nothing of it runs any more.",
+    StepStatus.NOT_TAKEN: "It is on a branch that its condition did not take. That is no failure.",
 }
 RUN_STATE_WORDS = {
-    RunStatus.QUEUED: "No step has started.",
+    RunStatus.QUEUED: "No step has started, or none since somebody continued the run.",
     RunStatus.RUNNING: "At least one step has started.",
-    RunStatus.COMPLETED: "Every step completed.",
-    RunStatus.FAILED: "A step failed. What depended on it was skipped.",
-    RunStatus.CANCELLED: "Somebody cancelled it.",
+    RunStatus.COMPLETED: "Every step completed, or was on a branch that was not taken.",
+    RunStatus.FAILED: "A step failed. What depended on it was skipped. It can be continued.",
+    RunStatus.CANCELLED: "Somebody cancelled it, or a step of it. It can be continued.",
 }
 
 
@@ -106,6 +111,11 @@ def picture(transitions: Transitions, *, terminal: Iterable[str]) -> Picture:
 def _path(start: StateBox, end: StateBox, way: list[str], ends: set[str]) -> str:
     (x1, y1), (x2, y2) = start.centre, end.centre
     half_width, half_height = BOX_WIDTH // 2, BOX_HEIGHT // 2
+    if start.status in ends:
+        # Continued: up again, a little to the side of the arrows that go down.
+        x1, x2, y1, y2 = x1 - 28, x2 - 28, y1 - half_height, y2 + half_height + 5
+        middle = (y1 + y2) // 2
+        return f"M{x1} {y1}C{x1} {middle} {x2} {middle} {x2} {y2}"
     if end.status in ends:
         y1, y2 = y1 + half_height, y2 - half_height - 5
         middle = (y1 + y2) // 2

@@ -1,20 +1,22 @@
 """What the lists of pipelines and runs read. A fixed number of queries, and none that grows with all runs there are."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, F, Manager, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Lower
 
 from pipelines.models import Experiment, Pipeline, PipelineVersion, Run
-from pipelines.states import RUN_TERMINAL, RunStatus
+from pipelines.queries import PINNED, run_is_pinned
+from pipelines.states import RUN_OPEN, RUN_TERMINAL, RunStatus
 from studio.workspaces.models import User, Workspace
 
 PIPELINES_PAGE = 25
 RUNS_PAGE = 50
+APPROVAL = "approval"  # a status to ask for: a step of the run waits for the asker's answer
 VERSIONS_PAGE = 10
 RECENT_RUNS = 30
 CHOICES_SHOWN = 300
@@ -30,6 +32,7 @@ PIPELINE_ORDERS: Mapping[str, tuple[Any, ...]] = {
     "-run": (F("last_run_id").desc(nulls_last=True), "-id"),
 }
 ACTIVE = "active"  # a filter that takes in every status which is not terminal
+PAUSED = "paused"  # a filter, too: no status of its own, but a request beside it
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,13 @@ class RunRow:
 
     @property
     def shown_status(self) -> str:
-        return "cancelling" if self.run.cancel_requested_at and not self.is_over else self.run.status
+        if self.is_over:
+            return self.run.status
+        return "cancelling" if self.run.cancel_requested_at else "paused" if self.run.paused_at else self.run.status
+
+    @property
+    def is_pinned(self) -> bool:
+        return run_is_pinned(self.run)
 
     @property
     def can_be_cancelled(self) -> bool:
@@ -67,8 +76,9 @@ class PipelineRow:
 
 def pipeline_rows(workspace: Workspace, *, q: str = "", sort: str = "", page: str | int = 1) -> Page[PipelineRow]:
     """The workspace's pipelines whose name or description holds `q`, 25 a page."""
+    submitted = Run.objects.filter(pipeline=OuterRef("pk"), parent_step=None).order_by("-id")
     pipelines = Pipeline.objects.filter(workspace=workspace, deleted_at=None).annotate(
-        last_run_id=Subquery(Run.objects.filter(pipeline=OuterRef("pk")).order_by("-id").values("id")[:1])
+        last_run_id=Subquery(submitted.values("id")[:1])
     )
     if q:
         pipelines = pipelines.filter(Q(name__icontains=q) | Q(description__icontains=q))
@@ -109,7 +119,7 @@ class RunFilters:
     def of(cls, query: Mapping[str, str]) -> "RunFilters":
         status = query.get("status", "")
         return cls(
-            status=status if status in {*RunStatus.values, ACTIVE} else "",
+            status=status if status in {*RunStatus.values, ACTIVE, PAUSED, APPROVAL} else "",
             pipeline=whole_number(query.get("pipeline", "")),
             submitted_by=query.get("submitted_by", "").replace("\0", "").strip()[:150],
             q=query.get("q", "").replace("\0", "").strip()[:200],
@@ -129,15 +139,23 @@ class RunsPage:
 
 
 def runs_page(
-    workspace: Workspace, filters: RunFilters, *, before: int | None = None, after: int | None = None
+    workspace: Workspace,
+    filters: RunFilters,
+    *,
+    before: int | None = None,
+    after: int | None = None,
+    waiting: Sequence[int] = (),
 ) -> RunsPage:
-    """The 50 newest runs below `before`, or the 50 oldest above `after`: no count, no offset."""
-    parts = filtered_runs(workspace, filters)
+    """The 50 newest runs below `before`, or the 50 oldest above `after`: no count, no offset.
+
+    `waiting` are the runs that wait for the asker's answer, for whom asks for these.
+    """
+    parts = filtered_runs(workspace, filters, waiting)
     if after is not None:
         found = _first(parts, RUNS_PAGE + 1, newest=False, pk__gt=after)
         has_newer, shown = len(found) > RUNS_PAGE, found[:RUNS_PAGE][::-1]
         if not shown:
-            return runs_page(workspace, filters)
+            return runs_page(workspace, filters, waiting=waiting)
         has_older = any(part.filter(pk__lt=shown[-1].pk).exists() for part in parts)
     else:
         bounds = {} if before is None else {"pk__lt": before}
@@ -151,9 +169,12 @@ def runs_page(
     )
 
 
-def filtered_runs(workspace: Workspace, filters: RunFilters) -> list[QuerySet[Run]]:
+def filtered_runs(workspace: Workspace, filters: RunFilters, waiting: Sequence[int] = ()) -> list[QuerySet[Run]]:
     """The runs that fit, with what a list shows of them, in parts that each follow one index."""
-    runs = _run_rows().filter(workspace=workspace)
+    # A paused run is never in the trash; asked about that, SQLite would read through the index of all.
+    runs = _run_rows(Run.everything if filters.status == PAUSED else Run.objects).filter(workspace=workspace)
+    if filters.status not in {APPROVAL, PAUSED}:  # what a step had made asks people, too, and is paused by itself
+        runs = runs.filter(parent_step=None)
     if filters.pipeline:
         runs = runs.filter(pipeline=filters.pipeline)
     if filters.submitted_by:
@@ -161,9 +182,13 @@ def filtered_runs(workspace: Workspace, filters: RunFilters) -> list[QuerySet[Ru
         runs = runs.filter(submitted_by=User.objects.filter(username=filters.submitted_by).values("pk")[:1])
     if filters.q:
         runs = runs.filter(_text(workspace, filters.q))
+    if filters.status == PAUSED:
+        return [runs.filter(paused_at__isnull=False)]
+    if filters.status == APPROVAL:
+        return [runs.filter(pk__in=waiting)]
     if filters.status == ACTIVE:
         # Asked for together, the few that are active would be looked for among all runs.
-        return [runs.filter(status=status) for status in RunStatus if status not in RUN_TERMINAL]
+        return [runs.filter(status=status) for status in RUN_OPEN]
     return [runs.filter(status=filters.status) if filters.status else runs]
 
 
@@ -198,7 +223,9 @@ def filter_choices(workspace: Workspace) -> dict[str, Any]:
 
 def recent_runs(pipeline: Pipeline) -> list[RunRow]:
     """The pipeline's newest runs, newest first."""
-    return [RunRow(run) for run in _run_rows().filter(pipeline=pipeline).order_by("-id")[:RECENT_RUNS]]
+    return [
+        RunRow(run) for run in _run_rows().filter(pipeline=pipeline, parent_step=None).order_by("-id")[:RECENT_RUNS]
+    ]
 
 
 def versions_page(pipeline: Pipeline, *, before: int | None = None) -> tuple[list[PipelineVersion], int | None]:
@@ -219,9 +246,10 @@ def whole_number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 18 else None
 
 
-def _run_rows() -> QuerySet[Run]:
+def _run_rows(runs: Manager[Run] = Run.objects) -> QuerySet[Run]:
     return (
-        Run.objects.select_related("pipeline", "experiment", "submitted_by", "version")
+        runs.select_related("pipeline", "experiment", "submitted_by", "paused_by", "version")
         .defer("parameters", "version__definition")
+        .annotate(is_pinned=PINNED)
         .order_by("-id")
     )

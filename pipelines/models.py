@@ -7,10 +7,11 @@ from django.db import models
 from pydantic import BaseModel, ConfigDict, Field
 
 from compute.models import Job
-from compute.spec import EnvironmentSpec, InputMode, JobInput, OutputRecord
+from compute.spec import ArtifactsRecord, EnvironmentSpec, InputMode, JobInput, NodeWork, OutputRecord
 from datastores.models import DatasetVersion, Datastore
 from pipelines.definition import ParameterValue, PipelineDefinition, Step
-from pipelines.states import RunStatus, StepStatus
+from pipelines.items import Items
+from pipelines.states import RunStatus, StepStatus, TrashStatus
 from studio.lib.typed_json import Document, DocumentField
 from studio.workspaces.models import NAME, Workspace
 
@@ -43,6 +44,9 @@ class Pipeline(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
     deleted_at = models.DateTimeField(null=True, blank=True)  # its runs stay
+    deleted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
 
     class Meta:
         ordering: ClassVar = ["-updated_at", "-id"]
@@ -81,6 +85,13 @@ class RunParameters(Document):
     values: dict[str, ParameterValue] = Field(default_factory=dict)
 
 
+class LiveRuns(models.Manager["Run"]):
+    """Every run that is not in the trash. What must see those, too, as the trash itself, asks `everything`."""
+
+    def get_queryset(self) -> models.QuerySet["Run"]:
+        return super().get_queryset().filter(trashed_at=None)
+
+
 class Run(models.Model):
     """One submission of one version of a pipeline."""
 
@@ -100,19 +111,84 @@ class Run(models.Model):
     cancel_requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
+    paused_at = models.DateTimeField(null=True, blank=True)  # nothing further of it begins; never set once it is over
+    paused_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    paused_with_outer = models.BooleanField(default=False, db_default=False)  # it goes on when its outer run does
+    continue_on_step_failure = models.BooleanField(default=True, db_default=True)  # else nothing begins after one
     reason = models.TextField(blank=True)  # why it failed or was cancelled, in words
     priority = models.SmallIntegerField(default=0)  # of its steps in the queue: higher first
     last_event = models.PositiveIntegerField(default=0)  # number of the newest RunEvent
     steps_total = models.PositiveIntegerField(default=0)
     steps_done = models.PositiveIntegerField(default=0)  # steps in a terminal state
+    rerun_of = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    rerun_from = models.CharField(max_length=100, blank=True, db_default="")  # the step from which on it ran anew
+    has_branches = models.BooleanField(
+        default=False, db_default=False
+    )  # a step of it runs on one answer of a condition
+    regenerate_outputs = models.BooleanField(default=False, db_default=False)  # no step takes an earlier result
+    # Of a run that a step of another run had made:
+    parent_step = models.ForeignKey(
+        "StepRun", on_delete=models.CASCADE, null=True, blank=True, related_name="child_runs", db_index=False
+    )
+    child_number = models.PositiveIntegerField(default=0, db_default=0)  # from 1 for each step
+    child_label = models.CharField(max_length=200, blank=True, db_default="")  # what tells it from its siblings
+    # The step's last one that it was part of. 0: somebody continued it after that was over, so it goes its own way.
+    child_attempt = models.PositiveSmallIntegerField(default=0, db_default=0)
+    is_being_purged = models.BooleanField(default=False, db_default=False)
+    trashed_at = models.DateTimeField(null=True, blank=True)  # then there is a `TrashedRun`, which says more
+    # What a purge of it would free; null until the sweep has counted, after its end.
+    output_bytes = models.PositiveBigIntegerField(null=True, blank=True)
+
+    objects = LiveRuns()
+    everything: "models.Manager[Run]" = models.Manager()
 
     class Meta:
         ordering: ClassVar = ["-id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["parent_step", "child_number"],
+                condition=models.Q(parent_step__isnull=False),
+                name="one_child_run_of_a_number",
+            ),
+        ]
         indexes: ClassVar = [
-            models.Index(fields=["workspace", "-id"], name="run_by_workspace"),
-            models.Index(fields=["workspace", "status", "-id"], name="run_by_status"),
-            models.Index(fields=["pipeline", "-id"], name="run_by_pipeline"),
-            models.Index(fields=["workspace", "submitted_by", "-id"], name="run_by_person"),
+            # Lists show the runs that somebody submitted, for a step may have thousands made; and of those what is not
+            # in the trash: however much is, no list reads past it.
+            models.Index(
+                fields=["workspace", "-id"], condition=models.Q(parent_step=None, trashed_at=None), name="run_listed"
+            ),
+            models.Index(
+                fields=["workspace", "status", "-id"],
+                condition=models.Q(parent_step=None, trashed_at=None),
+                name="run_listed_by_status",
+            ),
+            models.Index(
+                fields=["pipeline", "-id"],
+                condition=models.Q(parent_step=None, trashed_at=None),
+                name="run_listed_by_pipeline",
+            ),
+            models.Index(
+                fields=["workspace", "submitted_by", "-id"],
+                condition=models.Q(parent_step=None, trashed_at=None),
+                name="run_listed_by_person",
+            ),
+            models.Index(
+                fields=["workspace", "status", "-id"], condition=models.Q(trashed_at=None), name="run_by_status"
+            ),
+            models.Index(fields=["pipeline", "-id"], condition=models.Q(trashed_at=None), name="run_by_pipeline"),
+            models.Index(
+                fields=["workspace", "finished_at"],
+                condition=models.Q(trashed_at=None, finished_at__isnull=False),
+                name="run_by_end",
+            ),
+            # No more rows than there are runs that ended since the last sweep.
+            models.Index(
+                fields=["id"], condition=models.Q(output_bytes=None, finished_at__isnull=False), name="run_to_measure"
+            ),
+            # No more rows than there are runs that somebody paused.
+            models.Index(fields=["workspace", "-id"], condition=models.Q(paused_at__isnull=False), name="run_paused"),
         ]
 
     def __str__(self) -> str:
@@ -142,28 +218,63 @@ class FrozenOutput(BaseModel):
     path: str | None = None  # `{run-id}` and `{output-name}` filled in
 
 
+NO_COMPUTE = 0  # the target of a step without a job
+
+
 class FrozenStep(Document):
     """Everything a step run needs, as it was at submission: nothing that changes later changes the run."""
 
     step: Step
     snapshot: str  # digest of what really runs, ignore files honoured; empty where it has no files
+    runs_version_id: int | None = None  # of the pipeline's version that it has runs made of
+    hashed: str = ""  # digest of what of it counts as its code, where the step says so; else all of it does
+    work: NodeWork | None = None  # what the node does itself, instead of the command
     command: list[str]  # parameters filled in; `${{inputs.…}}` and `${{outputs.…}}` left for the node
+    # Of the step alone, as the command; without those whose parameter or input is absent.
+    environment_variables: dict[str, str] = Field(default_factory=dict)
     environment_name: str  # "NAME:VERSION", for people
     environment: EnvironmentSpec
+    experiment: str = ""  # of the run, for the step to know; no part of what makes its result
     compute_id: int
     datastore_id: int  # where its outputs go that name no datastore
     inputs: dict[str, FrozenInput] = Field(default_factory=dict)
     outputs: dict[str, FrozenOutput] = Field(default_factory=dict)  # those that name a datastore or a path
 
+    @property
+    def code(self) -> str:
+        """The digest of the files that count where results are compared."""
+        return self.hashed or self.snapshot
+
+
+class EditChanges(Document):
+    """What an edit changed, in words: `train.py`, `arguments`."""
+
+    changes: list[str] = Field(default_factory=list)
+
 
 class Ingredients(Document):
-    """A digest for each thing that makes a step's result: `code`, `arguments`, `environment`, `outputs`, `input X`."""
+    """A digest for each thing that makes a step's result: `code`, `arguments`, `environment`, `outputs`, and, by
+    name, `input X` and `variable X`.
+    """
 
     digests: dict[str, str] = Field(default_factory=dict)
 
 
+class Decision(Document):
+    """What a step without a job came to: of a condition, an approval, a wait."""
+
+    answer: bool | None = None
+    values: dict[str, str] = Field(default_factory=dict)  # by what stands in its texts, what stood for it, as JSON
+    by: str = ""  # the user name of whoever answered
+    comment: str = ""
+
+
 class StepOutputs(Document):
     outputs: dict[str, OutputRecord] = Field(default_factory=dict)
+    artifacts: ArtifactsRecord | None = None
+
+
+JOB_OWNER = "step:"  # a step run's name for its jobs, followed by its key
 
 
 class StepRun(models.Model):
@@ -176,6 +287,7 @@ class StepRun(models.Model):
     frozen = DocumentField(FrozenStep)
     waiting_for = models.PositiveIntegerField(default=0)  # upstream steps that are not done yet
     registers = models.BooleanField(default=False)  # an output of it becomes a version of a dataset
+    runs_anew = models.BooleanField(default=False, db_default=False)  # no earlier result is taken for it
     job = models.OneToOneField(Job, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     queued_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)  # first claimed
@@ -188,6 +300,19 @@ class StepRun(models.Model):
     fingerprint = models.CharField(max_length=64, blank=True)  # of all ingredients; empty where reuse is not allowed
     reused_from = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     reuse_note = models.CharField(max_length=500, blank=True)  # why it ran, or from where it was reused
+    # Of one without a job:
+    due_at = models.DateTimeField(null=True, blank=True)  # when it ends by itself
+    asks = models.CharField(max_length=170, blank=True, db_default="")  # who can answer, as in `approvers`
+    asks_others = models.BooleanField(default=False, db_default=False)  # whoever submitted the run can not answer
+    decision = DocumentField(Decision, null=True, blank=True)
+    # Of one that has runs made:
+    run_items = DocumentField(Items, null=True, blank=True)  # of a list, what its first turn found there
+    makes_runs = models.BooleanField(default=False, db_default=False)
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)  # it ends when its runs have
+    # Of a waiting step: one that does the same work right now, and whose result it means to take.
+    shares_with = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
+    )
 
     class Meta:
         ordering: ClassVar = ["position"]
@@ -196,16 +321,105 @@ class StepRun(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(
+                fields=["shares_with"], condition=models.Q(shares_with__isnull=False), name="step_by_shared_work"
+            ),
+            models.Index(
+                fields=["fingerprint"],
+                condition=models.Q(status__in=["queued", "preparing", "running"]),
+                name="step_at_work_by_fingerprint",
+            ),
+            models.Index(
                 fields=["fingerprint", "-id"], condition=models.Q(status="completed"), name="step_by_fingerprint"
             ),
             # Ready, but somebody has to look first whether what an earlier run wrote is still there.
             models.Index(
                 fields=["run"], condition=models.Q(status="waiting", waiting_for=0), name="step_to_look_after"
             ),
+            models.Index(
+                fields=["due_at"], condition=models.Q(status="running", due_at__isnull=False), name="step_by_due_time"
+            ),
+            models.Index(
+                fields=["run"], condition=models.Q(status="running") & ~models.Q(asks=""), name="step_that_asks"
+            ),
+            models.Index(
+                fields=["run"], condition=models.Q(status="running", makes_runs=True), name="step_with_runs_under_way"
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.name} of run {self.run_id}"
+
+    @property
+    def job_owner(self) -> str:
+        """What its jobs say whose they are: `job` is the latest, and those of a continued run's earlier tries stay."""
+        return f"{JOB_OWNER}{self.pk}"
+
+
+LONG_OF_STEPS = ("frozen", "outputs", "ingredients", "decision", "run_items")  # columns that no list shows
+
+
+class ReuseEnd(models.Model):
+    """From an instant on nobody takes a step's result again, for somebody said so."""
+
+    step_run = models.OneToOneField(StepRun, on_delete=models.CASCADE, related_name="reuse_end")
+    ends_at = models.DateTimeField()
+    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    decided_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"end of reuse of {self.step_run_id}"
+
+
+class StepEdit(models.Model):
+    """Somebody changed what a step runs, between two of its attempts."""
+
+    step_run = models.ForeignKey(StepRun, on_delete=models.CASCADE, related_name="edits", db_index=False)
+    number = models.PositiveSmallIntegerField()  # from 1 for each step
+    before = DocumentField(FrozenStep)
+    last_attempt = models.PositiveSmallIntegerField()  # the last one that ran `before`; 0 where none had begun
+    changes = DocumentField(EditChanges)
+    edited_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    edited_at = models.DateTimeField()
+
+    class Meta:
+        ordering: ClassVar = ["number"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["step_run", "number"], name="one_step_edit_of_a_number"),
+        ]
+
+    def __str__(self) -> str:
+        return f"edit {self.number} of {self.step_run_id}"
+
+
+class Tag(models.Model):
+    """What somebody, or a step itself, says of a run or of one step of it; a property is said once, by the step."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="tags", db_index=False)
+    step_run = models.ForeignKey(StepRun, on_delete=models.CASCADE, null=True, blank=True, related_name="tags")
+    is_property = models.BooleanField(default=False)
+    name = models.CharField(max_length=250)
+    value = models.CharField(max_length=1000, blank=True)
+    set_by = models.ForeignKey(  # null: the step itself, or somebody who is gone
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    set_at = models.DateTimeField()
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["run", "is_property", "name"], condition=models.Q(step_run=None), name="one_tag_of_a_run"
+            ),
+            models.UniqueConstraint(
+                fields=["step_run", "is_property", "name"],
+                condition=models.Q(step_run__isnull=False),
+                name="one_tag_of_a_step",
+            ),
+        ]
+        indexes: ClassVar = [models.Index(fields=["run", "name"], name="tags_by_run")]
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.value}" if self.value else self.name
 
 
 class StepEdge(models.Model):
@@ -264,7 +478,7 @@ class StepOutput(models.Model):
     step_run = models.ForeignKey(StepRun, on_delete=models.CASCADE, related_name="wrote", db_index=False)
     name = models.CharField(max_length=100)
     datastore = models.ForeignKey(Datastore, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False)
-    path = models.CharField(max_length=700)  # the folder
+    path = models.CharField(max_length=700)  # the folder, or the file where the output is one
     fingerprint = models.CharField(max_length=64)
     dataset_version = models.ForeignKey(  # that it was registered as
         DatasetVersion, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False
@@ -308,3 +522,72 @@ class RunEvent(models.Model):
 
     def __str__(self) -> str:
         return f"event {self.seq} of run {self.run_id}"
+
+
+class TrashedRun(models.Model):
+    """A run in the trash: who put it there, and when it goes."""
+
+    run = models.OneToOneField(Run, on_delete=models.CASCADE, primary_key=True, related_name="trash")
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+", db_index=False)
+    status = models.CharField(max_length=20, choices=TrashStatus, default=TrashStatus.IN_TRASH)
+    trashed_at = models.DateTimeField()
+    trashed_by = models.ForeignKey(  # null: the workspace's rules, or somebody who is gone
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    why = models.CharField(max_length=200, blank=True)  # the rule, in words; empty where a person did it
+    # When it is purged; of one that is being purged, when a worker takes it up again if nobody is at it.
+    due_at = models.DateTimeField()
+    asked_by = models.ForeignKey(  # who did not want to wait until then
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    asked_at = models.DateTimeField(null=True, blank=True)
+    files_gone_at = models.DateTimeField(null=True, blank=True)  # its rows are left, which said where the files were
+    failures = models.PositiveIntegerField(default=0)  # tries at the files that came to nothing
+    problem = models.TextField(blank=True)  # why the last one did
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["workspace", "-trashed_at"], name="trash_of_workspace"),
+            models.Index(fields=["due_at"], name="trash_by_due_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"trash: run {self.run_id}"
+
+
+class Pin(models.Model):
+    """A run, or a step of it, that is to stay: neither rules nor people put it in the trash."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="pins")
+    step_run = models.OneToOneField(StepRun, on_delete=models.CASCADE, null=True, blank=True, related_name="pin")
+    note = models.CharField(max_length=500, blank=True)
+    pinned_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    pinned_at = models.DateTimeField()
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["run"], condition=models.Q(step_run=None), name="one_pin_of_a_run"),
+        ]
+
+    def __str__(self) -> str:
+        return f"pin of run {self.run_id}"
+
+
+TRASH_DAYS = 30  # unless the workspace says otherwise
+
+
+class Retention(models.Model):
+    """How long a workspace keeps its runs. Of the rules each is enough to put a run in the trash; null: no rule."""
+
+    workspace = models.OneToOneField(Workspace, on_delete=models.CASCADE, primary_key=True, related_name="retention")
+    trash_days = models.PositiveSmallIntegerField(default=TRASH_DAYS)  # that a run stays in the trash
+    keep_days = models.PositiveIntegerField(null=True, blank=True)  # after its end
+    keep_runs = models.PositiveIntegerField(null=True, blank=True)  # the newest of each pipeline
+    keep_bytes = models.PositiveBigIntegerField(null=True, blank=True)  # of outputs, of all runs together
+    set_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    set_at = models.DateTimeField()
+    looked_at = models.DateTimeField(null=True, blank=True)  # when the rules were last asked
+
+    def __str__(self) -> str:
+        return f"retention of {self.workspace_id}"

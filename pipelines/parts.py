@@ -1,10 +1,13 @@
 """What a definition is made of below its steps: parameters, inputs with their bindings, outputs."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from compute.spec import InputMode, OutputMode
+
+FIELD_NAME = re.compile(r"\A[A-Za-z_][A-Za-z0-9_-]{0,99}\Z")  # of a parameter, an input, an output
 
 ParameterType = Literal["string", "integer", "number", "boolean", "enum", "dataset", "data_path"]
 DATA_TYPES: tuple[ParameterType, ...] = ("dataset", "data_path")
@@ -78,6 +81,20 @@ class Input(Part):
     optional: bool = False
 
 
+class OnlyIf(Part):
+    """The branch that a step is on: it runs only where the answer of `step`, a condition, is this one."""
+
+    step: str
+    answer: bool
+
+
+class EnvironmentVariable(Part):
+    """A variable that the step's process gets. Placeholders in its value stand for what they do in arguments."""
+
+    name: str
+    value: str = ""
+
+
 class Registration(Part):
     """The output becomes a version of this dataset when the step completes."""
 
@@ -87,7 +104,7 @@ class Registration(Part):
 
 
 class Output(Part):
-    """A named folder that the step writes.
+    """A named folder that the step writes, or with `file` the one file of that name in it.
 
     Without a path it is intermediate data (Azure ML's `PipelineData`), below the datastore's folder of runs; with one,
     a destination (`OutputFileDatasetConfig`) in which `{run-id}` and `{output-name}` stand for the run and the output.
@@ -96,6 +113,8 @@ class Output(Part):
     name: str
     datastore: str | None = None  # name in the workspace; its default at submission
     path: str | None = None
+    file: str | None = None  # as in `model.pkl`: the placeholder is its path, and nothing else is part of the output
     mode: OutputMode = "upload"
     required: bool = False  # a step that leaves it empty has failed
     register_as: Registration | None = None
+    taken_from: str | None = None  # of a step that runs another pipeline: `STEP.OUTPUT` there; else that of its name

@@ -1,7 +1,7 @@
 """`${{ scope.name }}` in the texts of a step: what it may stand for, and what is wrong where it stands for nothing."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,7 +9,7 @@ from pipelines.parts import ParameterValue
 
 PLACEHOLDER = re.compile(r"\$\{\{\s*(?P<scope>[A-Za-z_]\w*)\s*\.\s*(?P<name>[^\s{}]+?)\s*\}\}")
 # What a node would take for a placeholder, were it in a value.
-_READ_BY_THE_NODE = re.compile(r"\$\{\{\s*(inputs|outputs)\s*\.")
+_READ_BY_THE_NODE = re.compile(r"\$\{\{\s*(inputs|outputs|programs)\s*\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,21 @@ class Placeholder:
 
     def __str__(self) -> str:
         return f"${{{{{self.scope}.{self.name}}}}}"
+
+
+STEPS = "steps"  # the scope of `${{steps.NAME.metrics.METRIC}}`
+_METRICS = ".metrics"
+
+
+def metric_meant(part: Placeholder) -> tuple[str, str] | None:
+    """The step and the metric that a placeholder speaks of; an empty metric for all of the step's.
+
+    None where it speaks of none. A step's name may hold dots, and a metric's anything but blanks and braces.
+    """
+    step, found, metric = part.name.partition(_METRICS)
+    if part.scope != STEPS or not step or not found or metric == "." or (metric and metric[0] != "."):
+        return None
+    return step, metric[1:]
 
 
 class Piece(Protocol):
@@ -76,6 +91,12 @@ def read_placeholder(text: str, at: int) -> tuple[Placeholder | None, int, str]:
     rest = text[at : at + 40].splitlines()[0]
     rest = rest[: rest.index("}}") + 2] if "}}" in rest else rest
     return None, at + 3, f"“{rest}” is no placeholder. Write one as ${{{{inputs.NAME}}}}."
+
+
+def outputs_in(texts: Iterable[str]) -> set[str]:
+    """The names that these texts may speak of as outputs, wherever it is."""
+    found = (match for text in texts for match in PLACEHOLDER.finditer(text))
+    return {match["name"] for match in found if match["scope"] == "outputs"}
 
 
 def unknown_placeholders(

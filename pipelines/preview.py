@@ -29,8 +29,14 @@ def graph_of(definition: PipelineDefinition) -> dict[str, Any]:
         }
     for edge in edges_of(definition):
         upstream, downstream = definition.steps[edge.upstream], definition.steps[edge.downstream]
-        edges.append({"from": upstream.name, "output": edge.output, "to": downstream.name, "input": edge.input})
+        ends = {"from": upstream.name, "output": edge.output, "to": downstream.name, "input": edge.input}
+        edges.append(ends if edge.branch is None else {**ends, "label": branch_word(edge.branch)})
     return {"nodes": list(nodes.values()), "edges": edges}
+
+
+def branch_word(answer: bool) -> str:
+    """How an edge from a condition is labelled."""
+    return "true" if answer else "false"
 
 
 def _data_node(binding: Binding | None) -> tuple[str, str] | None:

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, BinaryIO
+from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.http import Http404
 
 from compute.logs import reading
@@ -14,12 +14,17 @@ from compute.services.locks import lock_of
 from compute.spec import OutputRecord
 from compute.waiting_queries import reasons
 from datastores import snapshots
-from datastores.backends import Backend, Entry, Listing, get_backend
-from datastores.models import Datastore, Snapshot
-from datastores.paths import clean_path, join
+from datastores.backends import Listing
+from datastores.models import Snapshot
+from pipelines.artifacts import TAKEN, StoredFolder, artifacts_by_attempt, artifacts_json, result_of
+from pipelines.branching import as_it_runs
 from pipelines.events import as_json
+from pipelines.explaining import reuse_end_of
 from pipelines.graph import edges_of
-from pipelines.models import Pipeline, PipelineVersion, Run, RunEvent, StepRun
+from pipelines.inner_runs import outermost
+from pipelines.kinds.describing import fields_of
+from pipelines.models import LONG_OF_STEPS, FrozenStep, Pin, Pipeline, PipelineVersion, Run, RunEvent, StepEdit, StepRun
+from pipelines.preview import branch_word
 from pipelines.states import RunStatus, StepStatus
 from pipelines.step_data import data_of
 from studio.workspaces.models import Workspace
@@ -27,7 +32,7 @@ from studio.workspaces.models import Workspace
 MAX_EVENTS = 2000  # of one answer: a watcher asks again from the last one
 TAIL_LINES = 20
 TAILS = 3  # failed steps whose last lines come with the run's state
-OUTPUT_PAGE = 500
+PINNED = Exists(Pin.objects.filter(run=OuterRef("pk")))
 
 
 def pipelines_of(workspace: Workspace, *, text: str = "") -> QuerySet[Pipeline]:
@@ -81,20 +86,29 @@ class RunFilter:
 
 def runs_of(workspace: Workspace, narrowed: RunFilter | None = None) -> QuerySet[Run]:
     """The workspace's runs, the newest first, with what a list shows of them."""
-    rows = Run.objects.filter(workspace=workspace).select_related("pipeline", "experiment", "submitted_by", "version")
-    rows = rows.defer("version__definition", "parameters").order_by("-pk")
+    rows = Run.objects.filter(workspace=workspace, parent_step=None).select_related(
+        "pipeline", "experiment", "submitted_by", "paused_by", "version"
+    )
+    rows = rows.defer("version__definition", "parameters").annotate(is_pinned=PINNED).order_by("-pk")
     return narrowed.apply(rows) if narrowed else rows
 
 
-def run_of(workspace: Workspace, run_id: int) -> Run:
-    """Raises Http404."""
-    run = (
-        Run.objects.filter(workspace=workspace, pk=run_id)
-        .select_related("pipeline", "experiment", "submitted_by", "version")
-        .first()
+def run_of(workspace: Workspace, run_id: int, *, with_definition: bool = True) -> Run:
+    """A run, in the trash or not. Raises Http404, also for one that is being deleted: not all of it is there.
+
+    Its version's definition may be long: who does not want it says so.
+    """
+    about = ("pipeline", "experiment", "submitted_by", "paused_by", "version", "parent_step", "trash__trashed_by")
+    rows = (
+        Run.everything.filter(workspace=workspace, pk=run_id)
+        .filter(is_being_purged=False)
+        .select_related(*about)
+        .annotate(is_pinned=PINNED)
     )
+    unread = [f"parent_step__{name}" for name in LONG_OF_STEPS]
+    run = rows.defer(*unread, *([] if with_definition else ["version__definition"])).first()
     if run is None:
-        raise Http404("There is no such run in this workspace.")
+        raise Http404("There is no such run in this workspace, or it was deleted.")
     return run
 
 
@@ -108,14 +122,60 @@ def run_row(run: Run) -> dict[str, Any]:
         "version": run.version.number,
         "experiment": run.experiment.name,
         "priority": run.priority,
+        "regenerate_outputs": run.regenerate_outputs,
         "submitted_by": run.submitted_by.username if run.submitted_by else None,
         "created_at": iso(run.created_at),
         "started_at": iso(run.started_at),
         "finished_at": iso(run.finished_at),
         "cancel_requested_at": iso(run.cancel_requested_at),
+        "paused_at": iso(run.paused_at),
+        "paused_by": run.paused_by.username if run.paused_by else None,
+        "continue_on_step_failure": run.continue_on_step_failure,
         "steps_total": run.steps_total,
         "steps_done": run.steps_done,
+        "rerun_of": run.rerun_of_id,
+        "rerun_from": run.rerun_from,
+        "parent": parent_json(run),
         "last_event": run.last_event,
+        "pinned": run_is_pinned(run),
+    }
+
+
+def run_is_pinned(run: Run) -> bool:
+    """Whether it or a step of it carries a pin, of a run that was read here."""
+    return bool(getattr(run, "is_pinned", False))
+
+
+def trash_json(run: Run) -> dict[str, Any] | None:
+    """Who put a run in the trash and when it goes, of one that `run_of` gave; None where it is not there."""
+    if run.trashed_at is None:
+        return None
+    trash = outermost(run).trash
+    return {
+        "status": trash.status,
+        "trashed_at": iso(trash.trashed_at),
+        "trashed_by": trash.trashed_by.username if trash.trashed_by else None,
+        "why": trash.why,
+        "deleted_at": iso(trash.due_at),
+    }
+
+
+def pin_json(pin: Pin | None) -> dict[str, Any] | None:
+    if pin is None:
+        return None
+    by = pin.pinned_by.username if pin.pinned_by else None
+    return {"note": pin.note, "by": by, "at": iso(pin.pinned_at)}
+
+
+def parent_json(run: Run) -> dict[str, Any] | None:
+    """The run and the step that had this one made; None for one that somebody submitted."""
+    if run.parent_step is None:
+        return None
+    return {
+        "run": run.parent_step.run_id,
+        "step": run.parent_step.name,
+        "number": run.child_number,
+        "label": run.child_label,
     }
 
 
@@ -126,19 +186,36 @@ def run_state(run: Run) -> dict[str, Any]:
     """
     definition = run.version.definition
     names = [step.name for step in definition.steps]
-    icons = {step.name: step.icon for step in definition.steps}
+    kinds = {step.name: step for step in definition.steps}
     steps = list(_steps_of(run))
     tails = _tails(step for step in steps if step.status == StepStatus.FAILED)
+    pins = {pin.step_run_id: pin for pin in run.pins.select_related("pinned_by")} if run_is_pinned(run) else {}
     return {
         **run_row(run),
+        "trash": trash_json(run),
+        "pin": pin_json(pins.get(None)),
         "parameters": run.parameters.values,
-        "steps": [{**_step_row(step), "icon": icons[step.name], "log_tail": tails.get(step.pk, [])} for step in steps],
+        # What a new run of the same version does not have.
+        "edited": sorted(set(StepEdit.objects.filter(step_run__run=run).values_list("step_run__name", flat=True))),
+        "steps": [
+            {
+                **_step_row(step),
+                "icon": kinds[step.name].icon,
+                "has_job": kinds[step.name].has_job,
+                "asks": bool(kinds[step.name].person_field),
+                "runs_tab": kinds[step.name].runs_tab,
+                "log_tail": tails.get(step.pk, []),
+                "pin": pin_json(pins.get(step.pk)),
+            }
+            for step in steps
+        ],
         "edges": [
             {
                 "from": names[edge.upstream],
                 "to": names[edge.downstream],
                 "output": edge.output,
                 "input": edge.input,
+                **({} if edge.branch is None else {"label": branch_word(edge.branch)}),
             }
             for edge in edges_of(definition)
         ],
@@ -158,22 +235,31 @@ def step_of(run: Run, name: str) -> StepRun:
     step = StepRun.objects.filter(run=run, name=name).select_related("reused_from").defer("reused_from__frozen").first()
     if step is None:
         raise Http404(f"Run {run.pk} has no step “{name}”.")
+    step.run = run
     return step
 
 
 def step_detail(workspace: Workspace, step: StepRun) -> dict[str, Any]:
     """A step with everything that its panel shows."""
-    frozen = step.frozen
+    frozen = step.frozen = as_it_runs(step.run, step)
     data = data_of(workspace, step)
+    attempts = attempts_of(step)
     # A removed target too.
     target = ComputeTarget._base_manager.filter(pk=frozen.compute_id).only("name").first()  # noqa: SLF001
     return {
         **_step_row(step),
         "description": frozen.step.description,
-        "kind": {"name": frozen.step.kind, "label": frozen.step.label, "icon": frozen.step.icon},
+        "kind": {
+            "name": frozen.step.kind,
+            "label": frozen.step.label,
+            "icon": frozen.step.icon,
+            "has_job": frozen.step.has_job,
+            "fields": fields_of(type(frozen.step)),
+        },
         "settings": frozen.step.settings(),
         "entry": frozen.step.script,
         "command": frozen.command,
+        "environment_variables": frozen.environment_variables,
         "environment_name": frozen.environment_name,
         "environment": frozen.environment.model_dump(mode="json", exclude={"schema_version"}),
         "resources": frozen.step.resources.model_dump(mode="json"),
@@ -181,16 +267,38 @@ def step_detail(workspace: Workspace, step: StepRun) -> dict[str, Any]:
         "environment_lock": _lock(frozen.environment.digest),
         "compute": {"id": frozen.compute_id, "name": target.name if target else ""},
         "allow_reuse": frozen.step.allow_reuse,
+        "reuse_ends": _reuse_end(step),
+        "pin": pin_json(Pin.objects.filter(step_run=step).select_related("pinned_by").first()),
         "retry": frozen.step.retry.model_dump(mode="json"),
         "limits": frozen.step.limits.model_dump(mode="json"),
         "timeout_s": frozen.step.timeout_s,
         "inputs": data.inputs,
         "outputs": data.outputs,
         "run_after": frozen.step.run_after,
+        "only_if": frozen.step.only_if.model_dump() if frozen.step.only_if else None,
+        "decision": decision_json(step),
+        "due_at": iso(step.due_at),
         "snapshot": frozen.snapshot,
-        "attempts": [_attempt(attempt) for attempt in attempts_of(step)],
+        "attempts": [{**_attempt(attempt), "kept": _kept(step, attempt)} for attempt in attempts],
+        "artifacts": artifacts_json(artifacts_by_attempt(step, attempts)),
+        "source": frozen.step.source,
+        "edits": [edit_json(edit) for edit in step.edits.select_related("edited_by")],
         "log_tail": [],
     }
+
+
+def decision_json(step: StepRun) -> dict[str, Any] | None:
+    """What a step without a job came to; None before, and for every other."""
+    return step.decision.model_dump(mode="json", exclude={"schema_version"}) if step.decision else None
+
+
+def _reuse_end(step: StepRun) -> dict[str, Any] | None:
+    """From when on nobody takes its result again, and who said so; None where it may be taken."""
+    end = reuse_end_of(step)
+    if end is None:
+        return None
+    by = end.decided_by.username if end.decided_by else None
+    return {"at": iso(end.ends_at), "by": by, "decided_at": iso(end.decided_at), "run": end.step_run.run_id}
 
 
 def waits_for(workspace: Workspace, step: StepRun) -> str:
@@ -198,7 +306,31 @@ def waits_for(workspace: Workspace, step: StepRun) -> str:
     if step.status != StepStatus.QUEUED or step.job_id is None:
         return ""
     reason = reasons(workspace, [step.job_id]).get(step.job_id, "")
+    if not reason and Run.objects.filter(pk=step.run_id, paused_at__isnull=False).exists():
+        reason = "The run is paused: it starts once somebody resumes it"
     return f"{reason}." if reason else ""
+
+
+def edit_json(edit: StepEdit) -> dict[str, Any]:
+    """What somebody changed between two attempts, and what ran until then."""
+    return {
+        "number": edit.number,
+        "last_attempt": edit.last_attempt,
+        "changes": edit.changes.changes,
+        "edited_by": edit.edited_by.username if edit.edited_by else None,
+        "edited_at": iso(edit.edited_at),
+        "settings_before": edit.before.step.settings(),
+        "command_before": edit.before.command,
+        "snapshot_before": edit.before.snapshot,
+    }
+
+
+def frozen_at(step: StepRun, attempt: int | None) -> FrozenStep:
+    """What an attempt of a step ran; where none is named what the next one runs, or the latest ran."""
+    edits = step.edits.filter(last_attempt__gte=attempt).order_by("number") if attempt is not None else None
+    edit = edits.first() if edits is not None else None
+    frozen: FrozenStep = edit.before if edit else step.frozen
+    return frozen
 
 
 def _lock(digest: str) -> dict[str, Any] | None:
@@ -211,8 +343,15 @@ def _lock(digest: str) -> dict[str, Any] | None:
 
 
 def attempts_of(step: StepRun) -> list[Attempt]:
-    """The tries at a step's job, the first one first; none for a step that was reused or has not begun."""
-    return list(Attempt.objects.filter(job_id=step.job_id).order_by("number")) if step.job_id else []
+    """The tries at a step, the first one first, those before its run was continued included."""
+    rows = Attempt.objects.filter(job__owner=step.job_owner).order_by("number")
+    return list(rows.annotate(job_result=F("job__result"), job_last=F("job__attempt_number")))
+
+
+def kept_of(attempt: Any) -> dict[str, OutputRecord]:
+    """What an attempt of `attempts_of` left that is kept, by output; nothing where it has not ended."""
+    result = result_of(attempt)
+    return dict(result.outputs) if result else {}
 
 
 def attempt_of(step: StepRun, number: int | None) -> tuple[Attempt | None, list[int]]:
@@ -236,35 +375,42 @@ def log_page(step: StepRun, *, attempt: int | None, start: int, count: int) -> d
     return {**reading.read_lines(found, start, count).as_json(), "attempts": numbers}
 
 
-class OutputFolder:
-    """One output of a finished step, where it lies. Paths are below the output's own folder."""
+class OutputFolder(StoredFolder):
+    """One output of a finished step, where it lies. With `attempt`, what that one left and is kept."""
 
-    def __init__(self, workspace: Workspace, step: StepRun, name: str) -> None:
-        """Raises Http404 where there is no such output (yet)."""
+    def __init__(self, workspace: Workspace, step: StepRun, name: str, *, attempt: int | None = None) -> None:
+        """Raises Http404 where there is no such output (yet), or no such attempt."""
         record: OutputRecord | None = step.outputs.outputs.get(name) if step.outputs else None
+        if attempt is not None and not (record and attempt == step.attempt):
+            record = kept_of(attempt_of(step, attempt)[0]).get(name)
+            if record is None:
+                raise Http404(f"Nothing is kept as “{name}” of attempt {attempt} of step “{step.name}”.")
         if record is None:
-            if any(output.name == name for output in step.frozen.step.outputs):
+            if any(output.name == name for output in step.frozen.step.all_outputs):
                 raise Http404(f"Step “{step.name}” has not written “{name}”: outputs are kept when a step completes.")
             raise Http404(f"Step “{step.name}” has no output “{name}”.")
-        datastore = Datastore.objects.filter(workspace=workspace, pk=record.datastore_id).first()
-        if datastore is None:
-            raise Http404("The datastore that this output was written to is no longer registered.")
-        self.root = clean_path(record.path)
-        self.backend: Backend = get_backend(datastore)
+        super().__init__(
+            workspace, datastore_id=record.datastore_id, path=record.path, is_file=record.is_file, parts=record.parts
+        )
 
-    def list(self, path: str, *, after: str | None = None) -> Listing:
-        return self.backend.list(self._below(path), after=after, limit=OUTPUT_PAGE)
 
-    def open(self, path: str) -> tuple[Entry, BinaryIO]:
-        """Raises Http404 for anything but a file."""
-        entry = self.backend.stat(self._below(path))
-        if entry.kind != "file":
-            raise Http404("Only files can be downloaded.")
-        return entry, self.backend.open_read(entry.path)
+class NoArtifacts(Http404):
+    """A step, or an attempt of it, left none."""
 
-    def _below(self, path: str) -> str:
-        cleaned = clean_path(path)
-        return join(self.root, cleaned) if cleaned else self.root
+
+class ArtifactFolder(StoredFolder):
+    """What a step left beside its outputs, or one attempt of it. Without a number the latest that left some."""
+
+    def __init__(self, workspace: Workspace, step: StepRun, *, attempt: int | None = None) -> None:
+        """Raises NoArtifacts where there are none (yet)."""
+        found = artifacts_by_attempt(step, attempts_of(step))
+        latest = TAKEN if TAKEN in found else max(found, default=TAKEN)
+        self.attempt = latest if attempt is None else attempt
+        record = found.get(self.attempt)
+        if record is None or not record.file_count:
+            of = "" if attempt is None else f"Attempt {attempt} of "
+            raise NoArtifacts(f"{of}{'step' if of else 'Step'} “{step.name}” left no artifacts.")
+        super().__init__(workspace, datastore_id=record.datastore_id, path=record.path)
 
 
 def listing_json(path: str, listing: Listing) -> dict[str, Any]:
@@ -317,12 +463,7 @@ def iso(at: datetime | None) -> str | None:
 
 def _steps_of(run: Run) -> QuerySet[StepRun]:
     rows = StepRun.objects.filter(run=run).select_related("reused_from").order_by("position")
-    return rows.defer(
-        "frozen",
-        "outputs",
-        "ingredients",
-        *(f"reused_from__{field}" for field in ("frozen", "outputs", "ingredients", "reason", "reuse_note")),
-    )
+    return rows.defer(*LONG_OF_STEPS, *(f"reused_from__{field}" for field in (*LONG_OF_STEPS, "reason", "reuse_note")))
 
 
 def _step_row(step: StepRun) -> dict[str, Any]:
@@ -330,6 +471,7 @@ def _step_row(step: StepRun) -> dict[str, Any]:
         "name": step.name,
         "status": step.status,
         "position": step.position,
+        "makes_runs": step.makes_runs,
         "queued_at": iso(step.queued_at),
         "started_at": iso(step.started_at),
         "finished_at": iso(step.finished_at),
@@ -350,6 +492,16 @@ def _tails(failed: Iterable[StepRun]) -> dict[int, list[str]]:
         return {}
     latest = {attempt.job_id: attempt for attempt in Attempt.objects.filter(job_id__in=list(jobs)).order_by("number")}
     return {jobs[job_id]: reading.tail_text(attempt, TAIL_LINES) for job_id, attempt in latest.items()}
+
+
+def _kept(step: StepRun, attempt: Attempt) -> list[dict[str, Any]]:
+    """What an attempt left that the step's own outputs don't say (any more)."""
+    if step.outputs and attempt.number == step.attempt:
+        return []
+    return [
+        {"name": name, "file": record.is_file, "file_count": record.file_count, "size_bytes": record.size_bytes}
+        for name, record in kept_of(attempt).items()
+    ]
 
 
 def _attempt(attempt: Attempt) -> dict[str, Any]:

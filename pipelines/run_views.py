@@ -4,21 +4,42 @@ from typing import Any
 
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.utils import timezone
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
 from compute.models import Attempt
+from datastores.viewing.notebook import NotebookViewer
+from pipelines.approval_queries import open_approvals
+from pipelines.child_queries import place_of
 from pipelines.definition import ParameterValue
+from pipelines.explaining import explain
+from pipelines.inner_runs import outermost
+from pipelines.metric_page import charts_asked, metrics_page
+from pipelines.metric_queries import measured_in, tags_json, tags_of
 from pipelines.models import StepRun
-from pipelines.queries import run_of, run_state, step_of
-from pipelines.run_page import failure_of, run_seconds, shown_status, step_rows, steps_words
+from pipelines.queries import OutputFolder, run_of, run_state, step_of
+from pipelines.run_page import (
+    can_pause,
+    failure_of,
+    may_ask,
+    paused_words,
+    run_seconds,
+    shown_status,
+    step_rows,
+    steps_words,
+    ways_on,
+)
 from pipelines.states import RUN_TERMINAL
 from pipelines.step_usage import usage_for_page
 from pipelines.timeline_chart import Span, timeline
+from studio.lib.problems import UserError
 from studio.workspaces.access import WorkspaceRequest, workspace_page
 from studio.workspaces.permissions import Permission
 
 
+@gzip_page  # half of it is the graph, which is wordy
 @require_safe
 @workspace_page(Permission.VIEW)
 def detail(request: WorkspaceRequest, run_id: int) -> HttpResponse:
@@ -26,17 +47,26 @@ def detail(request: WorkspaceRequest, run_id: int) -> HttpResponse:
     run = run_of(request.access.workspace, run_id)
     now = timezone.now()
     state = run_state(run)
+    tags = tags_of(run)
     context: dict[str, Any] = {
         "run": run,
         "state": state,
+        "place": place_of(run),
+        "trash": outermost(run).trash if run.trashed_at else None,
         "now": now,
         "is_over": run.status in RUN_TERMINAL,
         "shown_status": shown_status(state),
+        "can_pause": can_pause(state),
+        "paused_words": paused_words(state),
         "steps_words": steps_words(state),
         "run_seconds": run_seconds(state, now),
         "parameters": [(name, _written(value)) for name, value in run.parameters.values.items()],
         "failure": failure_of(state),
         "steps": step_rows(state, now),
+        "ways_on": ways_on(state),
+        "tags": tags,
+        "tags_state": tags_json(tags),
+        "approvals": open_approvals(request.access, run) if may_ask(state) else [],
     }
     return render(request, "pipelines/run.html", context)
 
@@ -47,6 +77,14 @@ def failure(request: WorkspaceRequest, run_id: int) -> HttpResponse:
     """What went wrong, as the page shows it: empty while nothing has."""
     state = run_state(run_of(request.access.workspace, run_id))
     return render(request, "pipelines/run_failure.html", {"failure": failure_of(state)})
+
+
+@require_safe
+@workspace_page(Permission.VIEW)
+def approvals(request: WorkspaceRequest, run_id: int) -> HttpResponse:
+    """What waits for somebody's answer, as the page shows it: empty where nothing does."""
+    run = run_of(request.access.workspace, run_id)
+    return render(request, "pipelines/run_approvals.html", {"approvals": open_approvals(request.access, run)})
 
 
 @require_safe
@@ -71,7 +109,7 @@ def timeline_figure(request: WorkspaceRequest, run_id: int) -> JsonResponse:
             status=step.status,
             queued_at=step.queued_at,
             claimed_at=step.started_at,
-            process_at=process_at.get((step.job_id, step.attempt)) if step.job_id else None,
+            process_at=process_at.get((step.job_id, step.attempt)) if step.job_id else step.started_at,
             finished_at=step.finished_at,
         )
         for step in steps
@@ -81,11 +119,64 @@ def timeline_figure(request: WorkspaceRequest, run_id: int) -> JsonResponse:
 
 @require_safe
 @workspace_page(Permission.VIEW)
+def metrics(request: WorkspaceRequest, run_id: int) -> JsonResponse:
+    """What the run's steps measured, or `?step=` alone: figures for Plotly, and the rest as a part of the page."""
+    run = run_of(request.access.workspace, run_id)
+    step = request.GET.get("step", "").replace("\0", "")
+    page = metrics_page(measured_in(run, step=step), charts=charts_asked(request.GET.get("charts", "")))
+    shown = {
+        "page": page,
+        "run_id": run.pk,
+        "slug": request.access.workspace.slug,
+        "is_over": run.status in RUN_TERMINAL,
+    }
+    return JsonResponse(
+        {
+            "charts": [chart.as_json() for chart in page.charts],
+            "more_charts": page.more_charts,
+            "html": render_to_string("pipelines/run_metrics.html", shown),
+        }
+    )
+
+
+@require_safe
+@workspace_page(Permission.VIEW)
 def step_usage(request: WorkspaceRequest, run_id: int, name: str) -> JsonResponse:
     """What a step used, with a figure for Plotly."""
     step = step_of(run_of(request.access.workspace, run_id), name)
+    return JsonResponse(usage_for_page(step, asked_attempt(request)))
+
+
+@require_safe
+@workspace_page(Permission.VIEW)
+def step_reuse(request: WorkspaceRequest, run_id: int, name: str) -> HttpResponse:
+    """Why a step ran or was reused, as a part of the page."""
+    workspace = request.access.workspace
+    step = step_of(run_of(workspace, run_id), name)
+    return render(request, "pipelines/run_reuse.html", {"explanation": explain(workspace, step), "step": step})
+
+
+@require_safe
+@workspace_page(Permission.VIEW)
+def step_notebook(request: WorkspaceRequest, run_id: int, name: str) -> HttpResponse:
+    """A notebook in an output of a step (`?output=NAME&path=FILE`), as a part of the page: nothing of it runs.
+
+    With `&attempt=N`, the one that this attempt left.
+    """
+    workspace = request.access.workspace
+    step = step_of(run_of(workspace, run_id), name)
+    viewer = NotebookViewer()
+    try:
+        folder = OutputFolder(workspace, step, request.GET.get("output", ""), attempt=asked_attempt(request))
+        shown = viewer.look(folder.looked_at(request.GET.get("path", "")))
+    except UserError as error:
+        return render(request, "pipelines/run_file_refused.html", {"error": error}, status=error.status_code)
+    return render(request, viewer.template, shown)
+
+
+def asked_attempt(request: WorkspaceRequest) -> int | None:
     asked = request.GET.get("attempt", "")
-    return JsonResponse(usage_for_page(step, int(asked) if asked.isdecimal() and len(asked) < 6 else None))
+    return int(asked) if asked.isdecimal() and len(asked) < 6 else None
 
 
 def _written(value: ParameterValue) -> str:

@@ -92,6 +92,65 @@ class SubmitSerializer(serializers.Serializer[Any]):
         default=0,
         help_text="Its steps go before those of lower ones: up to 10 for contributors, 100 for owners.",
     )
+    continue_on_step_failure = serializers.BooleanField(
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="Whether what does not depend on a failed step goes on. As the pipeline says, unless given.",
+    )
+    regenerate_outputs = serializers.BooleanField(
+        default=False, help_text="Every step runs, whatever earlier results there are."
+    )
+
+
+class StepAskedSerializer(serializers.Serializer[Any]):
+    status = serializers.CharField(help_text="Of the step now: a process takes a moment to end.")
+
+
+class AnswerSerializer(serializers.Serializer[Any]):
+    approve = serializers.BooleanField(help_text="True for yes.")
+    comment = serializers.CharField(max_length=2000, allow_blank=True, default="")
+
+
+class AnsweredSerializer(serializers.Serializer[Any]):
+    status = serializers.CharField(help_text="Of the step now.")
+    reason = serializers.CharField()
+
+
+class OpenApprovalSerializer(serializers.Serializer[Any]):
+    run = serializers.IntegerField()
+    pipeline = serializers.CharField()
+    step = serializers.CharField()
+    question = serializers.CharField()
+    asked = serializers.CharField(help_text="Who can answer, in words.")
+    until = serializers.DateTimeField(allow_null=True)
+    may_answer = serializers.BooleanField(help_text="Whether the asker can.")
+
+
+class ResubmitSerializer(serializers.Serializer[Any]):
+    """What is not given is as it was."""
+
+    parameters = serializers.DictField(required=False, help_text="All of them: they take the place of the run's.")
+    experiment = serializers.CharField(max_length=100, required=False, allow_blank=True)
+    priority = serializers.IntegerField(min_value=-(10**9), max_value=10**9, required=False)
+    continue_on_step_failure = serializers.BooleanField(required=False)
+    regenerate_outputs = serializers.BooleanField(required=False)
+
+
+class EndReuseSerializer(serializers.Serializer[Any]):
+    ends_at = serializers.DateTimeField(
+        required=False, allow_null=True, default=None, help_text="From when on it is not taken; at once unless given."
+    )
+
+
+class ReuseChangedSerializer(serializers.Serializer[Any]):
+    steps = serializers.IntegerField(help_text="How many results it is about.")
+
+
+class ClonedSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    url = serializers.CharField(help_text="Of the builder.")
 
 
 class SubmittedSerializer(serializers.Serializer[Any]):
@@ -126,6 +185,79 @@ class SourceFileSerializer(serializers.Serializer[Any]):
 class SourcesSerializer(serializers.Serializer[Any]):
     digest = serializers.CharField()
     files = SourceFileSerializer(many=True)
+
+
+class EditFilesSerializer(serializers.Serializer[Any]):
+    """Files of the step's source folder: renamed, deleted, then written."""
+
+    put = TextFileSerializer(many=True, default=list)
+    delete = serializers.ListField(child=serializers.CharField(trim_whitespace=False), default=list)
+    move = MoveSerializer(many=True, default=list)
+
+
+class EditStepSerializer(serializers.Serializer[Any]):
+    base_edit = serializers.IntegerField(
+        min_value=0, help_text="The number of the edit that was on the screen: of the last of the step's `edits`, or 0."
+    )
+    files = EditFilesSerializer(required=False)
+    settings = serializers.DictField(
+        default=dict,
+        help_text="Fields of the step's kind, as `entry`, `arguments` or `command`, and its `environment_variables`, "
+        "`compute`, `timeout_s`, `retry`, `limits`, `resources` and `allow_reuse`. What is not given stays. A number "
+        "or a target can be `${{parameters.NAME}}`: it takes the run's value.",
+    )
+    continue_run = serializers.BooleanField(default=True, help_text="Try again at once, with all that is left undone.")
+    save_to_pipeline = serializers.BooleanField(
+        default=False, help_text="Make the same change in the pipeline, as its next version. Where that can't be, 409."
+    )
+
+
+class EditableSerializer(serializers.Serializer[Any]):
+    base_edit = serializers.IntegerField(help_text="To be sent with the edit.")
+    source_digest = serializers.CharField(allow_null=True, help_text="Of the step's source folder.")
+    kind = serializers.DictField(help_text="With the fields of its own.")
+    settings = serializers.DictField(help_text="What can be changed; what a parameter feeds is `${{parameters.NAME}}`.")
+    inputs = serializers.ListField(child=serializers.DictField())
+    outputs = serializers.ListField(child=serializers.DictField())
+    parameters = serializers.ListField(child=serializers.DictField(), help_text="Of the run's version.")
+    computes = serializers.ListField(child=serializers.DictField(), help_text="Targets that it could run on.")
+    databases = serializers.ListField(child=serializers.DictField(), help_text="Those that it could open.")
+
+
+class StepEditSerializer(serializers.Serializer[Any]):
+    number = serializers.IntegerField()
+    last_attempt = serializers.IntegerField(help_text="The last attempt before the edit; 0 where none had begun.")
+    changes = serializers.ListField(child=serializers.CharField(), help_text="Fields and files that were changed.")
+    edited_by = serializers.CharField(allow_null=True)
+    edited_at = serializers.DateTimeField()
+    settings_before = serializers.DictField()
+    command_before = serializers.ListField(child=serializers.CharField())
+    snapshot_before = serializers.CharField()
+
+
+class EditedSerializer(serializers.Serializer[Any]):
+    edit = StepEditSerializer(allow_null=True, help_text="Null where what was sent is what was there.")
+    steps = serializers.IntegerField(help_text="How many steps are tried again.")
+    version = serializers.IntegerField(allow_null=True, help_text="Of the pipeline, where it was saved there.")
+    status = serializers.CharField(help_text="Of the run.")
+
+
+class PausedSerializer(serializers.Serializer[Any]):
+    changed = serializers.BooleanField(help_text="False where it was so already.")
+    status = serializers.CharField(help_text="Of the run.")
+    paused_at = serializers.DateTimeField(allow_null=True)
+    paused_by = serializers.CharField(allow_null=True)
+
+
+class ContinuedSerializer(serializers.Serializer[Any]):
+    steps = serializers.IntegerField(help_text="How many steps are tried again.")
+    status = serializers.CharField(help_text="Of the run.")
+
+
+class TagsSerializer(serializers.Serializer[Any]):
+    """Tags by name; null takes one away."""
+
+    tags = serializers.DictField(child=serializers.CharField(allow_null=True, allow_blank=True, max_length=1000))
 
 
 class UploadSourcesSerializer(serializers.Serializer[Any]):

@@ -10,6 +10,7 @@ from datastores.models import DataPath, DatasetVersion, Datastore
 from datastores.paths import fixed_folder
 from pipelines.definition import Output
 from pipelines.models import FrozenInput, StepOutput, StepRun
+from pipelines.states import StepStatus
 from studio.workspaces.models import Workspace
 
 
@@ -32,7 +33,7 @@ def data_of(workspace: Workspace, step: StepRun) -> StepData:
         inputs=[{"name": name, **_input(workspace, given, versions, stores)} for name, given in inputs.items()],
         outputs=[
             _output(workspace, step, output, stores, versions.get(registered.get(output.name) or 0))
-            for output in step.frozen.step.outputs
+            for output in step.frozen.step.all_outputs
         ],
     )
 
@@ -128,15 +129,18 @@ def _output(
         "path": record.path if record else None,
         "destination": path if frozen and frozen.path else None,
         "mode": output.mode,
+        "file": output.file,
         "file_count": record.file_count if record else None,
         "size_bytes": record.size_bytes if record else None,
+        "is_kept": output.name in {kept.name for kept in step.frozen.step.keeps},
         "register_as": output.register_as.dataset if output.register_as else None,
         "version": version,
     }
-    if record:
+    if record and step.status == StepStatus.COMPLETED:
         lineage = reverse("lineage:page", args=[workspace.slug])
         there["lineage_url"] = f"{lineage}?{urlencode({'output': f'{step.pk}:{output.name}'})}"
-    if record and store and store.removed_at is None:
+    if record and not record.parts and store and store.removed_at is None:  # parts lie in many places
         browse = reverse("datastores:browse", args=[workspace.slug, store.pk])
-        there["browse_url"] = f"{browse}?{urlencode({'path': record.path})}"
+        folder = record.path.rpartition("/")[0] if record.is_file else record.path
+        there["browse_url"] = f"{browse}?{urlencode({'path': folder})}"
     return there

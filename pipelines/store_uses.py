@@ -16,18 +16,24 @@ from pipelines.states import RUN_TERMINAL
 def runs_on(datastore: Datastore) -> Found:
     """How many there are, up to COUNTED and one more, and the newest of those by name.
 
-    What is over is found by the indexes of lineage; only the steps of runs under way are looked into.
+    Those in the trash are left out. What is over is found by the indexes of lineage; only the steps of runs under way
+    are looked into.
     """
     workspace_id = datastore.workspace_id
     under_way = StepRun.objects.filter(run__workspace=workspace_id).exclude(run__status__in=RUN_TERMINAL)
     versions = naming(DatasetVersion.objects.filter(dataset__workspace=workspace_id), "definition", datastore)
+    reads = StepInput.objects.filter(step_run__run__trashed_at=None)
+    wrote = StepOutput.objects.filter(step_run__run__trashed_at=None)
     found = _some(
         naming(under_way, "frozen", datastore).values_list("run_id", flat=True).distinct(),
-        StepOutput.objects.filter(datastore=datastore).values_list("step_run__run_id", flat=True).distinct(),
-        StepInput.objects.filter(datastore=datastore).values_list("step_run__run_id", flat=True).distinct(),
-        StepInput.objects.filter(dataset_version__in=versions.values("pk"))
-        .values_list("step_run__run_id", flat=True)
-        .distinct(),
+        *(
+            rows.values_list("step_run__run_id", flat=True).distinct()
+            for rows in (
+                wrote.filter(datastore=datastore),
+                reads.filter(datastore=datastore),
+                reads.filter(dataset_version__in=versions.values("pk")),
+            )
+        ),
     )
     slug = datastore.workspace.slug
     newest = sorted(found, reverse=True)[:NAMED]

@@ -2,7 +2,16 @@
 
 from django.urls import include, path
 
-from pipelines import builder_views, lineage_views, run_views, views
+from pipelines import (
+    artifact_views,
+    builder_views,
+    comparing_views,
+    lineage_views,
+    run_views,
+    trash_views,
+    trial_views,
+    views,
+)
 
 pipelines = [
     path("", views.pipeline_list, name="list"),
@@ -12,10 +21,19 @@ pipelines = [
 ]
 runs = [
     path("", views.run_list, name="list"),
+    path("compare/", comparing_views.page, name="compare"),
+    path("compare/metrics/", comparing_views.metrics, name="compare_metrics"),
+    path("compare/steps/<str:name>/", comparing_views.step, name="compare_step"),
     path("<int:run_id>/", run_views.detail, name="detail"),
     path("<int:run_id>/failure/", run_views.failure, name="failure"),
+    path("<int:run_id>/approvals/", run_views.approvals, name="approvals"),
     path("<int:run_id>/timeline/", run_views.timeline_figure, name="timeline"),
+    path("<int:run_id>/metrics/", run_views.metrics, name="metrics"),
     path("<int:run_id>/steps/<str:name>/usage/", run_views.step_usage, name="usage"),
+    path("<int:run_id>/steps/<str:name>/reuse/", run_views.step_reuse, name="reuse"),
+    path("<int:run_id>/steps/<str:name>/trials/", trial_views.trials, name="trials"),
+    path("<int:run_id>/steps/<str:name>/notebook/", run_views.step_notebook, name="notebook"),
+    path("<int:run_id>/steps/<str:name>/artifact/", artifact_views.look, name="artifact"),
 ]
 
 lineage = [
@@ -23,9 +41,16 @@ lineage = [
     path("versions/<int:version_id>/", lineage_views.of_version, name="of_version"),
 ]
 
+trash = [
+    path("trash/", trash_views.trash, name="list"),
+    path("trash/runs/<int:run_id>/delete/", trash_views.delete, name="delete"),
+    path("retention/", trash_views.retention, name="retention"),
+]
+
 urlpatterns = [
     path("w/<slug:slug>/pipelines/", include((pipelines, "pipelines"))),
     path("w/<slug:slug>/runs/", include((runs, "runs"))),
     path("w/<slug:slug>/lineage/", include((lineage, "lineage"))),
+    path("w/<slug:slug>/", include((trash, "trash"))),
     path("help/", views.help_page, name="help"),
 ]

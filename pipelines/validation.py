@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from compute.resources import Capacity
+from compute.variables import MAX_VARIABLES
 from pipelines.data_values import read_data_path, read_dataset
 from pipelines.definition import (
     DatasetBinding,
@@ -22,22 +23,36 @@ from pipelines.definition import (
     PipelineDefinition,
     Step,
 )
-from pipelines.destinations import StoreFacts, clashes, destination_problem, registration_problems, store_problem
+from pipelines.destinations import (
+    StoreFacts,
+    clashes,
+    destination_problem,
+    file_problem,
+    opened_problem,
+    registration_problems,
+    store_problem,
+)
 from pipelines.graph import circle_through, edges_of, places_of, steps_on_circles, successors_of
 from pipelines.kinds import KINDS
+from pipelines.kinds.interface import SourceFiles, way
+from pipelines.kinds.with_runs import StepWithRuns
+from pipelines.nesting import PipelinesThere, nesting_problems
 from pipelines.parameters import parameter_problems, value_problem
-from pipelines.parts import DATA_TYPES
+from pipelines.parts import DATA_TYPES, FIELD_NAME
 from pipelines.placeholders import HasPlaceholders, holds_placeholder, missing_pieces, unknown_placeholders
+from pipelines.references import SETTINGS
+from pipelines.settling import settled, usual_values
 from pipelines.step_limits import limit_problems, retry_problems, time_problems
 from pipelines.step_resources import resource_problems, resource_warning
 from pipelines.texts import MAX_TEXT, near, unfit_text
+from pipelines.value_text import parse as parse_variable
+from pipelines.variables import variable_problems
 from studio.lib.problems import Problem, UserError
 
 MAX_STEPS = 5000
 _CIRCLES_TOLD = 50
 
 _STEP_NAME = re.compile(r"\A[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,98}[A-Za-z0-9_])?\Z")
-_FIELD_NAME = re.compile(r"\A[A-Za-z_][A-Za-z0-9_-]{0,99}\Z")
 _STEP_NAME_RULE = (
     "Use 1 to 100 letters, digits, hyphens, dots and underscores, starting with a letter or digit, as in “train”."
 )
@@ -53,9 +68,13 @@ class Catalogue:
     computes: frozenset[str] = frozenset()
     nodes: Mapping[str, Sequence[Capacity]] = field(default_factory=dict)  # compute target → what its nodes have
     sources: Mapping[str, frozenset[str]] = field(default_factory=dict)  # digest → paths of its files
+    scripts: Mapping[tuple[str, str], str | None] = field(default_factory=dict)  # digest and path → text, where wanted
+    packages: Mapping[str, frozenset[str]] = field(default_factory=dict)  # environment as written → what is in it
     tables: Mapping[str, frozenset[int]] = field(default_factory=dict)  # dataset → its versions that are tables
     datastores: Mapping[str, StoreFacts] = field(default_factory=dict)  # by name
     default_datastore: str | None = None
+    members: frozenset[str] = frozenset()  # user names, where a step speaks of one
+    pipelines: PipelinesThere = field(default_factory=PipelinesThere)
 
     def missing(self, binding: DatasetBinding) -> str | None:
         """A sentence where there is no such dataset, or no such version of it."""
@@ -86,8 +105,14 @@ def parse_definition(data: Any) -> PipelineDefinition:
         ) from error
 
 
-def problems_of(definition: PipelineDefinition, catalogue: Catalogue) -> list[Problem]:
-    """Everything that keeps this definition from being submitted, in the order of its fields."""
+def problems_of(
+    definition: PipelineDefinition, catalogue: Catalogue, values: Mapping[str, ParameterValue] | None = None
+) -> list[Problem]:
+    """Everything that keeps this definition from being submitted, in the order of its fields.
+
+    With the `values` of a run, what they do wrong as settings of steps is told at `("parameters", NAME)`; without, the
+    defaults are looked at, and told where the setting stands.
+    """
     problems: list[Problem] = []
     if not definition.steps:
         problems.append(Problem(("steps",), "The pipeline has no step. Add one."))
@@ -101,12 +126,32 @@ def problems_of(definition: PipelineDefinition, catalogue: Catalogue) -> list[Pr
         if default is not None and (sentence := _no_such_data(definition, parameter, default, catalogue)):
             problems.append(Problem(("parameters", index, "default"), sentence))
     problems += _duplicates((("steps", index, "name"), step.name) for index, step in enumerate(definition.steps))
-    check = _Check(definition, catalogue)
+    known = usual_values(definition) if values is None else values
+    settings = settled(definition, known)
+    check = _Check(settings.definition, catalogue, known)
+    problems += settings.problems
+    found: list[Problem] = []
     for index in range(len(definition.steps)):
-        problems += check.step(index)
+        found += (problem for problem in check.step(index) if problem.loc not in settings.untold)
+    problems += found if values is None else _told_at_parameters(definition, found)
     problems += clashes(definition, catalogue.default_datastore)
     problems += _circles(definition)
     return problems
+
+
+def _told_at_parameters(definition: PipelineDefinition, problems: Iterable[Problem]) -> Iterator[Problem]:
+    """Of settings that a parameter feeds, the first problem for each parameter and setting, at the parameter."""
+    told: set[tuple[str, str]] = set()
+    for problem in problems:
+        _steps, index, *rest = problem.loc
+        path = ".".join(map(str, rest))
+        step = definition.steps[int(index)]
+        name = step.references.get(path)
+        if name is None:
+            yield problem
+        elif (name, path) not in told:
+            told.add((name, path))
+            yield Problem(("parameters", name), f"As the {SETTINGS[path].words} of “{step.name}”: {problem.message}")
 
 
 def data_problems(
@@ -155,6 +200,7 @@ def _no_such_data(
 
 def warnings_of(definition: PipelineDefinition, catalogue: Catalogue) -> list[Problem]:
     """What keeps nobody from submitting and is worth knowing."""
+    definition = settled(definition, usual_values(definition)).definition
     found = (
         resource_warning(
             step.resources, step.compute, catalogue.nodes.get(step.compute, ()), ("steps", index, "resources")
@@ -162,14 +208,23 @@ def warnings_of(definition: PipelineDefinition, catalogue: Catalogue) -> list[Pr
         for index, step in enumerate(definition.steps[:MAX_STEPS])
         if step.compute in catalogue.computes
     )
-    return [warning for warning in found if warning is not None]
+    of_resources = [warning for warning in found if warning is not None]
+    of_kinds = [
+        Problem(("steps", index, *way(place)), sentence)
+        for index, step in enumerate(definition.steps[:MAX_STEPS])
+        for place, sentence in step.warnings(_files(step, catalogue))
+    ]
+    return of_resources + of_kinds
 
 
 class _Check:
     """One step after the other, against the rest of the definition and what exists."""
 
-    def __init__(self, definition: PipelineDefinition, catalogue: Catalogue) -> None:
+    def __init__(
+        self, definition: PipelineDefinition, catalogue: Catalogue, values: Mapping[str, ParameterValue]
+    ) -> None:
         self.definition = definition
+        self.values = values
         self.catalogue = catalogue
         self.places = places_of(definition)
         self.parameters = {parameter.name: parameter for parameter in definition.parameters}
@@ -189,10 +244,19 @@ class _Check:
             yield from self._binding(step, given, (*loc, "inputs", input_index, "binding"))
             yield from self._mode(given, (*loc, "inputs", input_index, "mode"))
         yield from self._run_after(step, (*loc, "run_after"))
+        yield from self._only_if(step, (*loc, "only_if"))
+        yield from self._metrics(step, loc)
         yield from _names(step.outputs, "model", (*loc, "outputs"))
+        yield from self._own_outputs(step, (*loc, "outputs"))
         for output_index, output in enumerate(step.outputs):
             yield from self._output(output, (*loc, "outputs", output_index))
-        yield from self._environment(step, loc)
+        yield from self._variables(step, (*loc, "environment_variables"))
+        if isinstance(step, StepWithRuns):
+            found = nesting_problems(step, self.catalogue.pipelines, self.parameters, self.values)
+            yield from (Problem((*loc, *way(place)), sentence) for place, sentence in found)
+        if not step.has_job:
+            return
+        yield from self._of_work(step, loc) if step.works else self._environment(step, loc)
         if step.compute not in self.catalogue.computes:
             yield Problem(
                 (*loc, "compute"),
@@ -207,14 +271,47 @@ class _Check:
         yield from limit_problems(step.limits, (*loc, "limits"))
 
     def _own_fields(self, step: Step, loc: tuple[str | int, ...]) -> Iterator[Problem]:
-        files = self.catalogue.sources.get(step.source) if step.source is not None else None
+        files = _files(step, self.catalogue)
         if step.source is not None and files is None:
             yield Problem((*loc, "source"), "These source files are not in this workspace. Upload them again.")
         else:
-            for name, sentence in step.problems(files):
-                yield Problem((*loc, name), sentence)
-        for name, text in step.texts().items():
-            yield from (Problem((*loc, name), sentence) for sentence in self._text(step, text))
+            for place, sentence in (*step.problems(files), *step.problems_with(self.values)):
+                yield Problem((*loc, *way(place)), sentence)
+            if step.named_person and step.named_person not in self.catalogue.members:
+                meant = near(step.named_person, self.catalogue.members)
+                yield Problem(
+                    (*loc, step.person_field),
+                    f"Nobody with the user name “{step.named_person}” is a member here.{meant}",
+                )
+        for place, said in step.texts().items():
+            yield from (Problem((*loc, *way(place)), sentence) for sentence in self._text(step, said))
+
+    def _of_work(self, step: Step, loc: tuple[str | int, ...]) -> Iterator[Problem]:
+        """Of a step that the node does itself."""
+        stores = self.catalogue.datastores
+        for place, each in step.opens().items():
+            meant = near(each.datastore, stores)
+            problem = opened_problem(each.datastore, each.holds, writes=each.writes, stores=stores, near=meant)
+            if problem:
+                yield Problem((*loc, *way(place)), problem)
+        if step.source is not None:
+            yield Problem((*loc, "source"), "A step of this kind has no files of its own. Take them away.")
+        if step.environment_variables:
+            sentence = "The node itself does this step, and there is no script for variables. Take them away."
+            yield Problem((*loc, "environment_variables"), sentence)
+
+    def _own_outputs(self, step: Step, loc: tuple[str | int, ...]) -> Iterator[Problem]:
+        kept = {output.name for output in step.keeps}
+        for index, output in enumerate(step.outputs):
+            if output.name in kept:
+                sentence = f"A step of this kind keeps an output “{output.name}” of its own. Choose another name."
+                yield Problem((*loc, index, "name"), sentence)
+
+    def _variables(self, step: Step, loc: tuple[str | int, ...]) -> Iterator[Problem]:
+        yield from variable_problems(step.environment_variables, loc)
+        for index, variable in enumerate(step.environment_variables[:MAX_VARIABLES]):
+            sentences = self._text(step, parse_variable(variable.value))
+            yield from (Problem((*loc, index, "value"), sentence) for sentence in sentences)
 
     def _text(self, step: Step, text: HasPlaceholders) -> Iterator[str]:
         if sum(map(len, text.texts)) > MAX_TEXT:
@@ -277,6 +374,31 @@ class _Check:
             elif name in step.run_after[:index]:
                 yield Problem((*loc, index), f"“{name}” is named twice. Remove one of them.")
 
+    def _only_if(self, step: Step, loc: tuple[str | int, ...]) -> Iterator[Problem]:
+        if step.only_if is None:
+            return
+        name = step.only_if.step
+        if name not in self.places:
+            meant = near(name, self.places)
+            yield Problem(loc, f"There is no step “{name}”.{meant}" if name else "Choose a condition, or take it away.")
+        elif name == step.name:
+            yield Problem(loc, "A step can't decide whether it runs itself. Choose another condition.")
+        elif not self.definition.steps[self.places[name]].answers:
+            yield Problem(loc, f"“{name}” is no condition. Choose one, or say “Runs after”.")
+
+    def _metrics(self, step: Step, loc: tuple[str | int, ...]) -> Iterator[Problem]:
+        """Of the steps whose metrics it reads. Which ones they log is known when they have run."""
+        for place, name in step.reads_metrics():
+            field = (*loc, *way(place))
+            if name not in self.places:
+                yield Problem(field, f"There is no step “{name}” to read metrics of.{near(name, self.places)}")
+            elif name == step.name:
+                yield Problem(field, "A step can't read its own metrics. Name another step.")
+            elif not self.definition.steps[self.places[name]].has_job:
+                yield Problem(field, f"“{name}” runs no script, so it logs no metrics. Name another step.")
+            elif self.definition.steps[self.places[name]].works:
+                yield Problem(field, f"“{name}” is done by the node itself, and logs no metrics. Name another step.")
+
     def _mode(self, given: Input, loc: tuple[str | int, ...]) -> Iterator[Problem]:
         if (
             given.mode == "direct"
@@ -299,6 +421,8 @@ class _Check:
             problem = destination_problem(output.path)
             if problem:
                 yield Problem((*loc, "path"), problem)
+        if output.file is not None and (problem := file_problem(output.file)):
+            yield Problem((*loc, "file"), problem)
         if output.register_as is not None:
             yield from registration_problems(output.register_as, self.tabular, (*loc, "register_as"))
 
@@ -312,6 +436,10 @@ class _Check:
             yield Problem((*loc, "environment"), f"There is no environment “{name}”.{meant}")
         elif version is not None and (not version.isdecimal() or int(version) not in versions):
             yield Problem((*loc, "environment"), f"Environment “{name}” has no version {version}.")
+        elif step.needs and (packages := self.catalogue.packages.get(step.environment)) is not None:
+            missing = [package for package in step.needs if package not in packages]
+            if missing:
+                yield Problem((*loc, "environment"), _lacks(step, " and ".join(missing)))
 
 
 def split_environment(reference: str) -> tuple[str, str | None]:
@@ -320,10 +448,26 @@ def split_environment(reference: str) -> tuple[str, str | None]:
     return name, version if colon else None
 
 
+def _files(step: Step, catalogue: Catalogue) -> SourceFiles | None:
+    """None where it has no source, or one that is not there."""
+    paths = catalogue.sources.get(step.source) if step.source is not None else None
+    if step.source is None or paths is None:
+        return None
+    return SourceFiles(paths, catalogue.scripts.get((step.source, step.script)))
+
+
+def _lacks(step: Step, packages: str) -> str:
+    usual = type(step).model_fields["environment"].default
+    other = f", or choose “{usual}”" if step.environment != usual else ""
+    them = "them" if " and " in packages else "it"
+    said = f"Environment “{step.environment}” has no {packages}, which this step needs."
+    return f"{said} Add {them} to its packages{other}."
+
+
 def _names(fields: Sequence[Any], example: str, loc: tuple[str | int, ...]) -> Iterator[Problem]:
     """Whether each of these parts of a definition has a fit name, and one of its own."""
     for index, each in enumerate(fields):
-        if not _FIELD_NAME.match(each.name):
+        if not FIELD_NAME.match(each.name):
             yield Problem((*loc, index, "name"), _FIELD_NAME_RULE.format(example=example))
     yield from _duplicates(((*loc, index, "name"), each.name) for index, each in enumerate(fields))
 

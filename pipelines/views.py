@@ -10,6 +10,7 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_safe
 
 from pipelines import charts, help_texts, list_queries
+from pipelines.approval_queries import runs_waiting_for
 from pipelines.definition import PipelineDefinition
 from pipelines.list_queries import RunFilters, RunRow, whole_number
 from pipelines.models import Pipeline
@@ -40,16 +41,23 @@ def pipeline_list(request: WorkspaceRequest) -> HttpResponse:
 def run_list(request: WorkspaceRequest) -> HttpResponse:
     workspace = request.access.workspace
     filters = RunFilters.of(request.GET.dict())
+    waiting = runs_waiting_for(request.access)
     found = list_queries.runs_page(
         workspace,
         filters,
+        waiting=waiting,
         before=whole_number(request.GET.get("before", "")),
         after=whole_number(request.GET.get("after", "")),
     )
-    context: dict[str, object] = {"found": found, "filters": filters}
+    context: dict[str, object] = {"found": found, "filters": filters, "waiting": len(waiting)}
     if not request.headers.get("HX-Request"):
         context |= list_queries.filter_choices(workspace)
-        context["statuses"] = [(list_queries.ACTIVE, "Queued or running"), *RunStatus.choices]
+        context["statuses"] = [
+            (list_queries.ACTIVE, "Queued or running"),
+            (list_queries.APPROVAL, "Waits for your answer"),
+            *RunStatus.choices,
+            (list_queries.PAUSED, "Paused"),
+        ]
     return _page_or_part(request, "pipelines/runs_list.html", "pipelines/_runs.html", context)
 
 

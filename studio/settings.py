@@ -139,6 +139,9 @@ CELERY_BROKER_URL = env.str("BROKER_URL", default=REDIS_URL.replace("unix://", "
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "control"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker, or a node with its steps, outlasts a broker that is away
+# A broker that is away is asked once more and not again: pages and slots wait for each message that they send.
+CELERY_BROKER_TRANSPORT_OPTIONS = {"max_retries": 1, "interval_start": 0, "interval_step": 0.05, "interval_max": 0.05}
 CELERY_TASK_ACKS_LATE = False  # a message is only a doorbell: losing one is made good by the sweep
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
@@ -238,6 +241,11 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": [
+        "studio.lib.json_bodies.ReadableJSON",
+        "rest_framework.parsers.FormParser",
+        "rest_framework.parsers.MultiPartParser",
+    ],
     "DEFAULT_RENDERER_CLASSES": ["studio.lib.json_answers.EncodableJSON"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_PAGINATION_CLASS": "studio.lib.pagination.Pages",
@@ -304,11 +312,11 @@ TALKATIVE += ["httpx", "msal", "psycopg", "pymysql", "requests", "s3fs", "s3tran
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    # The health check's own 503: whoever asked was told.
+    # The health check's own 503, and a datastore that can't be reached (502): whoever asked was told.
     "filters": {
-        "no_503": {
+        "not_ours": {
             "()": "django.utils.log.CallbackFilter",
-            "callback": lambda record: getattr(record, "status_code", None) != 503,
+            "callback": lambda record: getattr(record, "status_code", None) not in {502, 503},
         },
     },
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
@@ -318,7 +326,7 @@ LOGGING = {
         "celery": {"level": "WARNING"},
         "axes": {"level": "WARNING"},
         "uvicorn.access": {"level": "WARNING"},
-        "django.request": {"filters": ["no_503"]},
+        "django.request": {"filters": ["not_ours"]},
         **{name: {"level": "WARNING"} for name in TALKATIVE},
     },
 }

@@ -1,5 +1,6 @@
 """Where an attempt's thread sits while data comes or goes: it hears wishes, keeps the log, and waits for others."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -9,12 +10,14 @@ from typing import TypeVar
 
 from compute.data.retrying import Patience
 from compute.database import patiently
-from compute.execution.handle import Handle
-from compute.logs.writer import LogWriter
+from compute.execution.handle import Handle, InterruptedByWish
+from compute.execution.reasons import StepFailure
+from compute.logs.writer import LogFullError, LogWriter
 
 T = TypeVar("T")
 
 SAY_EVERY_S = 3.0
+LAST_S = 30.0  # for what is kept of an attempt that came to nothing: somebody waits for its end
 _AWAY_S = 300.0  # long before that the leases are lost, unless what is wrong is something else
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.002, 0.1
 
@@ -72,6 +75,39 @@ class Desk:
             return self.call(lambda: patience.call(work))
         finally:
             stop.set()
+
+
+@dataclass
+class LastDesk(Desk):
+    """Of an attempt whose command is over: whoever asked for that end has it, and must not wait for long any more.
+
+    Where nobody asked for it, `patience_s` may be longer: it lasts until somebody does.
+    """
+
+    patience_s: float = LAST_S
+
+    def __post_init__(self) -> None:
+        self._ends_at = time.monotonic() + self.patience_s
+
+    def say(self, text: str) -> None:
+        with contextlib.suppress(LogFullError):
+            super().say(text)
+
+    def check(self) -> None:
+        """Raises InterruptedByWish where the lease is lost, StepFailure where it takes too long."""
+        if self.handle.wish == "fence":
+            raise InterruptedByWish("fence")
+        now = time.monotonic()
+        if self.handle.wish is not None and self.patience_s > LAST_S:
+            self.patience_s, self._ends_at = LAST_S, min(self._ends_at, now + LAST_S)
+        if now > self._ends_at:
+            raise StepFailure(f"it took longer than {self.patience_s:g} s.")
+
+    def wait_until(self, is_over: Callable[[], bool], meanwhile: Callable[[], None] = lambda: None) -> None:
+        while not is_over():
+            self.check()
+            time.sleep(_LONGEST_PAUSE_S)
+            meanwhile()
 
 
 class Rhythm:

@@ -5,23 +5,21 @@ named by its address, as the input's mode says; a table is read once and kept as
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import takewhile
 from pathlib import Path
-from urllib.parse import unquote
 
 from compute.data.cache import DataCache, Remote, store_digest
 from compute.data.desk import Desk
 from compute.data.downloading import Download, Wanted
+from compute.data.layout import file_name, folder_of, is_pattern, relative
 from compute.data.mounting import Mounts, NoFuseError, View
 from compute.data.retrying import BROKEN, as_failure
 from compute.execution.reasons import StepFailure
 from compute.spec import JobInput
 from datastores.backends import Entry, NoSuchPath
-from datastores.paths import Glob, is_glob, name_of, parent_of
+from datastores.paths import Glob, parent_of
 from datastores.places import Place, Places
 from studio.lib.problems import UserError
 
-_NAME_BYTES = 200
 _SHOWN_SINGLY = 32  # a sandbox takes a while to set up for each place that it shows
 
 
@@ -44,7 +42,9 @@ class Inputs:
 
                 return str(bring_table(name, data, self.root / "inputs" / name, places=self.places, desk=self.desk))
             places = [self.places.of(path) for path in data.paths]
-            if len(places) == 1 and not _is_pattern(places[0]):
+            if data.folders:
+                return self._in_folders(name, label, places, data)
+            if len(places) == 1 and not is_pattern(places[0]):
                 return self._plain(name, label, places[0], data)
             return self._several(name, label, places, data)
         except (UserError, *BROKEN) as error:
@@ -66,7 +66,7 @@ class Inputs:
             except NoFuseError as error:
                 self._say_no_fuse(name, error)
         folder = self._folder(name)
-        target = folder / _file_name(place) if place.path else folder
+        target = folder / file_name(place) if place.path else folder
         above = parent_of(place.path)
         if not self._download(name, folder, [place], above=f"{above}/" if above else ""):
             self._look(label, place)  # an empty folder is as good as any
@@ -80,7 +80,7 @@ class Inputs:
             return str(self._addresses(name, label, places))
         folder = self._folder(name)
         # What a single glob finds lies as below its own folder; what several paths find, as below the datastore.
-        above = _folder_of(places[0].path) if len(places) == 1 else ""
+        above = folder_of(places[0].path) if len(places) == 1 else ""
         count = sum(self._link_in_place(folder, place, above) for place in places if _is_here(place))
         if away and data.mode == "mount":
             try:
@@ -94,68 +94,95 @@ class Inputs:
             raise _no_match(label, places)
         return str(folder)
 
+    def _in_folders(self, name: str, label: str, places: Sequence[Place], data: JobInput) -> str:
+        """What each path means in a folder of its own. What is away is downloaded: mounts would be as many as paths."""
+        top = self._folder(name)
+        away: list[tuple[Place, Path]] = []
+        for place, name_below in zip(places, data.folders, strict=True):
+            folder = top / name_below
+            folder.mkdir(parents=True, exist_ok=True)
+            if not _is_here(place):
+                away.append((place, folder))
+            elif not self._link_in_place(folder, place, f"{place.path}/", singly=1):
+                raise _nothing_there(label, place)
+        if away and data.mode != "download":
+            self.desk.say(f"{name} is made of {len(places):,} folders, so it is downloaded.")
+        if away:
+            self._download_each(name, [(place, folder, f"{place.path}/") for place, folder in away], is_all=True)
+        return str(top)
+
     def _folder(self, name: str) -> Path:
         folder = self.root / "inputs" / name
         folder.mkdir(parents=True)
         return folder
 
     def _download(self, name: str, folder: Path, places: Sequence[Place], *, above: str) -> int:
+        return self._download_each(name, [(place, folder, above) for place in places])
+
+    def _download_each(self, name: str, places: Sequence[tuple[Place, Path, str]], *, is_all: bool = False) -> int:
+        """What each place means into its folder, without what its third part says of the paths. Returns how many.
+
+        With `is_all` there must be something at each of them.
+        """
         download = Download(name, cache=DataCache.of_this_node(), desk=self.desk)
 
         def wanted() -> Iterator[Wanted]:
-            for place in places:
+            for place, folder, above in places:
                 store = _store_of(place)
                 if place.datastore is None:
                     entry = download.patience.call(lambda place=place: place.backend.stat(place.path))  # type: ignore[misc]
-                    yield Wanted(place.backend, Remote(store, entry), folder / _file_name(place))
+                    yield Wanted(place.backend, Remote(store, entry), folder / file_name(place))
                     continue
+                is_empty = True
                 for entry in download.patience.listed(place.backend, place.path):
-                    target = folder / _relative(entry, above, download.label)
+                    is_empty = False
+                    target = folder / relative(entry, above, download.label)
                     yield Wanted(place.backend, Remote(store, entry), target)
+                if is_all and is_empty:
+                    raise _nothing_there(download.label, place)
 
         return download.run(wanted())
 
     def _mounted_plain(self, name: str, label: str, place: Place) -> Path:
         entry = self._look(label, place)
-        shown = _file_name(place)
+        shown = file_name(place)
         if entry.kind == "folder":
             return self.mounts.mount(name, place, View(root=place.path), shown or name)
         return self.mounts.mount(name, place, View(files={shown: place.path}), "files") / shown
 
-    def _link_in_place(self, folder: Path, place: Place, above: str) -> int:
+    def _link_in_place(self, folder: Path, place: Place, above: str, *, singly: int = _SHOWN_SINGLY) -> int:
         """A link for every file that a path means, at the file's path without `above`. Returns how many."""
         made: set[Path] = set()
         found: list[Path] = []
         for entry in place.backend.glob(place.path):
             here = place.backend.local_path(entry.path)
             assert here is not None, "a store is reached as a folder as a whole, or not at all"
-            link = folder / entry.path.removeprefix(above)
+            link = folder / relative(entry, above, "An input")
             if link.parent not in made:
                 link.parent.mkdir(parents=True, exist_ok=True)
                 made.add(link.parent)
             _link(link, here)
             found.append(here)
-        self.in_place += _to_show(place, found)
+        self.in_place += _to_show(place, found, singly=singly)
         return len(found)
 
     def _link_mounted(self, name: str, folder: Path, place: Place, above: str) -> int:
         """Links for what a path finds, into a mounted file system. Returns how many."""
         if place.datastore is None:
-            entry, shown = self._look(name, place), _file_name(place)
+            entry, shown = self._look(name, place), file_name(place)
             mounted = self.mounts.mount(name, place, View(files={shown: entry.path}), "files")
             return _link(folder / shown, mounted / shown)
         top = Glob(place.path).folder
         entries = self.desk.ask(lambda: list(place.backend.glob(place.path)))
         if not entries:
             return 0
-        if not _is_pattern(place):
+        if not is_pattern(place):
             top = parent_of(place.path)
         mounted = self.mounts.mount(name, place, View(root=top), "files")
         below = f"{top}/" if top else ""
         label = f"Input “{name}”"
         return sum(
-            _link(folder / _relative(entry, above, label), mounted / _relative(entry, below, label))
-            for entry in entries
+            _link(folder / relative(entry, above, label), mounted / relative(entry, below, label)) for entry in entries
         )
 
     def _has_address(self, name: str, place: Place) -> bool:
@@ -171,7 +198,7 @@ class Inputs:
             return [
                 place.backend.address(path)
                 for place in places
-                for path in (_matches(place) if _is_pattern(place) else [place.path])
+                for path in (_matches(place) if is_pattern(place) else [place.path])
             ]
 
         found = self.desk.ask(addresses)
@@ -188,11 +215,6 @@ class Inputs:
             raise _nothing_there(label, place) from error
 
 
-def _is_pattern(place: Place) -> bool:
-    """A web address may well hold a question mark."""
-    return place.datastore is not None and is_glob(place.path)
-
-
 def _matches(place: Place) -> Iterator[str]:
     return (entry.path for entry in place.backend.glob(place.path))
 
@@ -207,14 +229,14 @@ def _store_of(place: Place) -> str:
     return store_digest(place.datastore.kind, place.datastore.config)
 
 
-def _to_show(place: Place, found: Sequence[Path]) -> list[Path]:
+def _to_show(place: Place, found: Sequence[Path], *, singly: int = _SHOWN_SINGLY) -> list[Path]:
     """What a sandbox shows for these files to be read: a handful one by one, more by the folder that they lie in.
 
     A file that is a link is read where that leads, which may be another folder.
     """
-    if len(found) <= _SHOWN_SINGLY:
+    if len(found) <= singly:
         return list(found)
-    top = place.backend.local_path(_folder_of(place.path).rstrip("/") if _is_pattern(place) else place.path)
+    top = place.backend.local_path(folder_of(place.path).rstrip("/") if is_pattern(place) else place.path)
     assert top is not None
     return [top, *(file for file in found if file.is_symlink())]
 
@@ -224,33 +246,6 @@ def _link(link: Path, to: Path) -> int:
     if not link.is_symlink():
         link.symlink_to(to)
     return 1
-
-
-def _folder_of(glob: str) -> str:
-    """The folders that a glob names before its first pattern, with a closing `/`."""
-    parts = glob.split("/")[:-1]
-    fixed = list(takewhile(lambda part: not is_glob(part), parts))
-    return "".join(f"{part}/" for part in fixed)
-
-
-def _relative(entry: Entry, above: str, label: str) -> str:
-    """Where a file of a store lies below the input's folder. An object may have any name; a file may not."""
-    relative = entry.path.removeprefix(above)
-    if any(part in {"", ".", ".."} for part in relative.split("/")) or "\0" in relative:
-        raise StepFailure(
-            f"{label}: “{relative[:200]}” is no path that a disk can hold. Rename it, or use the mode direct."
-        )
-    return relative
-
-
-def _file_name(place: Place) -> str:
-    """What the last part of a path is called here. The query of a web address says nothing about its content."""
-    if place.datastore is not None:
-        return name_of(place.path)
-    name = unquote(name_of(place.path.partition("?")[0])).replace("/", "_").replace("\0", "_")
-    while len(name.encode(errors="replace")) > _NAME_BYTES:
-        name = name[1:]
-    return name if name not in {"", ".", ".."} else "data"
 
 
 def _nothing_there(label: str, place: Place) -> StepFailure:

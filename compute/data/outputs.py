@@ -6,7 +6,7 @@ from pathlib import Path
 from compute.data.desk import Desk
 from compute.data.retrying import BROKEN, as_failure
 from compute.data.uploading import Upload, look_at_destination
-from compute.execution.outputs import Output, files_of
+from compute.execution.outputs import Output
 from compute.execution.reasons import StepFailure
 from compute.spec import JobOutput
 from datastores.backends import Backend
@@ -29,7 +29,15 @@ def lay_out(
                 desk.say(f"{name} is uploaded when the step has ended: files written through a mount can get lost.")
         folder = here or aside / name
         folder.mkdir(parents=True, exist_ok=True)
-        laid[name] = Output(folder, output.datastore_id, path, is_uploaded=here is None, is_required=output.required)
+        laid[name] = Output(
+            folder,
+            output.datastore_id,
+            path,
+            is_uploaded=here is None,
+            is_required=output.required,
+            is_kept=output.kept,
+            file=output.file,
+        )
     return laid
 
 
@@ -60,4 +68,4 @@ def upload_outputs(outputs: Mapping[str, Output], *, workspace_id: int, desk: De
         desk.from_database(lambda: places.load(stores))
         for name, output in wanted.items():
             backend, _ = _opened(name, DataPath(datastore_id=output.datastore_id, path=output.path), places)
-            Upload(name, backend, output.path, desk=desk).run(files_of(output.folder))
+            Upload(name, backend, output.path, desk=desk).run(output.files())

@@ -10,10 +10,11 @@ _UNITS = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 
 
 class Progress:
-    """Of one input or output. `doing` begins its lines, as in `Downloading images`."""
+    """Of one input or output. `doing` begins its lines, as in `Downloading images`; `cached` says where was what need
+    not be moved."""
 
-    def __init__(self, doing: str) -> None:
-        self.doing = doing
+    def __init__(self, doing: str, *, cached: str = "from this node's cache") -> None:
+        self.doing, self._cached_words = doing, cached
         self.is_listed = False  # whether the totals are known
         self.files = self.files_done = 0
         self.total_bytes = self.moved_bytes = self.cached_bytes = self.kept_bytes = 0
@@ -68,17 +69,22 @@ class Progress:
     def summary(self, did: str) -> str:
         """The last line. `did` begins it, as in `Downloaded images`."""
         took_s = max(time.monotonic() - self._began_s, 0.001)
-        files = "1 file" if self.files == 1 else f"{self.files:,} files"
+        files = file_count(self.files)
         if not self.moved_bytes and self.cached_bytes:
-            return f"{did}: {size(self.cached_bytes)} in {files}, all of it from this node's cache."
+            return f"{did}: {size(self.cached_bytes)} in {files}, all of it {self._cached_words}."
         text = f"{did}: {size(self.moved_bytes + self.cached_bytes + self.kept_bytes)} in {files}"
         if self.moved_bytes:
             text += f", {size(self.moved_bytes)} in {took_s:.1f} s ({size(self.moved_bytes / took_s)}/s)"
         if self.cached_bytes:
-            text += f", {size(self.cached_bytes)} from this node's cache"
+            text += f", {size(self.cached_bytes)} {self._cached_words}"
         if self.kept_bytes:
             text += f", {size(self.kept_bytes)} that an earlier attempt had brought"
         return f"{text}."
+
+
+def file_count(count: int) -> str:
+    """As in `1 file`."""
+    return "1 file" if count == 1 else f"{count:,} files"
 
 
 def size(size_bytes: float) -> str:

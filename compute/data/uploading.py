@@ -18,10 +18,10 @@ _READ_BYTES = 1024 * 1024
 
 
 class Upload:
-    """One output's."""
+    """One output's. `label` begins the sentence that says what went wrong."""
 
-    def __init__(self, name: str, backend: Backend, path: str, *, desk: Desk) -> None:
-        self.label, self.backend, self.path, self.desk = f"Output “{name}”", backend, path, desk
+    def __init__(self, name: str, backend: Backend, path: str, *, desk: Desk, label: str = "") -> None:
+        self.label, self.backend, self.path, self.desk = label or f"Output “{name}”", backend, path, desk
         self.progress, self._did = Progress(f"Uploading {name}"), f"Uploaded {name}"
         self._stop = threading.Event()
         self.patience = Patience(self._stop)

@@ -9,20 +9,14 @@ from django.conf import settings
 from compute.environments import conda_specs
 from compute.environments.requirements import MAX_LINES, problem_of
 from compute.spec import EnvironmentSpec
+from compute.variables import MAX_VARIABLES, name_problem, value_problem
 from studio.lib.problems import Problem, UserError
 
 MAX_SCRIPT_BYTES = 100_000
-MAX_VARIABLES = 100
-MAX_VALUE_LENGTH = 4000
 MAX_PATH_LENGTH = 1000
 _COMMENT = re.compile(r"(^|\s)#.*$")
 _PYTHON_VERSION = re.compile(r"\A3\.(\d{1,2})(\.\d{1,2})?\Z")
-_VARIABLE = re.compile(r"\A[A-Za-z_][A-Za-z0-9_]{0,99}\Z")
 _CHANNEL = re.compile(r"\A[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_.-]+)*\Z")
-# What the node itself says to a step.
-_TAKEN = frozenset({"PATH", "HOME", "TMPDIR", "VIRTUAL_ENV", "PYTHONHOME", "CUDA_VISIBLE_DEVICES", "LD_PRELOAD"})
-# Said at the field: a variable is shown to everybody who sees the environment.
-_SECRET = re.compile(r"(password|passwd|secret|token|api_?key|private_?key|credential)", re.IGNORECASE)
 
 
 def checked(spec: EnvironmentSpec) -> EnvironmentSpec:
@@ -106,18 +100,8 @@ def _problems_of_variables(variables: dict[str, str]) -> Iterator[Problem]:
         yield Problem(("variables",), f"An environment takes at most {MAX_VARIABLES} variables.")
         return
     for name, value in variables.items():
-        if not _VARIABLE.match(name):
-            yield Problem(("variables", name), f"“{name[:80]}” is no name for a variable: use letters, digits and _.")
-        elif name in _TAKEN or name.startswith("STUDIO_"):
-            yield Problem(("variables", name), f"The node itself sets {name} for each step. Leave it out.")
-        elif _SECRET.search(name):
-            yield Problem(
-                ("variables", name),
-                f"{name} sounds like a secret, and everybody in the workspace can read it here. Keep credentials in a "
-                "datastore instead.",
-            )
-        elif len(value) > MAX_VALUE_LENGTH or "\0" in value:
-            yield Problem(("variables", name), f"{name} must be a text of at most {MAX_VALUE_LENGTH:,} characters.")
+        if problem := name_problem(name) or value_problem(name, value):
+            yield Problem(("variables", name), problem)
 
 
 def _problems_of_script(script: str) -> Iterator[Problem]:

@@ -8,7 +8,7 @@ from compute.environments import uv
 from compute.environments.commands import Commands, Ended
 from compute.environments.conda_tools import CondaTool, explicit_list, find_conda, platform_of, variables_of_conda
 from compute.environments.enclosure import Enclosure
-from compute.environments.explaining import NOT_BUILT, explain
+from compute.environments.explaining import NOT_BUILT, explain, says_unreachable
 from compute.environments.installed import conda_records, packages_in, pinned
 from compute.environments.installing import known_indexes, platform_of_this_machine
 from compute.environments.places import BuiltEnvironment
@@ -130,8 +130,10 @@ class CondaInstaller:
         if ended.exit_code is not None and ended.exit_code < 0:
             raise StepFailure(f"{NOT_BUILT}{self.tool.name} was {by_signal(-ended.exit_code)}.", may_retry=True)
         words = "\n".join(ended.last_words.strip().splitlines()[-25:]) or f"It ended with exit code {ended.exit_code}."
-        raise StepFailure(
-            f"{NOT_BUILT}Conda found no way to install what it asks for. Look at the "
-            f"names, the versions and the channels.\n{words}",
-            may_retry=True,
-        )
+        raise StepFailure(f"{NOT_BUILT}{_what_to_do(words)}\n{words}", may_retry=True)
+
+
+def _what_to_do(words: str) -> str:
+    if says_unreachable(words):
+        return "A conda channel could not be reached from the node. Try again, or ask the administrator."
+    return "Conda found no way to install what it asks for. Look at the names, the versions and the channels."

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from compute.execution.reasons import of_full_disk
+from compute.execution.reasons import by_signal, of_full_disk
 
 _REASON_LENGTH = 1900
 _NOISE = (
@@ -63,20 +63,27 @@ def missing_package(output: str) -> str | None:
     return found.group(1) if found else None
 
 
+def says_unreachable(output: str) -> bool:
+    """Whether a tool's words mean that the network, or what it was to be asked, was away."""
+    return any(sign in output for sign in _UNREACHABLE)
+
+
 def explain(output: str, *, python_version: str = "", exit_code: int | None = None) -> Explanation:
     """`output` is the end of what uv said."""
     words = meaningful(output)
     if "No space left on device" in output or "Disk quota exceeded" in output:
         return Explanation(of_full_disk("the environment could not be built on the node"))
     sentence, may_retry = _sentence(output, python_version)
-    if not words:
+    if exit_code is not None and exit_code < 0:
+        sentence = f"What installs the packages was {by_signal(-exit_code)}. Nothing of this build is kept: try again."
+    elif not words:
         words = f"It ended with exit code {exit_code}."
     return Explanation(f"{sentence}\n{words}".strip(), may_retry=may_retry)
 
 
 def _sentence(output: str, python_version: str) -> tuple[str, bool]:
     """What to do, and whether trying again may help."""
-    if any(sign in output for sign in _UNREACHABLE):
+    if says_unreachable(output):
         return "The package index could not be reached from the node. Try again, or ask the administrator.", True
     final = (
         _of_files(output)

@@ -6,10 +6,10 @@ import re
 import shlex
 import signal
 import socket
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from django.utils import timezone
-
+from compute.data.artifacts import Artifacts
 from compute.data.attempt import AttemptData
 from compute.data.desk import Desk
 from compute.database import patiently
@@ -36,8 +36,9 @@ from compute.execution.reasons import (
 from compute.execution.sandbox.isolation import Isolation
 from compute.execution.sandbox.planning import plan_for
 from compute.execution.sandbox.process import CommandNotStartedError
+from compute.execution.sdk import SPOOL, UPLOADS, sdk_variables
 from compute.execution.starting import Start, begin, expect
-from compute.execution.supervision import Cause, Ended, PlainProcess, StepProcess, Supervisor
+from compute.execution.supervision import Cause, Ended, StepProcess, Supervisor
 from compute.execution.usage.folders import is_larger
 from compute.execution.usage.meter import Meter
 from compute.execution.usage.sampler import Sampler
@@ -45,16 +46,22 @@ from compute.execution.usage.series import UsageSeries, UsageTotals
 from compute.execution.warm.process import WarmProcess
 from compute.logs.lines import Stream
 from compute.logs.writer import LeaseLostError, LogFullError, LogWriter
+from compute.metrics.spool import SpoolFile
+from compute.metrics.writer import MetricWriter
+from compute.programs import lay_out
 from compute.retrying import Failure
 from compute.services.builds import Builder
 from compute.services.leases import Lease, Outcome
 from compute.services.leases import start as record_start
 from compute.sizes import size_words
+from compute.spec import JobResult, NodeWork
 from compute.states import JobStatus
+from compute.work.running import OwnWork
+from studio.lib.clock import clock
 
 logger = logging.getLogger(__name__)
 
-_PLACEHOLDER = re.compile(r"\$\{\{\s*(inputs|outputs)\.([^\s{}]+?)\s*\}\}")
+_PLACEHOLDER = re.compile(r"\$\{\{\s*(inputs|outputs|programs)\.([^\s{}]+?)\s*\}\}")
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -74,7 +81,9 @@ class Attempt:
         self.totals = UsageTotals()
         self.series: UsageSeries | None = None
         self.folders = AttemptFolders(self.lease)
+        self.artifacts = Artifacts(self.lease, self.folders, limit_bytes=self.limits.output_bytes)
         self.environment = contextlib.ExitStack()  # holds it as long as the attempt lasts
+        self.metrics: MetricWriter | None = None
         self.data = AttemptData(self.lease, self.folders.root, Desk(self.handle, self.log))
 
     def run(self) -> Outcome:
@@ -85,7 +94,7 @@ class Attempt:
         except InterruptedByWish as interruption:
             return self._interrupted(interruption.wish)
         except StepFailure as failure:
-            return self._failed(failure.reason, failure="passing" if failure.may_retry else None)
+            return self._failed_for(failure)
         except LogFullError:
             return self._failed(self._of_full_log())
         except LeaseLostError:
@@ -100,6 +109,8 @@ class Attempt:
 
     def _run(self) -> Outcome:
         self.handle.check()
+        if self.lease.spec.work is not None:
+            return self._work(self.lease.spec.work)
         environment = self.environment.enter_context(
             ready_environment(
                 self.lease.spec.environment,
@@ -109,41 +120,101 @@ class Attempt:
                 isolation=self.isolation,
             )
         )
-        expect(self._start(self.lease.spec.command, environment))
+        expect(self._start(self.lease.spec.command, self.lease.spec.environment_variables, environment))
         self.folders.make(environment.home)
+        self.artifacts.remember_source()
+        self.metrics = self._metrics()
         self.data.bring()
         self.handle.check()
-        ended = self._execute(environment)
+        outcome = self._outcome(self._execute(environment))
+        if outcome.status in {JobStatus.FAILED, JobStatus.CANCELLED}:
+            outcome = replace(outcome, result=self.data.keep(limit_bytes=self.limits.output_bytes))
+        return self._with_artifacts(outcome)
+
+    def _with_artifacts(self, outcome: Outcome) -> Outcome:
+        """What a step leaves beside its outputs is kept however it ended, but where it begins anew."""
+        if outcome.status == JobStatus.QUEUED:
+            return outcome
+        artifacts = self.artifacts.keep(self.data.desk)
+        if artifacts is None:
+            return outcome
+        return replace(outcome, result=(outcome.result or JobResult()).model_copy(update={"artifacts": artifacts}))
+
+    def _work(self, work: NodeWork) -> Outcome:
+        """What the node does itself: it needs no environment, and moves its data on its own."""
+        self.folders.make_root()
+        own = OwnWork(self.lease, work, self.folders.root / "work", self.handle, Desk(self.handle, self.log))
+        order = own.order()
+        self.handle.check()
+        ended = self._bounded(lambda: own.begin(order))
+        if ended.cause is not None:
+            return self._made_to_end(ended, ended.cause)
+        report = own.report()
+        if report is not None and report.failure:
+            raise StepFailure(report.failure, may_retry=report.may_retry)
+        if ended.exit_code != 0 or report is None:
+            return self._failed_by_itself(ended)
+        return Outcome(JobStatus.COMPLETED, exit_code=0, result=own.result(report))
+
+    def _outcome(self, ended: Ended) -> Outcome:
         if ended.cause is not None:
             return self._made_to_end(ended, ended.cause)
         if ended.exit_code != 0:
             return self._failed_by_itself(ended)
-        self._refuse_large_outputs()
-        result = self.data.take_away()
-        return Outcome(JobStatus.COMPLETED, exit_code=0, result=result)
+        try:
+            self._refuse_large_outputs()
+            return Outcome(JobStatus.COMPLETED, exit_code=0, result=self.data.take_away())
+        except StepFailure as failure:
+            return self._failed_for(failure)
+        except InterruptedByWish as interruption:
+            return self._interrupted(interruption.wish)
 
     def _builder(self) -> Builder:
         lease = self.lease
         return Builder(lease.node_id, lease.node_name, socket.gethostname(), lease.target_id)
 
+    def _metrics(self) -> MetricWriter:
+        """Closed with the environment. Raises OSError."""
+        spool = SpoolFile(self.folders.spool)
+        self.environment.callback(spool.close)
+        return MetricWriter(
+            spool,
+            job_id=self.lease.job_id,
+            owner=self.lease.owner,
+            attempt_id=self.lease.attempt_id,
+            attempt=self.lease.attempt,
+            say=self.log.say,
+            go_on=lambda: self.handle.wish != "fence",
+        )
+
     def _execute(self, environment: BuiltEnvironment) -> Ended:
-        start = self._shut_in(self._start(self._command(), environment))
+        start = self._shut_in(self._start(self._command(), self._own_variables(), environment))
+        return self._bounded(lambda: begin(start))
+
+    def _bounded(self, begin_process: Callable[[], StepProcess]) -> Ended:
+        """Within the attempt's limits."""
         with self.bounds.of_step(self.lease.token.hex, self.limits) as bounds:
             if words := bounds.words:
                 self._say(f"Limits: {words}.")
             self.machine = MachineMemory()
             try:
-                process = begin(start)
+                process = begin_process()
             except OSError as error:
-                raise StepFailure(of_spawn(error, self.lease.spec.command[0])) from error
+                raise StepFailure(of_spawn(error, self._program)) from error
             return self._watched(process, bounds)
 
     def _watched(self, process: StepProcess, bounds: StepBounds) -> Ended:
         self.handle.root = process.pid
-        if isinstance(process, PlainProcess) and isinstance(process.process, WarmProcess):
+        if isinstance(process, WarmProcess):
             logger.debug("attempt %s of job %s starts warm", self.lease.attempt, self.lease.job_id)
-        supervisor = Supervisor(process, log=self.log, handle=self.handle, timeout_s=self.lease.spec.timeout_s)
-        started_at = timezone.now()
+        supervisor = Supervisor(
+            process,
+            log=self.log,
+            handle=self.handle,
+            timeout_s=self.lease.spec.timeout_s,
+            metrics=self.metrics,
+        )
+        started_at = clock.now()
 
         def say_that_it_runs() -> None:
             if not patiently(lambda: record_start(self.lease, started_at), go_on=lambda: self.handle.wish != "fence"):
@@ -164,8 +235,10 @@ class Attempt:
             bounds.take_in(process.pid)
             self.sampler.begin(meter)
             ended = supervisor.watch(first=say_that_it_runs)
+            if self.metrics is not None:
+                self.metrics.read_rest()
         except CommandNotStartedError as error:
-            raise StepFailure(of_spawn(error.error, self.lease.spec.command[0])) from error
+            raise StepFailure(of_spawn(error.error, self._program)) from error
         finally:
             self.handle.root = None
             process.close()
@@ -185,7 +258,8 @@ class Attempt:
         if killed is not None:
             reason = of_killed_for_memory(killed.name, killed.memory_bytes)
             return self._failed(reason, exit_code=code, failure="memory")
-        reason = of_exit(code, folder_gone=not self.folders.code.exists(), ran_out=ran_out)
+        folder_gone = self.lease.spec.work is None and not self.folders.code.exists()
+        reason = of_exit(code, folder_gone=folder_gone, ran_out=ran_out)
         is_memory = ran_out and code in {-signal.SIGKILL, 128 + signal.SIGKILL}
         return self._failed(reason, exit_code=code, failure="memory" if is_memory else "exit")
 
@@ -199,14 +273,16 @@ class Attempt:
             if size_bytes is not None:
                 raise StepFailure(of_large_output(name, size_bytes, limit))
 
-    def _start(self, command: list[str], environment: BuiltEnvironment) -> Start:
+    def _start(self, command: list[str], own: Mapping[str, str], environment: BuiltEnvironment) -> Start:
+        """`own` are the job's variables, before or after its places were filled in."""
         is_python = command[:1] == ["python"]
         return Start(
             command=[str(environment.python), *command[1:]] if is_python else command,
             cwd=str(self.folders.code),
-            variables=self._variables(environment),
+            variables=self._variables(own, environment),
             environment=environment,
             snapshot=self.lease.spec.snapshot,
+            has_places_in_variables=self._has_places_in_variables,
         )
 
     def _shut_in(self, start: Start) -> Start:
@@ -225,25 +301,43 @@ class Attempt:
         )
         return replace(start, sandbox=sandbox, plan=plan)
 
+    @property
+    def _program(self) -> str:
+        return self.lease.spec.work.program if self.lease.spec.work else self.lease.spec.command[0]
+
     def _command(self) -> list[str]:
-        places = {
-            **{("inputs", name): place for name, place in self.data.inputs.items()},
-            **{("outputs", name): str(output.folder) for name, output in self.data.outputs.items()},
-        }
-
-        def place(match: re.Match[str]) -> str:
-            found = places.get((match[1], match[2]))
-            if found is None:
-                raise StepFailure(f"The arguments name {match[0]}, and the step has no such {match[1][:-1]}.")
-            return found
-
-        command = [_PLACEHOLDER.sub(place, part) for part in self.lease.spec.command]
+        command = [self._placed(part, "arguments") for part in self.lease.spec.command]
         if not command or any("\0" in part for part in command):
             raise StepFailure(f"This is no command: {shlex.join(command)!r}.")
         return command
 
-    def _variables(self, environment: BuiltEnvironment) -> dict[str, str]:
+    def _own_variables(self) -> dict[str, str]:
+        given = self.lease.spec.environment_variables
+        return {name: self._placed(value, "environment variables") for name, value in given.items()}
+
+    @property
+    def _has_places_in_variables(self) -> bool:
+        return any(map(_PLACEHOLDER.search, self.lease.spec.environment_variables.values()))
+
+    def _placed(self, text: str, what: str) -> str:
+        """With the paths that its placeholders stand for. Raises StepFailure."""
+
+        def place(match: re.Match[str]) -> str:
+            scope, name = match[1], match[2]
+            if scope == "inputs" and name in self.data.inputs:
+                return self.data.inputs[name]
+            if scope == "outputs" and name in self.data.outputs:
+                return str(self.data.outputs[name].place)
+            program = lay_out(name, self.folders.programs) if scope == "programs" else None
+            if program is None:
+                raise StepFailure(f"The {what} name {match[0]}, and the step has no such {scope[:-1]}.")
+            return str(program)
+
+        return _PLACEHOLDER.sub(place, text)
+
+    def _variables(self, own: Mapping[str, str], environment: BuiltEnvironment) -> dict[str, str]:
         """All that the process is told: nothing of the node's own environment."""
+        said = {**self.lease.spec.environment.variables, **own}
         return {
             "PATH": f"{environment.bin}:{_SYSTEM_PATH}",
             "HOME": str(self.folders.home),
@@ -254,10 +348,12 @@ class Attempt:
             "PIP_REQUIRE_VIRTUALENV": "1",
             "VIRTUAL_ENV": str(environment.folder),
             **thread_hints(self.lease.spec.resources),
-            **self.lease.spec.environment.variables,
-            **self.lease.spec.environment_variables,
+            **said,
             # Nobody gives themselves a device: another step may have it.
             **devices_visible(self.lease.gpus),
+            **sdk_variables(said, environment),
+            SPOOL: str(self.folders.spool),
+            UPLOADS: str(self.folders.uploads),
             MARKER: self.handle.marker,
         }
 
@@ -292,6 +388,9 @@ class Attempt:
         reason = "The node was stopped; the step starts again from its beginning."
         self._say(reason)
         return Outcome(JobStatus.QUEUED, exit_code=exit_code, reason=reason)
+
+    def _failed_for(self, failure: StepFailure) -> Outcome:
+        return self._failed(failure.reason, failure="passing" if failure.may_retry else None)
 
     def _failed(self, reason: str, *, failure: Failure | None = None, exit_code: int | None = None) -> Outcome:
         self._say(reason)

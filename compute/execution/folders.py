@@ -25,6 +25,14 @@ class AttemptFolders:
         self.home = self.root
         self.code, self.tmp = self.root / "code", self.root / "tmp"
         self.inputs, self.mounts = self.root / "inputs", self.root / "mounts"
+        self.programs = self.root / "programs"
+        self.spool = self.root / ".spool"  # where the step says what it measures
+        self.uploads = self.root / ".uploads"  # where the SDK puts what the step uploads by call
+
+    def make_root(self) -> None:
+        """Only the folder itself. Raises StepFailure, OSError."""
+        self._require_room()
+        self.root.mkdir(parents=True)
 
     def make(self, home: Path) -> None:
         """Lay out code, home and temporary files. `home` holds what the home folder begins with.
@@ -34,7 +42,8 @@ class AttemptFolders:
         self._require_room()
         if home.is_dir() and not home.is_symlink():
             # Whoever built the environment may have put anything there: links stay links, and our own names free.
-            ours = {folder.name for folder in (self.code, self.tmp, self.inputs, self.mounts)}
+            places = (self.code, self.tmp, self.inputs, self.mounts, self.programs, self.spool, self.uploads)
+            ours = {place.name for place in places}
             shutil.copytree(
                 home, self.root, symlinks=True, ignore=lambda place, _: ours if place == str(home) else set()
             )

@@ -182,7 +182,10 @@ def _plain(field: bytes) -> str:
 
 
 def now_s() -> float:
-    """Seconds that go on while the machine sleeps: a lease does not wait for a laptop's lid to open."""
+    """Seconds that go on while the machine sleeps: a lease does not wait for a laptop's lid to open.
+
+    As `studio.lib.clock.steady_s`, which a program that runs by itself can't import.
+    """
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 

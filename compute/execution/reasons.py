@@ -58,7 +58,9 @@ def of_large_output(name: str, size_bytes: int, limit_bytes: int) -> str:
     return f"Output “{name}” is larger than its limit of {limit}: {at_least} or more."
 
 
-def of_empty_output(name: str) -> str:
+def of_empty_output(name: str, file: str | None) -> str:
+    if file is not None:
+        return f"Output “{name}” is required, and the script ended without its file “{file}”."
     return f"Output “{name}” is required, and the script ended without a file in it."
 
 

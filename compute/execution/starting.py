@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from compute.environments.places import BuiltEnvironment
 from compute.execution.sandbox.isolation import Sandbox
 from compute.execution.sandbox.plan import SandboxPlan
-from compute.execution.sandbox.process import EnteredProcess, launch
+from compute.execution.sandbox.process import launch
 from compute.execution.supervision import PlainProcess, StepProcess, spawn
 from compute.execution.warm import pool
 from compute.execution.warm.nests import StepOrder
@@ -21,12 +21,18 @@ class Start:
     variables: Mapping[str, str]
     environment: BuiltEnvironment
     snapshot: str | None  # what lies in `cwd`
+    has_places_in_variables: bool = False  # paths of this attempt alone
     sandbox: Sandbox | None = None
     plan: SandboxPlan | None = None  # with the sandbox
 
     @property
     def may_be_warm(self) -> bool:
-        """What is nobody's but the studio's stays as it was built: of that alone an interpreter can know beforehand."""
+        """What is nobody's but the studio's stays as it was built: of that alone an interpreter can know beforehand.
+
+        Variables with paths of the attempt are no other step's: what read them early would have read those of another.
+        """
+        if self.has_places_in_variables:
+            return False
         return self.environment.interpreter is None and self.command[:1] == [str(self.environment.python)]
 
 
@@ -37,7 +43,7 @@ def begin(start: Start) -> StepProcess:
         order = StepOrder(start.command, start.cwd, start.variables, sandbox=None if plan is None else plan.as_json())
         warm = pool.current.start(order, environment=start.environment.folder, snapshot=start.snapshot)
         if warm is not None:
-            return PlainProcess(warm) if plan is None else EnteredProcess(warm)
+            return warm
     if start.sandbox is not None and plan is not None:
         return launch(start.command, start.variables, sandbox=start.sandbox, plan=plan)
     return PlainProcess(spawn(start.command, cwd=start.cwd, env=dict(start.variables)))

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from resource import struct_rusage
-from typing import IO, Literal, Protocol, runtime_checkable
+from typing import IO, Literal, Protocol
 
 from django.conf import settings
 from django.db import DatabaseError
@@ -21,6 +21,7 @@ from compute.execution.processes import children, kill_until_gone, members, send
 from compute.execution.reasons import is_full_disk
 from compute.logs.lines import Stream
 from compute.logs.writer import LogFullError, LogWriter
+from compute.metrics.writer import MetricWriter
 
 Cause = Wish | Literal["timeout", "log full", "disk full", "breach"]
 
@@ -29,6 +30,7 @@ PIPE_BYTES = 1024 * 1024
 # A child that a finished script left behind gets so long to go by itself.
 LEFTOVER_GRACE_S = 2.0
 _POLL_S = 0.02
+_LOOK_AT_LEAST_EVERY_S = 3600.0  # what waits in the kernel can't be told of more than 24 days
 _F_SETPIPE_SZ = 1031
 
 # Children of this process that have somebody who waits for them: everything else below it is an orphan.
@@ -80,22 +82,7 @@ def taken_in(start: Callable[[], None]) -> None:
         awaited.update(children() - before)
 
 
-class Process(Protocol):
-    """A child of this process that leads a session of its own, however it came to be."""
-
-    pid: int
-    returncode: int | None
-
-    @property
-    def stdout(self) -> IO[bytes] | None: ...
-
-    @property
-    def stderr(self) -> IO[bytes] | None: ...
-
-    def wait(self) -> int: ...
-
-
-def waited_for(process: Process) -> tuple[int, struct_rusage | None]:
+def waited_for(process: "subprocess.Popen[bytes]") -> tuple[int, struct_rusage | None]:
     """The exit code of a process as Python reports it, and the kernel's account of it."""
     try:
         _, status, account = os.wait4(process.pid, 0)
@@ -103,13 +90,6 @@ def waited_for(process: Process) -> tuple[int, struct_rusage | None]:
         return process.wait(), None
     code = process.returncode = os.waitstatus_to_exitcode(status)
     return code, account
-
-
-@runtime_checkable
-class Closing(Protocol):
-    """A process that holds something to the end."""
-
-    def close(self) -> None: ...
 
 
 class StepProcess(Protocol):
@@ -145,15 +125,15 @@ class StepProcess(Protocol):
 class PlainProcess:
     """A step without a sandbox."""
 
-    def __init__(self, process: Process) -> None:
-        self.process = process
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        self._process = process
         self.pid, self.stdout, self.stderr = process.pid, process.stdout, process.stderr
         self.news = os.pidfd_open(process.pid)
 
     @property
     def left_some(self) -> bool:
         """What it left is adopted by us: no orphans, nothing left, and no scan needed."""
-        return bool(orphans() and _orphans_for_certain())
+        return orphans_for_certain()
 
     def has_ended(self) -> bool:
         return True
@@ -162,19 +142,25 @@ class PlainProcess:
         return set()
 
     def wait(self) -> tuple[int, struct_rusage | None]:
-        return waited_for(self.process)
+        return waited_for(self._process)
 
     def close(self) -> None:
         os.close(self.news)
-        if isinstance(self.process, Closing):
-            self.process.close()
 
 
 class Supervisor:
     """Watches one step's process until it and its whole tree are gone."""
 
-    def __init__(self, process: StepProcess, *, log: LogWriter, handle: Handle, timeout_s: float | None) -> None:
-        self.process, self.log, self.handle = process, log, handle
+    def __init__(
+        self,
+        process: StepProcess,
+        *,
+        log: LogWriter,
+        handle: Handle,
+        timeout_s: float | None,
+        metrics: MetricWriter | None = None,
+    ) -> None:
+        self.process, self.log, self.handle, self.metrics = process, log, handle, metrics
         self.cause: Cause | None = None
         self._ends_at = None if timeout_s is None else time.monotonic() + timeout_s
         self._kill_at: float | None = None
@@ -239,7 +225,9 @@ class Supervisor:
         log_due_s = self.log.due_in_s()
         if log_due_s is not None:
             dues.append(log_due_s)
-        return max(0.0, min(dues)) if dues else None
+        if self.metrics is not None:
+            dues.append(self.metrics.due_in_s())
+        return max(0.0, min(*dues, _LOOK_AT_LEAST_EVERY_S)) if dues else None
 
     def _end_if_wanted(self) -> None:
         now = time.monotonic()
@@ -291,6 +279,8 @@ class Supervisor:
     def _store_if_due(self) -> None:
         try:
             self.log.store_if_due()
+            if self.metrics is not None:
+                self.metrics.look_if_due()
         except (DatabaseError, OSError) as error:
             self._give_up_writing(error)
 
@@ -361,10 +351,12 @@ def orphans() -> set[int]:
     return children() - awaited
 
 
-def _orphans_for_certain() -> set[int]:
-    """Without what another slot is starting at this moment."""
+def orphans_for_certain() -> bool:
+    """Whether there are any, without what another slot is starting at this moment."""
+    if not orphans():
+        return False
     with _starting:
-        return orphans()
+        return bool(orphans())
 
 
 def reap_orphans() -> None:

@@ -104,7 +104,7 @@ def tail_text(attempt: Attempt, lines: int = 20) -> list[str]:
 def read_bytes(attempt: Attempt, offset: int, limit: int) -> bytes:
     """At most `limit` bytes from `offset` on, as the job wrote them."""
     pieces: list[bytes] = []
-    for chunk in _chunks(attempt, byte_start__lt=offset + limit, seq__gte=_seq_of_byte(attempt, offset)):
+    for chunk in chunks_of(attempt, byte_start__lt=offset + limit, seq__gte=_seq_of_byte(attempt, offset)):
         data = content(attempt, chunk)
         pieces.append(data[max(0, offset - chunk.byte_start) : offset + limit - chunk.byte_start])
     return b"".join(pieces)
@@ -148,7 +148,13 @@ def archive_file(name: str) -> Path:
     return Path(settings.STUDIO_HOME) / name
 
 
-def _chunks(attempt: Attempt, **where: Any) -> Iterator[LogChunk]:
+def lines_between(attempt: Attempt, start: int, end: int) -> Iterator[LogLine]:
+    """The lines from `start` on and before `end`."""
+    return _lines(attempt, start, end - start) if end > start else iter(())
+
+
+def chunks_of(attempt: Attempt, **where: Any) -> Iterator[LogChunk]:
+    """In order."""
     rows = LogChunk.objects.filter(attempt_id=attempt.pk, **where).order_by("seq")
     return _few_at_a_time(rows)
 
@@ -181,7 +187,8 @@ def _lines(attempt: Attempt, start: int, count: int) -> Iterator[LogLine]:
     """Exactly the lines from `start` on, each cut to a bearable length, chunk after chunk."""
     number = start
     begun: tuple[Stream, bytes] | None = None  # a line that goes on in the next chunk
-    for chunk in _chunks(attempt, seq__gte=_seq_of_line(attempt, start)):
+    # What begins behind the last line holds no byte of these.
+    for chunk in chunks_of(attempt, seq__gte=_seq_of_line(attempt, start), line_start__lt=start + count):
         data = content(attempt, chunk)
         runs = _Runs(chunk.streams)
         position = _after_newlines(data, start - chunk.line_start) if begun is None and number == start else 0
@@ -252,7 +259,7 @@ def _search_forward(attempt: Attempt, needle: str, start_line: int, limit: int) 
     found: list[int] = []
     carried = b""  # the beginning of a line that goes on in the next chunk
     number = start_line
-    for chunk in _chunks(attempt, seq__gte=_seq_of_line(attempt, start_line)):
+    for chunk in chunks_of(attempt, seq__gte=_seq_of_line(attempt, start_line)):
         data = content(attempt, chunk)
         whole = carried + data
         cut = whole.rfind(b"\n") + 1

@@ -13,12 +13,12 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
 from compute import doorbell
 from compute.database import patiently
 from compute.logs.lines import Interleaver, Stream
 from compute.models import Attempt, LogChunk
+from studio.lib.clock import clock
 from studio.lib.statements import update_where
 
 CHUNK_BYTES = 1024 * 1024
@@ -82,7 +82,7 @@ class LogWriter:
 
     def say(self, text: str) -> None:
         """A line of the studio's own, with the time."""
-        stamp = timezone.now().strftime("%H:%M:%S")
+        stamp = clock.now().strftime("%H:%M:%S")
         self.feed("s", f"{stamp} {text}\n".encode(errors="replace"))
 
     def end_lines(self) -> None:

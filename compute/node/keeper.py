@@ -23,6 +23,7 @@ from compute.node.context import NodeContext, fence_after_s
 from compute.node.records import Records
 from compute.services.builds import builds_wait
 from compute.services.checks import checks_wait
+from compute.services.clock import follow_the_database
 from compute.services.leases import lose
 from compute.services.nodes import heartbeat, held_jobs, stop_is_requested
 from compute.services.usage import note_usage
@@ -79,6 +80,7 @@ class Keeper(threading.Thread):
             return
         self.context.renewed(began_s)
         self._records.wrote()
+        follow_the_database()
         if stop_is_requested(self.context.node):
             logger.info("somebody asked node %s to stop: it does", self.context.node.name)
             self.context.stop()
@@ -129,12 +131,21 @@ class Fence(threading.Thread):
         super().__init__(name="fence", daemon=True)
         self.context = context
         self.over = threading.Event()
+        self._said = False
 
     def run(self) -> None:
         while not self.over.wait(min(0.5, fence_after_s() / 10)):
-            if self.context.is_fenced and self.context.running:
-                logger.error("the leases could not be renewed in time: everything that runs is ended")
+            if not self.context.is_fenced:
+                self._said = False
+            elif self.context.running:
+                # Each time: an attempt may begin or go on in spite of it, and the last ones wait to be told their end.
                 self.context.fence()
+                self._say()
+
+    def _say(self) -> None:
+        if not self._said:
+            self._said = True
+            logger.error("the leases could not be renewed in time: everything that runs is ended")
 
 
 class Janitor(threading.Thread):

@@ -33,6 +33,7 @@ from compute.node.context import NodeContext
 from compute.node.keeper import Fence, Janitor, Keeper
 from compute.node.own_log import OwnLog
 from compute.node.records import Records
+from compute.services.clock import follow_the_database
 from compute.services.nodes import hand_back_inherited, inherited_jobs, register, say_goodbye
 from compute.states import KeptBy
 from datastores.relay.homes import shares_home
@@ -56,6 +57,7 @@ def serve(
     """
     with _stopping_on_signals(), _own_log() as log, _studios_folders():
         isolation = find_isolation()
+        patiently(follow_the_database)
         node = patiently(
             lambda: register(
                 target=target,
@@ -217,7 +219,7 @@ def _warm_starts(context: NodeContext) -> Iterator[None]:
     if not settings.WARM_STARTS or (sandbox and not sandbox.can_be_entered):
         yield
         return
-    pool.current = pool.Pool(marker=context.marker, slots=context.node.slots)
+    pool.current = pool.Pool(marker=context.marker, slots=context.node.slots, sandbox=sandbox)
     try:
         yield
     finally:

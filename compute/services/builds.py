@@ -13,7 +13,6 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from compute import doorbell
 from compute.alive import alive_nodes
@@ -22,6 +21,7 @@ from compute.execution.reasons import bounded
 from compute.models import ComputeTarget, Environment, EnvironmentBuild, Node
 from compute.spec import EnvironmentSpec
 from compute.states import BUILD_TRANSITIONS, BuildStatus
+from studio.lib.clock import clock
 from studio.lib.problems import UserError
 from studio.lib.transitions import transition
 from studio.workspaces import audit
@@ -97,7 +97,7 @@ def begin_build(
     spec: EnvironmentSpec, builder: Builder, place: str, *, wish: EnvironmentBuild | None = None
 ) -> EnvironmentBuild:
     """A build begins. Whoever calls this holds the machine's right to build it: what another row claims is over."""
-    now = timezone.now()
+    now = clock.now()
     with transaction.atomic():
         doorbell.target_changed_on_commit([builder.target_id])
         here = EnvironmentBuild.objects.filter(place=place, digest=spec.digest)
@@ -161,7 +161,7 @@ def _end(build_id: int, to: BuildStatus, **changes: Any) -> bool:
             EnvironmentBuild.objects.filter(pk=build_id, status=BuildStatus.BUILDING),
             BUILD_TRANSITIONS,
             to=to,
-            finished_at=timezone.now(),
+            finished_at=clock.now(),
             **changes,
         )
         if moved:
@@ -181,7 +181,7 @@ def _forget_old(row: EnvironmentBuild) -> None:
 
 def note_ready(spec: EnvironmentSpec, builder: Builder, place: str, stamp: Stamp, *, log: str = "") -> None:
     """It is ready at this place, whoever built it: make sure that a row says so. Twice is once."""
-    now = timezone.now()
+    now = clock.now()
     facts = {"lock_digest": stamp.lock_digest, "size_bytes": stamp.size_bytes, "log": log}
     try:
         with transaction.atomic():
@@ -196,7 +196,7 @@ def fail_wish(wish: EnvironmentBuild, reason: str) -> bool:
     """A wish that came to no build of its own. One that did was ended with its build."""
     rows = EnvironmentBuild.objects.filter(pk=wish.pk, status=BuildStatus.QUEUED)
     return bool(
-        transition(rows, BUILD_TRANSITIONS, to=BuildStatus.FAILED, reason=bounded(reason), finished_at=timezone.now())
+        transition(rows, BUILD_TRANSITIONS, to=BuildStatus.FAILED, reason=bounded(reason), finished_at=clock.now())
     )
 
 
@@ -208,7 +208,7 @@ def drop_wish(wish: EnvironmentBuild) -> None:
 def note_removed(place: str, digest: str, reason: str) -> None:
     """The environment is gone from this place."""
     rows = EnvironmentBuild.objects.filter(place=place, digest=digest, status=BuildStatus.READY)
-    transition(rows, BUILD_TRANSITIONS, to=BuildStatus.REMOVED, reason=reason, removed_at=timezone.now())
+    transition(rows, BUILD_TRANSITIONS, to=BuildStatus.REMOVED, reason=reason, removed_at=clock.now())
 
 
 def note_what_is_there(place: str, digests: Collection[str]) -> None:
@@ -219,14 +219,14 @@ def note_what_is_there(place: str, digests: Collection[str]) -> None:
         BUILD_TRANSITIONS,
         to=BuildStatus.REMOVED,
         reason="Its folder was gone when the node started.",
-        removed_at=timezone.now(),
+        removed_at=clock.now(),
     )
 
 
 def end_lost_builds() -> int:
     """End the wishes that nobody took, and the builds whose node is gone or began anew since. Returns how many."""
     alive = alive_nodes(Node.objects.all())
-    now = timezone.now()
+    now = clock.now()
     unheard = EnvironmentBuild.objects.filter(
         status=BuildStatus.QUEUED, created_at__lt=Now() - timedelta(seconds=UNHEARD_S)
     ).filter(Q(node=None) | ~Q(node__in=alive.values("pk")))

@@ -16,6 +16,7 @@ from django.utils import timezone
 from compute.execution.processes import now_s
 from compute.models import Job, Node
 from compute.states import ACTIVE
+from studio.lib.clock import clock
 
 logger = logging.getLogger(__name__)
 
@@ -46,12 +47,34 @@ class ClockWatch:
 _watch = ClockWatch()
 
 
-def leases_can_be_believed() -> bool:
+def trusted_now() -> datetime | None:
+    """The database's time, to judge leases by; None where they can't be believed yet.
+
+    Whoever asks the database again for its time may be told another one: its clock can be set in between.
+    """
     before_s = now_s()
+    now = _database_now()
+    believable = _watch.look(now, before_s=before_s, after_s=now_s(), lease_s=settings.NODE_LEASE_S)
+    return now if believable else None
+
+
+def follow_the_database() -> None:
+    """What this process writes bears the database's time from now on, whatever becomes of its machine's clock.
+
+    A file of SQLite has none of its own: whoever opens it is on the same machine.
+    """
+    if connection.vendor == "sqlite":
+        return
+    before_s = now_s()
+    now = _database_now()
+    clock.follow(now, before_s=before_s, after_s=now_s())
+
+
+def _database_now() -> datetime:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {_NOW[connection.vendor]}")
         (answer,) = cursor.fetchone()
-    return _watch.look(_as_instant(answer), before_s=before_s, after_s=now_s(), lease_s=settings.NODE_LEASE_S)
+    return _as_instant(answer)
 
 
 _NOW = {"sqlite": "STRFTIME('%Y-%m-%d %H:%M:%f', 'NOW')", "postgresql": "STATEMENT_TIMESTAMP()"}

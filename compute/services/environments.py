@@ -115,14 +115,3 @@ def _add_version(
     except IntegrityError:
         raise ConflictError(f"Somebody else just saved “{name}”: look at theirs, then save again.") from None
     return environment
-
-
-def find_environment(workspace: Workspace, reference: str) -> Environment | None:
-    """The environment that `NAME` (its latest version) or `NAME:VERSION` means in a workspace, its own before ours."""
-    name, _, version = reference.partition(":")
-    rows = Environment.objects.filter(Q(workspace=workspace) | Q(workspace=None), name=name)
-    if version:
-        if not version.isdecimal() or len(version) > 9:
-            return None
-        rows = rows.filter(version=int(version))
-    return rows.order_by("-version").first()

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import partial
 
 from django.db import transaction
-from django.utils import timezone
 
 from compute import doorbell
 from compute.drivers import by_driver
@@ -13,7 +12,8 @@ from compute.listener import JobChange, tell
 from compute.models import Job
 from compute.queueing import NOBODY, lane_of
 from compute.spec import JobSpec
-from compute.states import ACTIVE, TERMINAL, TRANSITIONS, JobStatus
+from compute.states import ACTIVE, TERMINAL, TRANSITIONS, UNCLAIMED, JobStatus
+from studio.lib.clock import clock
 from studio.lib.transitions import transition
 
 
@@ -31,6 +31,7 @@ class NewJob:
     spec: JobSpec
     requested_by_id: int | None = None
     priority: int = 0
+    attempts_before: int = 0  # of earlier jobs of the same owner: its own are numbered on from there
 
 
 def create_jobs(new_jobs: Sequence[NewJob], *, kinds: Mapping[int, str] | None = None) -> list[Job]:
@@ -40,7 +41,7 @@ def create_jobs(new_jobs: Sequence[NewJob], *, kinds: Mapping[int, str] | None =
     """
     if not new_jobs:
         return []
-    now = timezone.now()
+    now = clock.now()
     jobs = Job.objects.bulk_create(
         Job(
             workspace_id=new.workspace_id,
@@ -57,6 +58,7 @@ def create_jobs(new_jobs: Sequence[NewJob], *, kinds: Mapping[int, str] | None =
             max_attempts=new.spec.retry.max_attempts,
             max_node_losses=new.spec.retry.max_node_losses,
             queued_at=now,
+            attempt_number=new.attempts_before,
         )
         for new in new_jobs
     )
@@ -89,7 +91,7 @@ def request_cancel(job_ids: Sequence[int]) -> int:
             .select_for_update(skip_locked=True)
             .only("pk", "owner", "status", "target_id", "attempt_number", "lease_node_id")
         )
-        cancelled = _cancel_queued([job for job in rows if job.status == JobStatus.QUEUED])
+        cancelled = _cancel_queued([job for job in rows if job.status in UNCLAIMED])
         _ask_nodes([job for job in rows if job.status in ACTIVE])
         busy = set(job_ids) - {job.pk for job in rows}
         if busy and transaction.get_connection().features.has_select_for_update:
@@ -99,11 +101,11 @@ def request_cancel(job_ids: Sequence[int]) -> int:
 
 
 def _cancel_queued(jobs: list[Job], reason: str = "Cancelled while it waited for a slot.") -> int:
-    now = timezone.now()
+    now = clock.now()
     changes = []
     for job in jobs:
         moved = transition(
-            Job.objects.filter(pk=job.pk, status=JobStatus.QUEUED),
+            Job.objects.filter(pk=job.pk, status__in=UNCLAIMED),
             TRANSITIONS,
             to=JobStatus.CANCELLED,
             cancel_requested_at=now,
@@ -121,7 +123,7 @@ def _ask_nodes(jobs: list[Job]) -> None:
     if not jobs:
         return
     Job.objects.filter(pk__in=[job.pk for job in jobs], cancel_requested_at=None).update(
-        cancel_requested_at=timezone.now()
+        cancel_requested_at=clock.now()
     )
     for driver, own in by_driver(jobs):
         driver.cancel(own)
@@ -134,7 +136,7 @@ def _cancel_busy(job_ids: list[int]) -> None:
             job = Job.objects.filter(pk=job_id).exclude(status__in=TERMINAL).select_for_update().first()
             if job is None:
                 continue
-            if job.status == JobStatus.QUEUED:
+            if job.status in UNCLAIMED:
                 _cancel_queued([job])
             else:
                 _ask_nodes([job])

@@ -50,8 +50,9 @@ def _places_of_jobs(workspace_id: int) -> set[str]:
     stores = Datastore.objects.filter(workspace=workspace_id, kind="local")
     roots = {store.pk: get_backend(store).local_path("") for store in stores if is_ours(store.pk)}
     places: set[str] = set()
-    for outputs in Job.objects.filter(workspace=workspace_id).values_list("spec__outputs", flat=True).iterator():
-        for output in (outputs or {}).values():
+    specs = Job.objects.filter(workspace=workspace_id).values_list("spec__outputs", "spec__artifacts")
+    for outputs, artifacts in specs.iterator():
+        for output in [*(outputs or {}).values(), *([artifacts] if artifacts else [])]:
             root, path = roots.get(output["datastore_id"]), output["path"].split(_ATTEMPT)[0].rstrip("/")
             if root is not None and path:
                 places.add(f"{root}/{path}")

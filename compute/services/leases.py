@@ -13,7 +13,6 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from compute import doorbell
 from compute.listener import JobChange, tell
@@ -24,6 +23,7 @@ from compute.services.queue import choose, may_start, request_of
 from compute.services.use import Spent, note_use
 from compute.spec import JobResult, JobSpec, Resources
 from compute.states import ACTIVE, TRANSITIONS, JobStatus
+from studio.lib.clock import clock
 from studio.lib.on_commit import enqueue_on_commit
 from studio.lib.statements import update_where
 from studio.lib.transitions import sources_of, transition
@@ -83,7 +83,7 @@ def _claim(node: Node) -> Lease | None:
     if chosen is None:
         return None
     job = chosen.job
-    now, token, number = timezone.now(), uuid.uuid4(), job.attempt_number + 1
+    now, token, number = clock.now(), uuid.uuid4(), job.attempt_number + 1
     moved = transition(
         Job.objects.filter(pk=job.pk, status=JobStatus.QUEUED, cancel_requested_at=None),
         TRANSITIONS,
@@ -145,8 +145,10 @@ def finish(
     next job's lease where `claim_for` asked for one and the database lets it be claimed in the same commit.
     """
     with transaction.atomic():
-        now = timezone.now()
+        now = clock.now()
         last = {"finished_at": now, "exit_code": outcome.exit_code, "reason": outcome.reason, **log}
+        if outcome.status != JobStatus.COMPLETED and outcome.result:
+            last["kept"] = outcome.result
         held = update_where(Attempt, last, {"id": lease.attempt_id, "log_complete": False})
         if not held or not _close(lease, outcome, now):
             return False, None
@@ -167,7 +169,9 @@ def _close(lease: Lease, outcome: Outcome, now: datetime) -> bool:
         retry = lease.spec.retry
         if failures < lease.max_attempts and may_follow(retry, outcome.failure, exit_code=outcome.exit_code):
             status, waits_s = JobStatus.QUEUED, wait_s(retry, failures)
-            reason = f"{reason} {_of_another_attempt(failures + 1, lease.max_attempts, waits_s)}"
+            # With the numbers that attempts have: lost nodes, and earlier jobs of the same owner, count in those.
+            last = lease.attempt + lease.max_attempts - failures
+            reason = f"{reason} {_of_another_attempt(lease.attempt + 1, last, waits_s)}"
     rings = _rings_for_what_is_freed(lease.target_id, lease.spec.resources)
     if status == JobStatus.QUEUED:
         # Somebody may have asked for its end meanwhile: it must not start again.
@@ -188,7 +192,7 @@ def _close(lease: Lease, outcome: Outcome, now: datetime) -> bool:
         Job.objects.filter(pk=lease.job_id).update(not_before=Now() + timedelta(seconds=waits_s))
     tell([JobChange(lease.job_id, lease.owner, status, now, lease.attempt, outcome.exit_code, reason, outcome.result)])
     spent = Spent(lease.workspace_id, lease.person, lease.spec.resources.cpus, lease.claimed_at, now)
-    note_use(spent, outcome.result if status == JobStatus.COMPLETED else None)
+    note_use(spent, outcome.result)  # what an attempt leaves stays, whether another one follows or not
     return True
 
 
@@ -210,10 +214,10 @@ def _move(lease: Lease, to: JobStatus, **changes: Any) -> bool:
     return bool(update_where(Job, {"status": to, **changes}, where))
 
 
-def expired() -> list[Job]:
-    """Jobs whose node has not renewed their lease in time, the longest silent first."""
+def expired(now: datetime) -> list[Job]:
+    """Jobs whose node had not renewed their lease by `now`, of the database, the longest silent first."""
     return list(
-        Job.objects.filter(status__in=ACTIVE, lease_expires_at__lt=Now())
+        Job.objects.filter(status__in=ACTIVE, lease_expires_at__lt=now)
         .select_related("lease_node")
         .order_by("lease_expires_at")[:200]
     )
@@ -228,7 +232,7 @@ def lose(job: Job, what: str) -> bool:
     node = job.lease_node.name if job.lease_node else "that ran it"
     reason = f"Node “{node}” was lost: {what}."
     with transaction.atomic():
-        now = timezone.now()
+        now = clock.now()
         rows = Job.objects.filter(pk=job.pk, lease_token=job.lease_token)
         job_now = rows.filter(status__in=ACTIVE).select_for_update().first()
         if job_now is None:

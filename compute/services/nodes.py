@@ -6,14 +6,13 @@ import uuid
 from collections.abc import Callable
 from datetime import timedelta
 
-import psutil
 from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from compute import doorbell
 from compute.alive import alive_nodes
+from compute.execution.usage.reading import TICKS_PER_S, stat_of
 from compute.models import ComputeTarget, Job, Node, PoolNode
 from compute.node.capacity import NodeCapacity
 from compute.protocol import PROTOCOL, require_same_protocol
@@ -21,6 +20,7 @@ from compute.services.leases import lose
 from compute.services.pool_nodes import join_pool
 from compute.spec import Gpus
 from compute.states import ACTIVE, KeptBy, PoolNodeStatus
+from studio.lib.clock import clock, steady_s
 from studio.lib.problems import UserError
 from studio.version import VERSION
 
@@ -62,7 +62,7 @@ def register(
         node.hostname, node.pid, node.slots = hostname, os.getpid(), slots
         node.cpus, node.memory_bytes, node.machine = capacity.cpus, capacity.memory_bytes, capacity.machine
         node.gpus = Gpus(devices=capacity.gpus)
-        node.started_at = node.heartbeat_at = timezone.now()
+        node.started_at = node.heartbeat_at = clock.now()
         node.stopped_at = node.draining_at = None
         node.protocol, node.version = PROTOCOL, VERSION
         node.isolation, node.isolation_note = isolation, isolation_note[:500]
@@ -85,11 +85,12 @@ def _is_dead(node: Node, hostname: str) -> bool:
     """Whether the process behind a row that looks alive is certainly gone. Of another machine nobody here knows."""
     if node.hostname != hostname:
         return False
-    try:
-        # A process of that number which began later is another one.
-        return psutil.Process(node.pid).create_time() > node.started_at.timestamp() + 1
-    except psutil.NoSuchProcess:
+    process = stat_of(node.pid)
+    if process is None:
         return True
+    # One of that number which began later is another one. By ages: the clock may have been set since, or be wrong.
+    lived_s = steady_s() - process.started / TICKS_PER_S
+    return lived_s < (clock.now() - node.started_at).total_seconds() - 1
 
 
 def inherited_jobs(node: Node) -> list[Job]:
@@ -133,5 +134,5 @@ def held_jobs(node: Node) -> dict[uuid.UUID, bool]:
 def say_goodbye(node: Node) -> None:
     """The node ended on purpose and runs nothing any more."""
     with transaction.atomic():
-        Node.objects.filter(pk=node.pk, incarnation=node.incarnation).update(stopped_at=timezone.now())
+        Node.objects.filter(pk=node.pk, incarnation=node.incarnation).update(stopped_at=clock.now())
         doorbell.target_changed_on_commit([node.target_id])

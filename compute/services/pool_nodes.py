@@ -10,11 +10,11 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from compute import doorbell
 from compute.models import ComputeTarget, Job, Node, PoolEvent, PoolNode
 from compute.states import ACTIVE, POOL_NODE_SERVES, POOL_NODE_TRANSITIONS, Intake, PoolNodeStatus
+from studio.lib.clock import clock
 from studio.lib.problems import UserError
 from studio.lib.transitions import transition
 
@@ -49,7 +49,7 @@ def join_pool(pool_node_id: int, node: Node) -> None:
     if row is None or row.status not in POOL_NODE_SERVES or row.name != node.name:
         raise UserError(f"The pool does not want the node “{node.name}” any more: this process ends.")
     if row.status == PoolNodeStatus.STARTING:
-        move(row, PoolNodeStatus.UP, node=node, up_at=timezone.now(), phase="", failures=0)
+        move(row, PoolNodeStatus.UP, node=node, up_at=clock.now(), phase="", failures=0)
         # Whoever paused or drained the one before meant that one: this one only has its name.
         Node.objects.filter(pk=node.pk).update(intake=Intake.OPEN)
         note(row, f"Node {row.name} is up{_on(row)}.")
@@ -110,7 +110,7 @@ def stop_if_idle(row: PoolNode, reason: str) -> bool:
                 if row.status == PoolNodeStatus.UP:
                     Node.objects.filter(pk=row.node_id).update(draining_at=None)
                 return False
-        if not move(row, PoolNodeStatus.STOPPING, reason=reason, stopping_at=timezone.now(), phase=""):
+        if not move(row, PoolNodeStatus.STOPPING, reason=reason, stopping_at=clock.now(), phase=""):
             return False
         note(row, f"Node {row.name} is stopped: {reason}")
     return True
@@ -119,7 +119,7 @@ def stop_if_idle(row: PoolNode, reason: str) -> bool:
 def went(row: PoolNode, reason: str = "") -> bool:
     """Nothing is left of it."""
     with transaction.atomic():
-        if not move(row, PoolNodeStatus.GONE, ended_at=timezone.now(), **({"reason": reason} if reason else {})):
+        if not move(row, PoolNodeStatus.GONE, ended_at=clock.now(), **({"reason": reason} if reason else {})):
             return False
         _give_up_node(row)
         if reason:
@@ -134,9 +134,7 @@ def failed(row: PoolNode, reason: str) -> bool:
         # is far enough to have a phase, nothing was started.
         was_begun = PoolNode.objects.filter(pk=row.pk).exclude(phase="", up_at=None).exists()
         must_clear = row.provider == "ssh" and was_begun
-        if not move(
-            row, PoolNodeStatus.FAILED, reason=reason, ended_at=timezone.now(), must_clear=must_clear, phase=""
-        ):
+        if not move(row, PoolNodeStatus.FAILED, reason=reason, ended_at=clock.now(), must_clear=must_clear, phase=""):
             return False
         _give_up_node(row)
         note(row, f"Node {row.name}{_on(row)} failed: {reason}", is_problem=True)
@@ -168,7 +166,7 @@ def note(row: PoolNode, message: str, *, is_problem: bool = False) -> None:
 
 def note_event(target_id: int, message: str, *, node_name: str = "", host: str = "", is_problem: bool = False) -> None:
     """Write it down for people; the same as the newest one only counts on."""
-    now = timezone.now()
+    now = clock.now()
     newest = PoolEvent.objects.filter(target_id=target_id).first()
     if newest is not None and newest.message == message and now - newest.at < timedelta(seconds=SAME_AGAIN_S):
         PoolEvent.objects.filter(pk=newest.pk).update(at=now, times=F("times") + 1)
@@ -202,7 +200,7 @@ def _give_up_node(row: PoolNode) -> None:
     if row.node_id is not None:
         nodes = Node.objects.filter(pk=row.node_id)
         nodes.update(incarnation=uuid.uuid4(), draining_at=Now())
-        nodes.filter(stopped_at=None).update(stopped_at=timezone.now())
+        nodes.filter(stopped_at=None).update(stopped_at=clock.now())
 
 
 def _name(target: ComputeTarget, number: int) -> str:

@@ -12,7 +12,6 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 from django.db.models import Count, Q
-from django.utils import timezone
 
 from compute.alive import alive_nodes
 from compute.models import Job, Node, Quota, Turn
@@ -21,6 +20,7 @@ from compute.quotas import at_limit, limits_by_workspace
 from compute.resources import Capacity, total
 from compute.spec import Gpu, Resources
 from compute.states import ACTIVE, Intake
+from studio.lib.clock import clock
 from studio.lib.statements import now_sql, read_rows
 
 CLAIM_FIELDS = (
@@ -206,7 +206,7 @@ class _Room:
         queued_at = Job.objects.filter(pk=head.job_id).values_list("queued_at", flat=True).first()
         if queued_at is None:
             return False
-        waited_s = (timezone.now() - queued_at).total_seconds()
+        waited_s = (clock.now() - queued_at).total_seconds()
         if waited_s < settings.HOLD_BACK_AFTER_S:
             return False
         nodes = alive_nodes(Node.objects.filter(target=self.node.target_id, intake=Intake.OPEN))
@@ -273,6 +273,6 @@ def _due() -> str:
 
 
 def _serve(target_id: int, person: int) -> None:
-    served_at = Turn._meta.get_field("served_at").get_db_prep_save(timezone.now(), connection)  # noqa: SLF001
+    served_at = Turn._meta.get_field("served_at").get_db_prep_save(clock.now(), connection)  # noqa: SLF001
     with connection.cursor() as cursor:
         cursor.execute(_SERVE, [target_id, person, served_at])

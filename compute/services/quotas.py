@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db.models import F
-from django.utils import timezone
 
 from compute.backlog import backlog
 from compute.models import CpuUse, Quota, StorageUse
@@ -16,29 +15,42 @@ from compute.quotas import AtLimit, LimitName, at_limit, limits_by_workspace
 from compute.resources import bytes_in_words
 from compute.services.use import month_of
 from compute.states import QuotaScope
+from studio.lib.clock import clock
 from studio.lib.problems import UserError
+
+
+class QuotaReachedError(UserError):
+    """What was asked for is not allowed now, and may be later."""
 
 
 def admit_run(workspace_id: int, person: int, *, steps: int) -> None:
     """Let a run of so many steps be submitted, in the transaction that does so.
 
-    Raises UserError where a quota on waiting steps, CPU hours or storage does not allow it. The quotas stay locked: of
-    two submissions at once the second is counted with the first.
+    Raises QuotaReachedError where a quota on waiting steps, CPU hours or storage does not allow it. The quotas stay
+    locked: of two submissions at once the second is counted with the first.
     """
     quotas = list(Quota.objects.filter(workspace=workspace_id).select_related("set_by", "person").order_by("pk"))
     if not quotas:
         return
-    list(Quota.objects.filter(workspace=workspace_id).order_by("pk").select_for_update().values_list("pk"))
+    hold_quotas(workspace_id)
     for check in _CHECKS:
         limits = limits_by_workspace(quotas, check.name).get(workspace_id)
         more = steps if check.counts_steps else check.more
         if limits and (reached := at_limit(limits, check.name, person, check.used(workspace_id), more=more)):
-            raise UserError(f"{check.sentence(reached, steps)} {how_to_go_on(reached.quota)}")
+            raise QuotaReachedError(f"{check.sentence(reached, steps)} {how_to_go_on(reached.quota)}")
+
+
+def hold_quotas(workspace_id: int) -> None:
+    """Lock a workspace's quotas until the transaction's end. Before anything that a node may want which claims a job.
+
+    A claim holds quotas first, and then what its job belongs to.
+    """
+    list(Quota.objects.filter(workspace=workspace_id).order_by("pk").select_for_update().values_list("pk"))
 
 
 def cpu_hours_used(workspace_id: int) -> dict[int, float]:
     """This month's, by person."""
-    rows = CpuUse.objects.filter(workspace=workspace_id, month=month_of(timezone.now()))
+    rows = CpuUse.objects.filter(workspace=workspace_id, month=month_of(clock.now()))
     return {person: seconds / 3600 for person, seconds in rows.values_list("person", "cpu_seconds")}
 
 
@@ -61,6 +73,8 @@ def how_to_go_on(quota: Quota) -> str:
 
 def _of_queue(reached: AtLimit, steps: int) -> str:
     may_wait = "1 step" if reached.limit == 1 else f"{reached.limit:,} steps"
+    if steps > reached.limit:
+        return f"{_subject(reached.quota)} may have {may_wait} waiting, and this run alone has {steps:,}."
     return (
         f"{_subject(reached.quota)} may have {may_wait} waiting: {reached.used:,.0f} wait now, and this run has "
         f"{steps:,}. Wait until some of them have begun, or cancel a run."
@@ -69,11 +83,11 @@ def _of_queue(reached: AtLimit, steps: int) -> str:
 
 def _of_cpu_hours(reached: AtLimit, _steps: int) -> str:
     whose = _subject(reached.quota)
-    now = timezone.now()
+    now = clock.now()
     following = (month_of(now) + timedelta(days=32)).replace(day=1)
+    again = f" Submit again from {following:%-d %B} on." if reached.limit else ""
     return (
-        f"{whose} may use {reached.limit:,} CPU hours in a month, and {reached.used:,.1f} are used in {now:%B}. "
-        f"Submit again from {following:%-d %B} on."
+        f"{whose} may use {reached.limit:,} CPU hours in a month, and {reached.used:,.1f} are used in {now:%B}.{again}"
     )
 
 

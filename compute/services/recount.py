@@ -6,18 +6,19 @@ The row says that it is asked for, and who does it; the message is only a doorbe
 import threading
 from collections import Counter
 from datetime import datetime, timedelta
+from itertools import chain
 from pathlib import Path
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from compute.models import Job, StorageCount, StorageUse
+from compute.models import Attempt, Job, StorageCount, StorageUse
 from compute.queueing import NOBODY
 from compute.services.kept import check_kept
 from compute.services.kept_before import note_kept_before
-from compute.services.use import is_ours
-from compute.states import JobStatus
+from compute.services.use import is_ours, records_of
+from compute.states import TERMINAL
 from datastores.backends import Backend, get_backend
 from datastores.models import Datastore
 from studio.lib.on_commit import enqueue_on_commit
@@ -104,12 +105,16 @@ def _recount_outputs(row: StorageCount, began_at: datetime) -> bool:
 
 def _outputs(workspace_id: int) -> Counter[int]:
     """By person, as `use.note_use` added them up."""
-    rows = Job.objects.filter(workspace=workspace_id, status=JobStatus.COMPLETED).order_by("-pk")
+    rows = Job.objects.filter(workspace=workspace_id, status__in=TERMINAL, result__isnull=False).order_by("-pk")
+    earlier = Attempt.objects.filter(job__workspace=workspace_id, kept__isnull=False).order_by("-pk")
     backends: dict[int, Backend | None] = {}
     seen: set[tuple[int, str]] = set()
     sizes: Counter[int] = Counter()
-    for result, person in rows.values_list("result", "requested_by").iterator(chunk_size=500):
-        for record in result.outputs.values() if result else ():
+    for result, person in chain(
+        rows.values_list("result", "requested_by").iterator(chunk_size=500),
+        earlier.values_list("kept", "job__requested_by").iterator(chunk_size=500),
+    ):
+        for record in records_of(result):
             place = (record.datastore_id, record.path)
             if place in seen or not is_ours(record.datastore_id):
                 continue

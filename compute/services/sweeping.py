@@ -14,7 +14,7 @@ from compute.models import LOG_ARCHIVE_BYTES, Attempt, Job
 from compute.protocol import announce_protocol
 from compute.services.builds import end_lost_builds
 from compute.services.checks import end_unheard
-from compute.services.clock import leases_can_be_believed, shorten_impossible_leases
+from compute.services.clock import shorten_impossible_leases, trusted_now
 from compute.services.jobs import cancel_asked_but_queued
 from compute.services.leases import expired, lose
 from compute.services.node_records import forget_old_samples
@@ -51,10 +51,11 @@ def sweep() -> None:
 
 def requeue_lost_jobs() -> int:
     """Take the jobs from nodes that are silent. Returns how many."""
-    if not leases_can_be_believed():
+    now = trusted_now()
+    if now is None:
         return 0
     count = 0
-    for driver, jobs in by_driver(expired()):
+    for driver, jobs in by_driver(expired(now)):
         seen = {sighting.job_id: sighting for sighting in driver.poll(jobs)}
         for job in jobs:
             if job.pk in seen and seen[job.pk].state == "lost":

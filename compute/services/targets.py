@@ -113,6 +113,10 @@ def _curated_environments(version: str) -> dict[str, tuple[str, EnvironmentSpec]
     return {
         "python": ("Python and its standard library.", of()),
         "sklearn": ("pandas, scikit-learn and matplotlib.", of("matplotlib>=3.9", "pandas>=2.2", "scikit-learn>=1.5")),
+        "notebook": (
+            "What runs notebooks (papermill, ipykernel), with pandas and matplotlib.",
+            of("ipykernel>=6.29", "matplotlib>=3.9", "nbconvert>=7.16", "pandas>=2.2", "papermill>=2.6"),
+        ),
         "lightgbm": ("LightGBM, pandas and scikit-learn.", of("lightgbm>=4.5", "pandas>=2.2", "scikit-learn>=1.5")),
         # The package index's own torch is built for CUDA, several gigabytes of it.
         "pytorch-cpu": (

@@ -3,17 +3,17 @@
 from collections.abc import Mapping
 
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
 from compute.execution.usage.series import UsageSeries
 from compute.models import Attempt, AttemptUsage
+from studio.lib.clock import clock
 
 
 def note_usage(by_attempt: Mapping[int, UsageSeries]) -> None:
     """Keep the series of attempts, by their keys, in place of what was kept of them before."""
     if not by_attempt:
         return
-    now = timezone.now()
+    now = clock.now()
     try:
         with transaction.atomic():
             there = set(Attempt.objects.filter(pk__in=by_attempt).values_list("pk", flat=True))

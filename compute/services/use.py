@@ -4,6 +4,7 @@ One statement each, by hand: every step pays for them. They come last in their t
 and of its owner, because many jobs add to one row.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from django.db import connection
 
-from compute.spec import JobResult
+from compute.spec import ArtifactsRecord, JobResult, OutputRecord
 from datastores.models import Datastore
 
 _ADD_CPU = """
@@ -42,7 +43,7 @@ class Spent:
 
 
 def note_use(spent: Spent, result: JobResult | None = None) -> None:
-    """Add an attempt to what its person has used this month and, where it left a result, its outputs to the storage."""
+    """Add an attempt to what its person has used this month and, where it left something, that to the storage."""
     month = month_of(spent.ended_at).isoformat()
     with connection.cursor() as cursor:
         cursor.execute(_ADD_CPU, [spent.workspace_id, month, spent.person, spent.cpu_seconds])
@@ -56,8 +57,16 @@ def month_of(at: datetime) -> date:
 
 
 def _stored_bytes(result: JobResult | None) -> int:
-    records = result.outputs.values() if result else ()
-    return sum(record.size_bytes for record in records if record.size_bytes and is_ours(record.datastore_id))
+    return sum(record.size_bytes for record in records_of(result) if record.size_bytes and is_ours(record.datastore_id))
+
+
+def records_of(result: JobResult | None) -> Iterator[OutputRecord | ArtifactsRecord]:
+    """All that it left in folders of datastores."""
+    if result is None:
+        return
+    yield from result.outputs.values()
+    if result.artifacts:
+        yield result.artifacts
 
 
 @lru_cache(maxsize=4096)

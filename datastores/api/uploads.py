@@ -7,7 +7,7 @@ from typing import Any
 from django.urls import reverse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
-from rest_framework.parsers import BaseParser, JSONParser
+from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -15,6 +15,7 @@ from datastores import resumable
 from datastores.api.stores import DatastoreView
 from datastores.models import ResumableUpload
 from datastores.serializers import NewUpload, upload_json
+from studio.lib.json_bodies import ReadableJSON
 from studio.lib.problems import UserError
 from studio.workspaces.permissions import Permission
 
@@ -63,7 +64,7 @@ class TusView(DatastoreView):
 
 
 class UploadsView(TusView):
-    parser_classes = (JSONParser,)
+    parser_classes = (ReadableJSON,)
 
     @extend_schema(
         parameters=[

@@ -9,8 +9,10 @@ from io import BytesIO
 from typing import Any, ClassVar, Literal, Self, cast
 from urllib.parse import urlsplit
 
+from django.utils import timezone
 from pydantic import Field, SecretStr
 
+from datastores.backends.azure_signatures import why_not_now
 from datastores.backends.interface import (
     BackendConfig,
     ChangedMeanwhile,
@@ -23,12 +25,14 @@ from datastores.backends.objects import PAGE, Draft, ObjectStore, Page, StoredOb
 from datastores.backends.remote import (
     CONNECT_S,
     FETCH_AT_ONCE,
+    NONSENSE,
     READ_S,
     Loc,
     clean_folder,
     clean_url,
     close_with,
     gathered,
+    raised_in,
 )
 from datastores.source_paths import shown
 from studio.lib.problems import Problem, UserError
@@ -335,11 +339,9 @@ class AzureBlobStore(ObjectStore):
             )
         if isinstance(error, exceptions.HttpResponseError):
             return self._of_code(str(getattr(error, "error_code", "") or ""), error.status_code or 0, path)
-        if isinstance(error, exceptions.DecodeError):
-            return UserError(
-                f"{shown(self.endpoint)} does not answer as Azure's blob storage does. Check the address.",
-                loc=ENDPOINT_LOC,
-            )
+        is_nonsense = isinstance(error, NONSENSE) and raised_in(error, "azure", "encodings")
+        if is_nonsense or isinstance(error, exceptions.DecodeError):
+            return self._of_another_kind("Azure's blob storage")
         return None
 
     def _of_code(self, code: str, status: int, path: str) -> UserError:
@@ -359,6 +361,8 @@ class AzureBlobStore(ObjectStore):
         if not loc:
             secret = SECRET_OF.get(self._config.auth)
             loc = ("credentials", secret) if secret else AUTH_LOC
+            if found := why_not_now(self._credential, timezone.now()):  # a key holds no times
+                sentence = f"The SAS token for the container {{container}} {found}. Give the datastore a new one."
         return kind(sentence.format(**words), loc=loc)
 
 

@@ -2,15 +2,18 @@
 
 import contextlib
 import os
+import re
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
 from datastores.backends import sql_rows
+from datastores.backends.database import SqlValue
 from datastores.backends.interface import BackendConfig
 from datastores.backends.one_select import QUERY_LOC, only_one
 from datastores.backends.sql import (
@@ -21,10 +24,13 @@ from datastores.backends.sql import (
     Deadline,
     ServerConfig,
     ServerDatabase,
+    plain_value,
     tls_context,
     writes,
 )
 from datastores.backends.sql_rows import ColumnReader
+from datastores.backends.statements import Statement, Tongue
+from datastores.sources import Column
 from studio.lib.problems import UserError
 
 if TYPE_CHECKING:
@@ -38,6 +44,21 @@ LISTING = """
     ORDER BY BINARY table_name LIMIT :limit
 """
 WRITE_TIMEOUT_S = 600  # whoever reads may take their time between two batches
+WRITING_LOCK_S = 120  # others may write the same rows
+AT_LINE = re.compile(r" at line (\d+)\Z")
+INSERTED_AT_ONCE = 1000
+TYPES = {
+    "string": "longtext",
+    "integer": "bigint",
+    "number": "double",
+    "decimal": "decimal(65, 10)",
+    "boolean": "boolean",
+    "date": "date",
+    "time": "time(6)",
+    "timestamp": "datetime(6)",
+    "binary": "longblob",
+    "other": "longtext",
+}
 IS_UNSIGNED = 32
 IS_BINARY = 63  # the character set of what is no text
 BIT, YEAR, JSON = 16, 13, 245
@@ -54,11 +75,17 @@ class MySqlConfig(ServerConfig):
 class MySql(ServerDatabase):
     kind: ClassVar[str] = "mysql"
     label: ClassVar[str] = "MySQL or MariaDB"
-    summary: ClassVar[str] = "Tables and views of a MySQL or MariaDB database. They are read, never written."
+    summary: ClassVar[str] = (
+        "Tables and views of a MySQL or MariaDB database. They are read; steps write, where you allow it."
+    )
     dialect: ClassVar[str] = "mysql+pymysql"
+    tongue: ClassVar[Tongue] = "mysql"
     quote: ClassVar[str] = "`"
+    creating_commits: ClassVar[bool] = True
     # Files are no matter of transactions to MySQL: a SELECT of a user with the right FILE could read and write them.
     forbidden: ClassVar[tuple[str, ...]] = ("outfile", "dumpfile", "load_file")
+    # LOAD DATA reads them, and a statement that is put together out of texts can say any of these words.
+    forbidden_to_write: ClassVar[tuple[str, ...]] = ("infile", "prepare", "immediate")
     Config: ClassVar[type[BackendConfig]] = MySqlConfig
 
     def _sign_in(self, address: str | None, deadline: Deadline) -> "pymysql.Connection[Any]":
@@ -137,14 +164,16 @@ class MySql(ServerDatabase):
 
     def _begin(self, connection: "Connection", limit_s: float) -> None:
         raw: Any = connection.connection.dbapi_connection
+        wait_s = WRITING_LOCK_S if self.writes else 5
         is_mariadb = "mariadb" in raw.server_version.lower()
         limit = f"max_statement_time = {limit_s:.3f}" if is_mariadb else f"max_execution_time = {round(limit_s * 1000)}"
         for statement in (
             f"SET SESSION {limit}",
             "SET SESSION time_zone = '+00:00'",
-            f"SET SESSION net_write_timeout = {WRITE_TIMEOUT_S}, lock_wait_timeout = 5, innodb_lock_wait_timeout = 5",
+            f"SET SESSION net_write_timeout = {WRITE_TIMEOUT_S}",
+            f"SET SESSION lock_wait_timeout = {wait_s}, innodb_lock_wait_timeout = {wait_s}",
             "ROLLBACK",
-            "START TRANSACTION READ ONLY",
+            "START TRANSACTION" if self.writes else "START TRANSACTION READ ONLY",
         ):
             connection.exec_driver_sql(statement)
 
@@ -192,6 +221,26 @@ class MySql(ServerDatabase):
 
         return raw.cursor(pymysql.cursors.SSCursor)
 
+    def _execute(self, raw: Any, statement: Statement, values: Mapping[str, SqlValue]) -> Any:
+        cursor = self._cursor(raw)
+        cursor.execute(statement.text(lambda name: _literal(values.get(name))))
+        return cursor
+
+    def _line_of(self, error: BaseException, statement: Statement, values: Mapping[str, SqlValue]) -> int:  # noqa: ARG002
+        found = AT_LINE.search(str(error.args[-1])) if error.args else None
+        return statement.line + (int(found[1]) - 1 if found else 0)
+
+    def _insert(self, raw: Any, into: str, columns: Sequence[Column], rows: Iterator[Sequence[Any]]) -> None:
+        named = ", ".join(self._quoted(column.name).replace("%", "%%") for column in columns)
+        marks = ", ".join(["%s"] * len(columns))
+        statement = f"INSERT INTO {into.replace('%', '%%')} ({named}) VALUES ({marks})"  # noqa: S608 (quoted)
+        with raw.cursor() as cursor:
+            while some := list(islice(rows, INSERTED_AT_ONCE)):
+                cursor.executemany(statement, [[plain_value(value) for value in row] for row in some])
+
+    def _type_for(self, column: Column) -> str:
+        return TYPES[column.type]
+
     def _readers(self, cursor: Any) -> list[ColumnReader]:
         return [_reader(field) for field in cursor._result.fields]  # noqa: SLF001 (its description knows no signs)
 
@@ -217,6 +266,17 @@ class MySql(ServerDatabase):
             case 2013 | 2006 | 2003 | 1053 | 1927 | 0:
                 return self.went_away()
         return self.said("The database refused the query", said, QUERY_LOC)
+
+
+def _literal(value: SqlValue) -> str:
+    """The protocol's plain statements have no place for values: a text goes in hexadecimal, which nothing can end."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, str):
+        return f"_utf8mb4 X'{value.encode('utf-8', 'replace').hex()}'"
+    return repr(value)
 
 
 def line_of(connection: Any) -> socket.socket:

@@ -40,15 +40,21 @@ def one_select(query: str, *, forbidden: Collection[str] = ()) -> str:
             f"with {first.group()[:40]}.",
             loc=QUERY_LOC,
         )
-    folded = _folded(query) if forbidden else ""
-    for word in forbidden:
-        if word in folded:
+    no_files(query, forbidden=forbidden)
+    return _AFTER.sub("", query)
+
+
+def no_files(query: str, *, forbidden: Collection[str], as_words: Collection[str] = ()) -> None:
+    """Raises UserError where one of these stands in it; of `as_words` only as a word by itself."""
+    folded = _folded(query) if forbidden or as_words else ""
+    words = set(re.findall(r"\w+", folded)) if as_words else set()
+    for word in (*forbidden, *as_words):
+        if word in words or (word in forbidden and word in folded):
             raise UserError(
-                f"{word.upper()} can't be used here: it reaches the files of the database server. Take it out of the "
+                f"{word.upper()} can't be used here: it can reach the files of the database server. Take it out of the "
                 "query, also where it is only a name or a text.",
                 loc=QUERY_LOC,
             )
-    return _AFTER.sub("", query)
 
 
 def _folded(query: str) -> str:

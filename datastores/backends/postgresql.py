@@ -4,12 +4,13 @@ import contextlib
 import os
 import socket
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
 from datastores.backends import sql_rows
+from datastores.backends.database import SqlValue
 from datastores.backends.interface import BackendConfig
 from datastores.backends.one_select import QUERY_LOC, only_one
 from datastores.backends.sql import (
@@ -20,9 +21,12 @@ from datastores.backends.sql import (
     ServerConfig,
     ServerDatabase,
     machine_authorities,
+    plain_value,
     writes,
 )
 from datastores.backends.sql_rows import ColumnReader
+from datastores.backends.statements import Statement, Tongue
+from datastores.sources import Column
 from studio.lib.problems import UserError
 
 if TYPE_CHECKING:
@@ -30,13 +34,16 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, TextClause
 
 SSL_MODES = {"off": "disable", "prefer": "prefer", "require": "require", "verify": "verify-full"}
+CHECKS_CLIENTS = 140_000  # since this version
 LOCK_S = 5.0  # somebody alters the table: a preview does not wait for them
+WRITING_LOCK_S = 120.0  # others may write the same rows
 
-# A SELECT of such a user could read the server's files, and write them, in a read-only transaction too.
+# A SELECT of such a user could read the server's files, and write them, in a read-only transaction too: also by
+# becoming a role that it is a member of.
 REACHES_FILES = """
     SELECT current_setting('is_superuser') = 'on' OR EXISTS (
         SELECT FROM pg_catalog.pg_roles
-        WHERE rolname IN ('pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program')
+        WHERE (rolsuper OR rolname IN ('pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program'))
         AND pg_catalog.pg_has_role(current_user, oid, 'MEMBER')
     )
 """
@@ -53,6 +60,22 @@ LISTING = """
 INTEGERS = frozenset({20, 21, 23, 26})  # int8, int2, int4, oid
 NUMBERS = frozenset({700, 701})
 STRINGS = frozenset({18, 19, 25, 1042, 1043, 2950})  # "char", name, text, char, varchar, uuid
+TYPES = {
+    "string": "text",
+    "integer": "bigint",
+    "number": "double precision",
+    "decimal": "numeric",
+    "boolean": "boolean",
+    "date": "date",
+    "time": "time",
+    "timestamp": "timestamp",
+    "binary": "bytea",
+    "other": "text",
+}
+# A cursor is not for what writes: 42P11, 0A000 (a WITH that does), 42601 (INTO).
+NO_CURSOR = frozenset({"42P11", "0A000"})
+DECLARED = 'DECLARE "studio" CURSOR FOR '  # the library puts it before what a cursor asks for
+SELECTING = frozenset({"select", "values", "table", "with"})
 # Shown as the server writes them.
 AS_WRITTEN = ("json", "jsonb", "uuid", "interval", "timetz", "inet", "cidr")
 
@@ -64,10 +87,14 @@ class PostgreSqlConfig(ServerConfig):
 class PostgreSql(ServerDatabase):
     kind: ClassVar[str] = "postgresql"
     label: ClassVar[str] = "PostgreSQL"
-    summary: ClassVar[str] = "Tables and views of a PostgreSQL database. They are read, never written."
+    summary: ClassVar[str] = (
+        "Tables and views of a PostgreSQL database. They are read; steps write, where you allow it."
+    )
     dialect: ClassVar[str] = "postgresql+psycopg"
+    tongue: ClassVar[Tongue] = "postgresql"
     engine_options: ClassVar[dict[str, Any]] = {"use_native_hstore": False}
     Config: ClassVar[type[BackendConfig]] = PostgreSqlConfig
+    _ahead = 0  # of the last statement, the characters before it in what was sent
 
     def _sign_in(self, address: str | None, deadline: Deadline) -> "psycopg.Connection[Any]":
         import psycopg
@@ -95,7 +122,7 @@ class PostgreSql(ServerDatabase):
         with _authorities(config) as file:
             connection = psycopg.connect(**parameters, sslrootcert=file)
         try:
-            connection.read_only = True
+            connection.read_only = not self.writes
             _load_types(connection)
             self._refuse_who_reaches_files(connection)
         except BaseException:
@@ -161,7 +188,7 @@ class PostgreSql(ServerDatabase):
         limit_ms = max(1, round(limit_s * 1000))
         for name, value in {
             "statement_timeout": str(limit_ms),
-            "lock_timeout": str(round(min(limit_s, LOCK_S) * 1000)),
+            "lock_timeout": str(round(min(limit_s, WRITING_LOCK_S if self.writes else LOCK_S) * 1000)),
             "idle_in_transaction_session_timeout": str(limit_ms + 60_000),
             "timezone": "UTC",
             "datestyle": "ISO",
@@ -188,6 +215,54 @@ class PostgreSql(ServerDatabase):
 
     def _cursor(self, raw: Any) -> Any:
         return raw.cursor(name="studio")
+
+    def _watch_asker(self, raw: Any) -> None:
+        import psycopg
+
+        if raw.info.server_version < CHECKS_CLIENTS:
+            return
+        raw.execute("SAVEPOINT watch")
+        try:
+            raw.execute("SET LOCAL client_connection_check_interval = '2s'")
+        except psycopg.Error:  # the server's own system can't
+            raw.execute("ROLLBACK TO SAVEPOINT watch")
+
+    def _execute(self, raw: Any, statement: Statement, values: Mapping[str, SqlValue]) -> Any:
+        import psycopg
+
+        text, given = _with_marks(statement), {name: values.get(name) for name in statement.names} or None
+        if statement.first_word in SELECTING or not statement.first_word:
+            raw.execute("SAVEPOINT ask")
+            cursor = raw.cursor(name="studio")
+            self._ahead = len(DECLARED)
+            try:
+                return cursor.execute(text, given)
+            except psycopg.Error as error:
+                if error.sqlstate not in NO_CURSOR:
+                    raise
+                raw.execute("ROLLBACK TO SAVEPOINT ask")
+        self._ahead = 0
+        return raw.cursor().execute(text, given)
+
+    def _line_of(self, error: BaseException, statement: Statement, values: Mapping[str, SqlValue]) -> int:  # noqa: ARG002
+        import psycopg
+
+        position = error.diag.statement_position if isinstance(error, psycopg.Error) else None
+        if not position:
+            return statement.line
+        # What was sent has the same lines, and a cursor's own words before it.
+        numbers = {name: f"${number}" for number, name in enumerate(_in_order(statement), 1)}
+        sent = statement.text(lambda name: numbers[name])
+        return statement.line + sent.count("\n", 0, max(0, int(position) - 1 - self._ahead))
+
+    def _insert(self, raw: Any, into: str, columns: Sequence[Column], rows: Iterator[Sequence[Any]]) -> None:
+        named = ", ".join(self._quoted(column.name) for column in columns)
+        with raw.cursor() as cursor, cursor.copy(f"COPY {into} ({named}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row([plain_value(value) for value in row])
+
+    def _type_for(self, column: Column) -> str:
+        return TYPES[column.type]
 
     def _readers(self, cursor: Any) -> list[ColumnReader]:
         return [_reader(column) for column in cursor.description]
@@ -222,6 +297,19 @@ class PostgreSql(ServerDatabase):
             case "57P01" | "57P02" | "57P03" | "08000" | "08003" | "08006":
                 return self.went_away()
         return self.said("The database refused the query", said, QUERY_LOC)
+
+
+def _with_marks(statement: Statement) -> str:
+    """As psycopg wants it, which sends the values apart from the text. Without values it looks for no marks."""
+    if not statement.names:
+        return statement.text(str)
+    keys = {name: f"%({name})s" for name in statement.names}
+    return statement.text(lambda name: keys[name], lambda text: text.replace("%", "%%"))
+
+
+def _in_order(statement: Statement) -> list[str]:
+    """The names of the values, each once, as they first stand in it."""
+    return list(dict.fromkeys(part.name for part in statement.parts if not isinstance(part, str)))
 
 
 def _reader(column: Any) -> ColumnReader:

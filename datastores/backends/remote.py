@@ -32,6 +32,8 @@ CONNECT_S = 3.0
 READ_S = 8.0
 ANSWER_S = 9.0
 FETCH_AT_ONCE = 16  # requests of one store at the same time
+# What libraries raise, unawares, where an answer is nothing that they know.
+NONSENSE = (AttributeError, LookupError, TypeError, ValueError, RecursionError)
 
 
 class RemoteFiles(Backend):
@@ -175,6 +177,12 @@ class RemoteFiles(Backend):
             return Unreachable(f"The connection to {shown(self.endpoint)} broke. Try again.", loc=self.endpoint_loc)
         return None
 
+    def _of_another_kind(self, meant: str) -> UserError:
+        """What answers is no such server."""
+        return UserError(
+            f"{shown(self.endpoint)} does not answer as {meant} does. Check the address.", loc=self.endpoint_loc
+        )
+
     def _too_slow(self) -> Unreachable:
         return Unreachable(
             f"{shown(self.endpoint)} did not answer within {ANSWER_S:.0f} seconds. Check the address, and whether a "
@@ -240,6 +248,14 @@ async def _errors_alone() -> Any:
         yield
     except BaseExceptionGroup as group:
         raise group.exceptions[0] from None
+
+
+def raised_in(error: BaseException, *packages: str) -> bool:
+    """Whether one of these packages was at work: an error of no class of its own means that an answer made no sense."""
+    last = error.__traceback__
+    while last and last.tb_next:
+        last = last.tb_next
+    return last is not None and str(last.tb_frame.f_globals.get("__name__")).partition(".")[0] in packages
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

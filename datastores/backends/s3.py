@@ -87,7 +87,11 @@ _SENTENCES: Mapping[str, tuple[type[UserError], str, Loc]] = {
     "ServiceUnavailable": _BUSY,
     "InternalError": _BUSY,
     "RequestTimeout": _BUSY,
-    "500": _BUSY,
+    "500": (  # botocore's word for a page of a web server as well
+        Unreachable,
+        "{server} is busy or out of order, or no S3 server. Check the address, and try again.",
+        ENDPOINT_LOC,
+    ),
     "403": (
         UserError,
         "These credentials may not {doing} the bucket {bucket}. Have the right added, or enter others.",
@@ -231,6 +235,8 @@ class S3Store(ObjectStore):
             options["ContinuationToken"] = after
         client = await self._client()
         found = await client.list_objects_v2(Bucket=self._config.bucket, Prefix=prefix, MaxKeys=limit, **options)
+        if not {"Name", "IsTruncated", "KeyCount", "Contents"} & found.keys():  # a web page says yes to everything
+            raise self._of_another_kind("an S3 server")
         return Page(
             objects=[
                 StoredObject(each["Key"], each["Size"], _ns(each.get("LastModified")), _etag(each.get("ETag")))
@@ -287,19 +293,26 @@ class S3Store(ObjectStore):
 
     async def _put(self, key: str, content: bytes) -> None:
         client = await self._client()
-        await client.put_object(Bucket=self._config.bucket, Key=key, Body=content)
+        made = await client.put_object(Bucket=self._config.bucket, Key=key, Body=content)
+        self._told(made, "ETag")
+
+    def _told(self, answer: Mapping[str, Any], name: str) -> str:
+        """What every S3 server says of what it kept. Raises UserError where nothing was said, so nothing is kept."""
+        if not answer.get(name):
+            raise self._of_another_kind("an S3 server")
+        return str(answer[name])
 
     async def _start(self, key: str) -> Draft:
         client = await self._client()
         made = await client.create_multipart_upload(Bucket=self._config.bucket, Key=key)
-        return Draft(key, made["UploadId"])
+        return Draft(key, self._told(made, "UploadId"))
 
     async def _add(self, draft: Draft, number: int, content: bytes) -> None:
         client = await self._client()
         made = await client.upload_part(
             Bucket=self._config.bucket, Key=draft.key, UploadId=draft.id, PartNumber=number, Body=content
         )
-        draft.parts[number] = made["ETag"]
+        draft.parts[number] = self._told(made, "ETag")
 
     async def _finish(self, draft: Draft) -> None:
         client = await self._client()
@@ -336,11 +349,8 @@ class S3Store(ObjectStore):
             )
         if isinstance(error, exceptions.ConnectTimeoutError | exceptions.ReadTimeoutError):
             return self._too_slow()
-        if isinstance(error, parsers.ResponseParserError):
-            return UserError(
-                f"{shown(self.endpoint)} does not answer as an S3 server does. Check the address.",
-                loc=self.endpoint_loc,
-            )
+        if isinstance(error, parsers.ResponseParserError | RecursionError):  # a redirect without a bucket's region
+            return self._of_another_kind("an S3 server")
         if isinstance(error, exceptions.ParamValidationError):
             return UserError(f"The bucket's name {shown(self._config.bucket)} is none.", loc=BUCKET_LOC)
         if isinstance(error, exceptions.InvalidRegionError | exceptions.UnknownRegionError):

@@ -59,6 +59,13 @@ Level = Iterator[tuple[Entry, frozenset[int]]]
 class SftpConfig(BackendConfig):
     host: str = Field(title="Host", description="A name or an address, as in files.example.com.", max_length=255)
     port: int = Field(default=22, title="Port", ge=1, le=65535)
+    auth: Literal["key", "password", "identity"] = Field(
+        default="key",
+        title="Sign in with",
+        json_schema_extra={
+            "choices": {"key": "Private key", "password": "Password", "identity": "The node's own identity"}
+        },
+    )
     user: str = Field(title="User", max_length=255)
     folder: str = Field(
         default="",
@@ -74,13 +81,6 @@ class SftpConfig(BackendConfig):
             "one that the server shows, and compare it with what its administrator says."
         ),
         max_length=5000,
-    )
-    auth: Literal["key", "password", "identity"] = Field(
-        default="key",
-        title="Sign in with",
-        json_schema_extra={
-            "choices": {"key": "Private key", "password": "Password", "identity": "The node's own identity"}
-        },
     )
 
 
@@ -131,6 +131,8 @@ class SftpStore(RemoteFiles):
             problems.append(Problem(USER, "Name the user."))
         if config.auth == "key" and not given.private_key.get_secret_value():
             problems.append(Problem(KEY, "Enter the private key, or sign in another way."))
+        if config.auth == "password" and not given.password.get_secret_value():
+            problems.append(Problem(PASSWORD, "Enter the password, or sign in another way."))
         try:
             fingerprint_of(config.host_key)
             _clean_folder(config.folder)

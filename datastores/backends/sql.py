@@ -5,12 +5,15 @@ kept open between two calls.
 """
 
 import contextlib
+import copy
 import ipaddress
 import ssl
+import threading
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from threading import Timer
@@ -21,10 +24,11 @@ from pydantic import Field, SecretStr
 
 from datastores import network
 from datastores.backends.cursors import packed, unpacked
-from datastores.backends.database import Database, Table, TableListing
+from datastores.backends.database import LONGEST_S, Database, Ending, SqlValue, Table, TableListing
 from datastores.backends.interface import BackendConfig, Credentials, Unreachable
-from datastores.backends.one_select import QUERY_LOC, one_select
+from datastores.backends.one_select import QUERY_LOC, no_files, one_select
 from datastores.backends.sql_rows import ColumnReader, batches_of
+from datastores.backends.statements import STATEMENTS_LOC, Statement
 from datastores.source_paths import shown
 from datastores.sources import Column
 from studio.lib.problems import UserError
@@ -41,8 +45,13 @@ TEST_S = 2.0
 GRACE_S = 1.0  # so long after the server should have ended a query by itself it is told to
 MESSAGE_CHARACTERS = 500
 CURSORS = "studio cursors"  # of a connection: what was asked in it
+OF_TRANSACTIONS = frozenset({"begin", "start", "commit", "rollback", "end", "abort", "savepoint", "release"})
 TIMEOUT_HINT = "Let it read less: fewer rows, an index, or a table that was made from it."
 AUTH_LABELS = {"password": "Password", "identity": "The node's own identity"}
+ALLOW_WRITES = (
+    "SQL steps and data transfers of this workspace may change tables, with the rights that this sign-in has. "
+    "Everything else only reads."
+)
 TLS_LABELS = {
     "prefer": "Where the server offers it",
     "require": "Always, whatever its certificate",
@@ -73,6 +82,8 @@ class ServerConfig(BackendConfig):
         max_length=100_000,
         json_schema_extra={"widget": "textarea", "when": {"tls": ["verify"]}},
     )
+
+    allow_writes: bool = Field(default=False, title="Steps may write", description=ALLOW_WRITES)
 
     @property
     def is_socket(self) -> bool:
@@ -117,6 +128,10 @@ class SqlDatabase(Database):
     engine_options: ClassVar[dict[str, Any]] = {}
     quote: ClassVar[str] = '"'
     forbidden: ClassVar[tuple[str, ...]] = ()  # see `one_select`
+    forbidden_to_write: ClassVar[tuple[str, ...]] = ()  # words that besides may not stand in what writes
+    creating_commits: ClassVar[bool] = False  # a new table is no matter of transactions
+    may_write: bool = False  # as it was registered
+    writes = False  # of a copy that was made for it
     icon: ClassVar[str] = "database"
 
     # What a kind says.
@@ -144,6 +159,29 @@ class SqlDatabase(Database):
     @abstractmethod
     def _listing(self) -> "TextClause":
         """(schema, name, is_view) of `limit` tables after (`schema`, `name`) that begin with `prefix`, in order."""
+
+    @abstractmethod
+    def _execute(self, raw: Any, statement: Statement, values: Mapping[str, SqlValue]) -> Any:
+        """Send one statement with its values. Returns the driver's cursor, whose `description` says whether it has
+        rows; these come as they are asked for, where the kind can."""
+
+    @abstractmethod
+    def _line_of(self, error: BaseException, statement: Statement, values: Mapping[str, SqlValue]) -> int:
+        """Of the whole text, the line where the driver's error lies; that of the statement where it does not say."""
+
+    @abstractmethod
+    def _insert(self, raw: Any, into: str, columns: Sequence[Column], rows: Iterator[Sequence[Any]]) -> None:
+        """Put rows into a table, named as in a statement."""
+
+    @abstractmethod
+    def _type_for(self, column: Column) -> str:
+        """What a new table's column is declared as."""
+
+    def _watch_asker(self, raw: Any) -> None:
+        """Let the server end what runs when nobody is there any more who asked, where it can."""
+
+    def _commit(self, raw: Any) -> None:
+        raw.commit()
 
     def _end(self, raw: Any) -> None:
         """From another thread: end on the server what `raw` waits for."""
@@ -177,8 +215,7 @@ class SqlDatabase(Database):
         return self.columns(self.select_all(table), timeout_s=LOOK_S)
 
     def select_all(self, table: Table) -> str:
-        names = [table.name] if table.schema is None else [table.schema, table.name]
-        return f"SELECT * FROM {'.'.join(self._quoted(name) for name in names)}"  # noqa: S608 (quoted)
+        return f"SELECT * FROM {self._place(table)}"  # noqa: S608 (quoted)
 
     def columns(self, query: str, *, timeout_s: float = 10.0) -> list[Column]:
         query = one_select(query, forbidden=self.forbidden)
@@ -204,7 +241,170 @@ class SqlDatabase(Database):
 
             yield from batches_of(answer.readers, fetch, limit=limit, batch_rows=batch_rows)
 
+    @contextlib.contextmanager
+    def carried_out(
+        self,
+        statements: Sequence[Statement],
+        values: Mapping[str, SqlValue],
+        *,
+        writes: bool,
+        timeout_s: float | None = None,
+        ending: Ending | None = None,
+        before: Callable[[Statement], None] = lambda _: None,
+        after: Callable[[int], None] = lambda _: None,
+    ) -> "Iterator[Iterator[pa.RecordBatch] | None]":
+        store = self._for_writing() if writes else self
+        for statement in statements:
+            store._look_at(statement)  # noqa: SLF001 (one of its own class)
+        with store._reading(min(timeout_s or LONGEST_S, LONGEST_S), ending) as connection:  # noqa: SLF001
+            raw: Any = connection.connection.dbapi_connection
+            store._watch_asker(raw)  # noqa: SLF001
+            cursor: Any = None
+            for statement in statements:
+                before(statement)
+                if cursor is not None:
+                    cursor.close()
+                with store._told(statement, values):  # noqa: SLF001
+                    cursor = store._execute(raw, statement, values)  # noqa: SLF001
+                after(cursor.rowcount if cursor.description is None else -1)
+            rows = None
+            if cursor.description is not None:
+                connection.info.setdefault(CURSORS, []).append(cursor)
+                with store._told(statements[-1], values):  # noqa: SLF001
+                    rows = store._rows_of(cursor, statements[-1], values)  # noqa: SLF001
+            yield rows
+            if rows is None:
+                cursor.close()
+            if writes:
+                with store._told(statements[-1], values):  # noqa: SLF001 (what is checked at the end)
+                    store._commit(raw)  # noqa: SLF001
+
+    def filled(
+        self,
+        table: Table,
+        columns: Sequence[Column],
+        batches: "Iterator[pa.RecordBatch]",
+        *,
+        replaces: bool,
+        ending: Ending | None = None,
+    ) -> int:
+        store = self._for_writing()
+        count = 0
+
+        def rows() -> Iterator[Sequence[Any]]:
+            nonlocal count
+            for batch in batches:
+                count += batch.num_rows
+                yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+        with store._reading(LONGEST_S, ending) as connection:  # noqa: SLF001
+            raw: Any = connection.connection.dbapi_connection
+            store._watch_asker(raw)  # noqa: SLF001
+            into = store._settled_table(raw, table, columns, replaces=replaces)  # noqa: SLF001
+            store._insert(raw, into, columns, rows())  # noqa: SLF001
+            cursor = raw.cursor()
+            cursor.execute(f"SELECT count(*) FROM {into}")  # noqa: S608 (quoted)
+            (found,) = cursor.fetchone()
+            if found != count:
+                raise UserError(
+                    f"{count:,} rows were sent to “{shown(table.name)}”, and {found:,} are there. Nothing was changed: "
+                    "look for a rule or a trigger that leaves rows out.",
+                    loc=("table",),
+                )
+            store._commit(raw)  # noqa: SLF001
+            if into != store._place(table):  # noqa: SLF001
+                cursor.execute(f"ALTER TABLE {into} RENAME TO {store._place(table)}")  # noqa: SLF001
+        return count
+
     # Parts of it.
+
+    def _for_writing(self) -> Self:
+        """A copy that writes. Raises UserError where nobody allowed it."""
+        if not self.may_write:
+            raise UserError(not_allowed(), loc=STATEMENTS_LOC)
+        made = copy.copy(self)
+        made.__dict__.pop("_engine", None)
+        made.writes = True
+        return made
+
+    def _look_at(self, statement: Statement) -> None:
+        """Raises UserError for what may not be sent."""
+        text = statement.text(lambda _: "NULL")
+        try:
+            if self.writes:
+                _no_end(statement)
+                no_files(text, forbidden=self.forbidden, as_words=self.forbidden_to_write)
+            else:
+                one_select(text, forbidden=self.forbidden)
+        except UserError as error:
+            sentence = error.problems[0].message
+            raise UserError(f"Line {statement.line}: {sentence}", loc=STATEMENTS_LOC) from None
+
+    @contextlib.contextmanager
+    def _told(self, statement: Statement, values: Mapping[str, SqlValue]) -> Iterator[None]:
+        """What is wrong with a statement is told with its line."""
+        try:
+            yield
+        except UserError:
+            raise
+        except Exception as error:
+            refusal = self._refusal(error)
+            if refusal is None or isinstance(refusal, Unreachable):
+                raise
+            line = self._line_of(error, statement, values)
+            raise StatementError(f"Line {line}: {refusal.problems[0].message}", loc=STATEMENTS_LOC) from None
+
+    def _rows_of(self, cursor: Any, statement: Statement, values: Mapping[str, SqlValue]) -> "Iterator[pa.RecordBatch]":
+        answer = self._answer(cursor)
+        waiting = list(answer.first)
+
+        def fetch(count: int) -> Sequence[Sequence[Any]]:
+            if waiting:
+                rows, waiting[:count] = waiting[:count], []
+                return rows
+            with self._told(statement, values):
+                return cast("Sequence[Sequence[Any]]", answer.cursor.fetchmany(count))
+
+        return batches_of(answer.readers, fetch, limit=None, batch_rows=50_000)
+
+    def _answer(self, cursor: Any) -> Answer:
+        return Answer(self._readers(cursor), cursor)
+
+    def _settled_table(self, raw: Any, table: Table, columns: Sequence[Column], *, replaces: bool) -> str:
+        """An empty table to put the rows into, as statements name it. Raises UserError where it is there already."""
+        cursor, place = raw.cursor(), self._place(table)
+        if self._is_there(raw, place):
+            if not replaces:
+                raise UserError(
+                    f"There is a table “{shown(table.name)}” already. Choose another name, or let the transfer replace "
+                    "its rows.",
+                    loc=("table",),
+                )
+            cursor.execute(f"DELETE FROM {place}")  # noqa: S608 (quoted)
+            return place
+        if self.creating_commits:  # under its own name it is there with all its rows, or not at all
+            place = self._place(Table(table.schema, f"{table.name[:48]}__coming"))
+            cursor.execute(f"DROP TABLE IF EXISTS {place}")
+        said = ", ".join(f"{self._quoted(each.name)} {self._type_for(each)}" for each in columns)
+        cursor.execute(f"CREATE TABLE {place} ({said})")
+        return place
+
+    def _place(self, table: Table) -> str:
+        return ".".join(self._quoted(name) for name in (table.schema, table.name) if name)
+
+    def _is_there(self, raw: Any, into: str) -> bool:
+        """Whether there is such a table, within the transaction, which stays a good one."""
+        cursor = raw.cursor()
+        cursor.execute("SAVEPOINT look")
+        try:
+            cursor.execute(f"SELECT 1 FROM {into} LIMIT 0")  # noqa: S608 (quoted)
+            cursor.fetchall()
+        except Exception as error:
+            if self._refusal(error) is None or isinstance(self._refusal(error), Unreachable):
+                raise
+            cursor.execute("ROLLBACK TO SAVEPOINT look")
+            return False
+        return True
 
     def _columns(self, connection: "Connection", query: str) -> list[Column]:
         return [reader.column for reader in self._ask(connection, query, limit=0).readers]
@@ -223,17 +423,22 @@ class SqlDatabase(Database):
         return cursor
 
     @contextlib.contextmanager
-    def _reading(self, limit_s: float) -> Iterator["Connection"]:
-        """A connection in a read-only transaction that is rolled back, whatever happened in it."""
+    def _reading(self, limit_s: float, ending: Ending | None = None) -> Iterator["Connection"]:
+        """A connection in a transaction that is rolled back, whatever happened in it. It is read-only, unless the
+        store is one that `writes`."""
         from sqlalchemy.exc import DBAPIError
 
         connection = self._engine.connect()
         raw = connection.connection.dbapi_connection
         clock = _Clock(limit_s + GRACE_S, end=lambda: self._end(raw), cut=lambda: self._cut(raw))
         try:
-            with clock:
+            with clock, ending(lambda: self._end(raw)) if ending else contextlib.nullcontext():
                 self._begin(connection, limit_s)
                 yield connection
+        except StatementError as error:
+            if clock.has_struck:
+                raise took_too_long(limit_s) from None
+            raise UserError(error.problems) from None
         except UserError:
             raise
         except Exception as error:
@@ -304,7 +509,9 @@ class ServerDatabase(SqlDatabase):
         if config.is_socket:
             _require_socket_allowed(config.host)
         asks = config.auth == "password"
-        return cls(config, cast("ServerSecrets", credentials).password if asks else SecretStr(""))
+        made = cls(config, cast("ServerSecrets", credentials).password if asks else SecretStr(""))
+        made.may_write = config.allow_writes
+        return made
 
     @property
     def location(self) -> str:
@@ -410,12 +617,17 @@ class ServerDatabase(SqlDatabase):
         return f"“{shown(self.config.user)}”"
 
 
+class StatementError(UserError):
+    """The driver's words about one statement: where its time was over, that is what counts."""
+
+
 class _Clock:
     """Ends a query that the server itself does not end in time; where even that is not heard, the connection."""
 
     def __init__(self, limit_s: float, *, end: Callable[[], None], cut: Callable[[], None]) -> None:
         self.has_struck = False
         self._end, self._cut = end, cut
+        limit_s = min(limit_s, threading.TIMEOUT_MAX - 60)
         self._timers = [Timer(limit_s, self._strike), Timer(limit_s + 2 * GRACE_S, self._give_up)]
 
     def __enter__(self) -> None:
@@ -446,7 +658,32 @@ def took_too_long(limit_s: float) -> UserError:
 
 
 def writes() -> UserError:
-    return UserError("The query writes, and a datastore's tables are only ever read. Select rows.", loc=QUERY_LOC)
+    return UserError("The query writes, and here tables are only read. Select rows.", loc=QUERY_LOC)
+
+
+def _no_end(statement: Statement) -> None:
+    """Raises UserError where it would end the transaction."""
+    if statement.first_word in OF_TRANSACTIONS:
+        raise UserError(
+            f"{statement.first_word.upper()} has no place here: all statements of the step are one transaction, which "
+            "the studio commits at its end. Take it out."
+        )
+
+
+def plain_value(value: Any) -> Any:
+    """A value of Arrow's for a driver: moments of any zone as in UTC, and no NUL character, which no server takes."""
+    if isinstance(value, str) and "\0" in value:
+        return value.replace("\0", "\ufffd")
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value.astimezone(UTC).replace(tzinfo=None)
+    return value
+
+
+def not_allowed() -> str:
+    return (
+        "This datastore does not allow steps to write to it. An owner of the workspace can turn on “Steps may write” "
+        "in its settings."
+    )
 
 
 def no_such_table(name: str) -> UserError:

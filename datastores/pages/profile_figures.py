@@ -23,7 +23,10 @@ def number_text(value: float | None) -> str:
         return "–"
     if value == int(value) and abs(value) < 1e15:
         return f"{int(value):,}"
-    return f"{value:,.6g}" if 1e-4 <= abs(value) < 1e15 else f"{value:.4g}"
+    if not 1e-4 <= abs(value) < 1e15:
+        return f"{value:.4g}"
+    # “g” alone would write a million and a half as 1.5e+06.
+    return f"{float(f'{value:.6g}'):,.10f}".rstrip("0").rstrip(".")
 
 
 def value_text(value: float | None, column_type: ColumnType) -> str:

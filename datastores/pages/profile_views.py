@@ -57,8 +57,10 @@ def profile_column(request: WorkspaceRequest, table_id: int, number: int, positi
 @require_safe
 @workspace_page(Permission.VIEW)
 def compare(request: WorkspaceRequest) -> HttpResponse:
-    """`a` and `b` are versions' ids; without them it asks which."""
+    """`a` and `b` are versions' ids; without them it asks which. Of `b` alone, the one before it is offered."""
     before, after = _chosen(request, "a"), _chosen(request, "b")
+    if after is not None and "a" not in request.GET:
+        before = profile_queries.version_before(after)
     context: dict[str, Any] = {"before": before, "after": after}
     if before is not None and after is not None:
         try:

@@ -81,7 +81,7 @@ def call(
     Raises UserError where the function does, where it takes longer than `deadline_s` or more than `memory_bytes`, and
     where its process dies; and whatever `check` raises.
     """
-    made = Call(function, arguments, memory_bytes, _settings(), tuple(secrets))
+    made = Call(function, arguments, memory_bytes, settings_that_open(), tuple(secrets))
     with _running(made, preload, deadline_s, check, progress) as running:
         for kind, payload in running.frames():
             if kind == b"R":
@@ -109,7 +109,7 @@ def stream(
     """
     import pyarrow as pa
 
-    made = Call(function, arguments, memory_bytes, _settings(), tuple(secrets))
+    made = Call(function, arguments, memory_bytes, settings_that_open(), tuple(secrets))
     schema: pa.Schema | None = None
     with _running(made, preload, deadline_s, check, progress) as running:
         for kind, payload in running.frames():
@@ -313,7 +313,7 @@ def _nursery_now() -> _Nursery:
         process = subprocess.Popen(
             [sys.executable, "-m", "datastores.tabular.nursery", str(theirs.fileno())],
             cwd=settings.BASE_DIR,
-            env=_environment(),
+            env=quiet_environment(),
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
             start_new_session=True,  # a Ctrl-C is for us: it ends when we do
@@ -333,7 +333,7 @@ def _forget() -> None:
         _nursery = None
 
 
-def _environment() -> dict[str, str]:
+def quiet_environment() -> dict[str, str]:
     """Ours, without what opens the studio's own secrets: a reader needs none of it."""
     variables = dict(os.environ)
     variables["STUDIO_SECRET_KEY"] = "opens nothing"  # noqa: S105 (that is the point)
@@ -344,5 +344,6 @@ def _environment() -> dict[str, str]:
     return variables
 
 
-def _settings() -> dict[str, Any]:
+def settings_that_open() -> dict[str, Any]:
+    """What decides which places may be opened, for a process that opens them."""
     return {name: getattr(settings, name) for name in SETTINGS}

@@ -153,7 +153,7 @@ def _delimited(
     if not has_header:
         notes = ["The first row holds values, not names: columns are named by position, as in “column_1”."]
     delimited.check_heads(files[:COMPARED_FILES], form, columns)
-    return form, columns, [*notes, _looked(len(body), file, is_all=is_all)]
+    return form, columns, [*notes, *_looked(len(body), file, files, is_all=is_all)]
 
 
 def _rows(text: str, separator: str, quote: str, label: str) -> list[list[str]]:
@@ -183,7 +183,7 @@ def _refuse_nul(text: str, label: str) -> None:
 
 
 def _json_lines(
-    draft: FilesDraft, file: SourceFile, _files: Sequence[SourceFile]
+    draft: FilesDraft, file: SourceFile, files: Sequence[SourceFile]
 ) -> tuple[JsonLinesFormat, list[Column], list[str]]:
     size = LOOK_BYTES
     while True:
@@ -206,7 +206,8 @@ def _json_lines(
     columns, notes = _columns_of_json(types)
     if not columns:
         raise UserError(f"“{file.label}” holds no objects with names: there is no table in it.", loc=("paths",))
-    return JsonLinesFormat(encoding=encoding), columns, [*notes, _looked(count, file, is_all=is_all)]
+    is_all = is_all and len(lines) <= LOOK_ROWS
+    return JsonLinesFormat(encoding=encoding), columns, [*notes, *_looked(count, file, files, is_all=is_all)]
 
 
 def _object(line: str, number: int, label: str) -> dict[str, Any]:
@@ -306,9 +307,13 @@ def _as_given(columns: Sequence[Column], given: Mapping[str, ColumnType]) -> lis
     return [Column(name=column.name, type=given.get(column.name, column.type)) for column in columns]
 
 
-def _looked(count: int, file: SourceFile, *, is_all: bool) -> str:
-    rows = f"{count:,} row{'' if count == 1 else 's'}"
-    return f"{'All ' if is_all else 'The first '}{rows} of “{file.label}” were looked at for the types of the columns."
+def _looked(count: int, file: SourceFile, files: Sequence[SourceFile], *, is_all: bool) -> list[str]:
+    """How far the types of the columns can be trusted; nothing to say where the whole table was looked at."""
+    if is_all and len(files) == 1:
+        return []
+    rows = "row" if count == 1 else f"{count:,} rows"
+    were = "was" if count == 1 else "were"
+    return [f"The {'' if is_all else 'first '}{rows} of “{file.label}” {were} looked at for the types of the columns."]
 
 
 _LOOKS: Mapping[str, Any] = {"delimited": _delimited, "json_lines": _json_lines, "parquet": _parquet}

@@ -114,19 +114,20 @@ class OpenStores:
                 self._open[origin] = open_store("http", {"url": origin}, {})
             store, inner = self._open[origin], path.path.removeprefix(origin).lstrip("/")
         else:
-            store, inner = self._store(path.datastore_id), path.path
+            store, inner = self.store(path.datastore_id), path.path
         if not isinstance(store, Backend):
             raise UserError("This datastore is a database: it holds tables, not files.", loc=("paths",))
         return store, inner
 
     def database(self, datastore_id: int) -> Database:
         """Raises UserError where the store holds files."""
-        store = self._store(datastore_id)
+        store = self.store(datastore_id)
         if not isinstance(store, Database):
             raise UserError("This datastore holds files, not tables. Choose a SQL datastore.", loc=("datastore_id",))
         return store
 
-    def _store(self, datastore_id: int) -> Store:
+    def store(self, datastore_id: int) -> Store:
+        """Whatever it holds."""
         if datastore_id not in self._open:
             spec = self.specs.specs[datastore_id]
             self._open[datastore_id] = open_store(spec.kind, spec.config, spec.secrets)

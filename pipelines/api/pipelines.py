@@ -81,7 +81,9 @@ class ValidateView(WorkspaceAPIView):
         wanted = ValidateSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
         definition = parse_definition(wanted.validated_data["definition"])
-        catalogue = catalogue_for(self.access.workspace, definition)
+        pipeline_id = wanted.validated_data.get("pipeline_id")
+        own = queries.pipelines_of(self.access.workspace).filter(pk=pipeline_id).first() if pipeline_id else None
+        catalogue = catalogue_for(self.access.workspace, definition, pipeline=own)
         problems = problems_of(definition, catalogue)
         names = [step.name for step in definition.steps]
         edges = [
@@ -111,7 +113,7 @@ class VersionsView(WorkspaceAPIView):
         data = wanted.validated_data
         definition = parse_definition(data.pop("definition"))
         saved = services.save_version(self.access, pipeline, definition=definition, **data)
-        problems = problems_of(definition, catalogue_for(self.access.workspace, definition))
+        problems = problems_of(definition, catalogue_for(self.access.workspace, definition, pipeline=pipeline))
         return Response(
             {"number": saved.version.number, "problems": [problem.as_json() for problem in problems]},
             status=status.HTTP_201_CREATED if saved.created else status.HTTP_200_OK,

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from compute.drivers.logs import log_bytes
 from compute.logs import reading
 from pipelines import queries, services
+from pipelines.metric_queries import tags_json, tags_of
 from pipelines.models import Run, StepRun
 from pipelines.step_usage import usage_of
 from studio.lib.downloads import StreamedResponse, image_type, stream_file, stream_image
@@ -19,7 +20,8 @@ from studio.lib.problems import UserError
 from studio.workspaces.api_access import WorkspaceAPIView
 from studio.workspaces.permissions import Permission
 
-_ATTEMPT = OpenApiParameter("attempt", int, description="The latest unless given.")
+ATTEMPT = OpenApiParameter("attempt", int, description="The latest unless given.")
+_KEPT_OF = OpenApiParameter("attempt", int, description="What that one left and is kept; else what the step has.")
 _PATH = OpenApiParameter("path", str)
 
 
@@ -86,24 +88,30 @@ class StepAPIView(WorkspaceAPIView):
     def run(self, run_id: int) -> Run:
         return queries.run_of(self.access.workspace, run_id)
 
+    def folder(self, request: Request, step: StepRun, output: str) -> queries.OutputFolder:
+        return queries.OutputFolder(self.access.workspace, step, output, attempt=asked_attempt(request))
+
 
 class StepView(StepAPIView):
     @extend_schema(responses=OpenApiTypes.OBJECT)
     def get(self, request: Request, slug: str, run_id: int, name: str) -> Response:
         """A step with everything that made it."""
-        return Response(queries.step_detail(self.access.workspace, self.step(run_id, name)))
+        run = self.run(run_id)
+        step = queries.step_of(run, name)
+        tags = tags_json(tags_of(run, step))
+        return Response({**queries.step_detail(self.access.workspace, step), "tags": tags})
 
 
 class LogView(StepAPIView):
     @extend_schema(
-        parameters=[_ATTEMPT, OpenApiParameter("start", int), OpenApiParameter("count", int)],
+        parameters=[ATTEMPT, OpenApiParameter("start", int), OpenApiParameter("count", int)],
         responses=OpenApiTypes.OBJECT,
     )
     def get(self, request: Request, slug: str, run_id: int, name: str) -> Response:
         """At most 2,000 lines from `start` on; a negative `start` counts from the end."""
         page = queries.log_page(
             self.step(run_id, name),
-            attempt=_attempt(request),
+            attempt=asked_attempt(request),
             start=whole_number(request, "start", default=0),
             count=whole_number(request, "count", default=reading.MAX_LINES),
         )
@@ -114,7 +122,7 @@ class LogSearchView(StepAPIView):
     @extend_schema(
         parameters=[
             OpenApiParameter("q", str, required=True),
-            _ATTEMPT,
+            ATTEMPT,
             OpenApiParameter("from", int),
             OpenApiParameter("direction", str, enum=["forward", "backward"]),
         ],
@@ -122,7 +130,7 @@ class LogSearchView(StepAPIView):
     )
     def get(self, request: Request, slug: str, run_id: int, name: str) -> Response:
         """The lines that hold `q`, upper and lower case alike, from line `from` on in one direction."""
-        attempt, _numbers = queries.attempt_of(self.step(run_id, name), _attempt(request))
+        attempt, _numbers = queries.attempt_of(self.step(run_id, name), asked_attempt(request))
         needle = request.query_params.get("q", "")[:500]
         if attempt is None or not needle:
             return Response(reading.LogSearch(None, [], more=False, next_line=None).as_json())
@@ -133,10 +141,10 @@ class LogSearchView(StepAPIView):
 
 
 class LogDownloadView(StepAPIView):
-    @extend_schema(parameters=[_ATTEMPT], responses={(200, "text/plain"): OpenApiTypes.BINARY})
+    @extend_schema(parameters=[ATTEMPT], responses={(200, "text/plain"): OpenApiTypes.BINARY})
     def get(self, request: Request, slug: str, run_id: int, name: str) -> StreamedResponse:
         """The whole log as it was written."""
-        attempt, _numbers = queries.attempt_of(self.step(run_id, name), _attempt(request))
+        attempt, _numbers = queries.attempt_of(self.step(run_id, name), asked_attempt(request))
         pieces = log_bytes(attempt) if attempt else iter(())
         number = attempt.number if attempt else 1
         return stream_file(
@@ -145,43 +153,49 @@ class LogDownloadView(StepAPIView):
 
 
 class OutputView(StepAPIView):
-    @extend_schema(parameters=[_PATH, OpenApiParameter("after", str)], responses=OpenApiTypes.OBJECT)
+    @extend_schema(parameters=[_PATH, _KEPT_OF, OpenApiParameter("after", str)], responses=OpenApiTypes.OBJECT)
     def get(self, request: Request, slug: str, run_id: int, name: str, output: str) -> Response:
         """A folder of an output."""
-        folder = queries.OutputFolder(self.access.workspace, self.step(run_id, name), output)
+        folder = self.folder(request, self.step(run_id, name), output)
         path = request.query_params.get("path", "")
         return Response(queries.listing_json(path, folder.list(path, after=request.query_params.get("after"))))
 
 
 class OutputDownloadView(StepAPIView):
     @extend_schema(
-        parameters=[_PATH, OpenApiParameter("inline", bool, description="An image, to be drawn in a page.")],
+        parameters=[_PATH, _KEPT_OF, OpenApiParameter("inline", bool, description="An image, to be drawn in a page.")],
         responses={(200, "application/octet-stream"): OpenApiTypes.BINARY},
     )
     def get(self, request: Request, slug: str, run_id: int, name: str, output: str) -> StreamedResponse:
         """A file of an output."""
-        folder = queries.OutputFolder(self.access.workspace, self.step(run_id, name), output)
+        folder = self.folder(request, self.step(run_id, name), output)
         entry, stream = folder.open(request.query_params.get("path", ""))
         answer = stream_image if request.query_params.get("inline") and image_type(entry.label) else stream_file
         return answer(stream, entry.label, size_bytes=entry.size_bytes)
 
 
 class UsageView(StepAPIView):
-    @extend_schema(parameters=[_ATTEMPT], responses=OpenApiTypes.OBJECT)
+    @extend_schema(parameters=[ATTEMPT], responses=OpenApiTypes.OBJECT)
     def get(self, request: Request, slug: str, run_id: int, name: str) -> Response:
         """What an attempt used: totals and, for one that took some seconds, its course. Live while it runs.
 
         Columns of `series` are of equal length. `cpu_s`, `read_bytes` and `written_bytes` count from the beginning;
         `memory_bytes` is the most since the instant before.
         """
-        return Response(usage_of(self.step(run_id, name), _attempt(request)))
+        return Response(usage_of(self.step(run_id, name), asked_attempt(request)))
 
 
 class CodeView(StepAPIView):
-    @extend_schema(parameters=[_PATH], responses=OpenApiTypes.OBJECT)
+    @extend_schema(
+        parameters=[
+            _PATH,
+            OpenApiParameter("attempt", int, description="What that one ran; else the latest."),
+        ],
+        responses=OpenApiTypes.OBJECT,
+    )
     def get(self, request: Request, slug: str, run_id: int, name: str) -> Response:
         """The files that ran, or one of them with its text."""
-        digest = self.step(run_id, name).frozen.snapshot
+        digest = queries.frozen_at(self.step(run_id, name), asked_attempt(request)).snapshot
         path = request.query_params.get("path")
         if not digest and path is None:
             return Response({"files": []})
@@ -192,7 +206,7 @@ class CodeView(StepAPIView):
         return Response({"files": [{"path": file["path"], "size_bytes": file["size_bytes"]} for file in files]})
 
 
-def _attempt(request: Request) -> int | None:
+def asked_attempt(request: Request) -> int | None:
     number = whole_number(request, "attempt", default=0)
     return number or None
 

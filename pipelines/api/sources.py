@@ -8,13 +8,14 @@ from django.http import QueryDict
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
-from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from datastores import snapshots
 from pipelines import queries
 from pipelines.serializers import EditSourcesSerializer, SourcesSerializer, UploadSourcesSerializer
+from studio.lib.json_bodies import ReadableJSON
 from studio.lib.problems import UserError
 from studio.workspaces.api_access import WorkspaceAPIView
 
@@ -28,7 +29,7 @@ class UploadTooLargeError(UserError):
 
 
 class SourcesView(WorkspaceAPIView):
-    parser_classes = (MultiPartParser, JSONParser)
+    parser_classes = (MultiPartParser, ReadableJSON)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Look at the request's length first: reading it is what signing in by a session already does."""
@@ -70,7 +71,7 @@ class SourcesView(WorkspaceAPIView):
 
 
 class EditSourcesView(WorkspaceAPIView):
-    parser_classes = (JSONParser,)
+    parser_classes = (ReadableJSON,)
 
     @extend_schema(request=EditSourcesSerializer, responses={201: SourcesSerializer, 507: dict})
     def post(self, request: Request, slug: str) -> Response:

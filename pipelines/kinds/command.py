@@ -5,13 +5,14 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from pipelines.kinds.interface import Example, StepBase
+from pipelines.kinds.interface import Example, Place, SourceFiles
+from pipelines.kinds.with_files import StepWithFiles
 from pipelines.parts import ParameterValue
 from pipelines.placeholders import HasPlaceholders
 from pipelines.shell_text import bash_argv, parse
 
 
-class CommandStep(StepBase):
+class CommandStep(StepWithFiles):
     """Runs `command` by bash in the step's folder, where its source files lie, if it has any.
 
     It ends with the first line that fails. Placeholders stand for a path or a value as in the arguments of a script;
@@ -37,10 +38,11 @@ class CommandStep(StepBase):
         lines.append('echo "Hello from this step." > ${{outputs.output}}/result.txt')
         return Example({"command": "\n".join(lines)})
 
-    def texts(self) -> Mapping[str, HasPlaceholders]:
+    def texts(self) -> Mapping[Place, HasPlaceholders]:
         return {"command": parse(self.command)}
 
-    def problems(self, files: Collection[str] | None) -> Iterator[tuple[str, str]]:  # noqa: ARG002 (it may have none)
+    def problems(self, files: SourceFiles | None) -> Iterator[tuple[Place, str]]:
+        yield from super().problems(files)
         if not self.command.strip():
             yield "command", "Write the command to run, as in “wc -l ${{inputs.table}} > ${{outputs.count}}/lines.txt”."
 

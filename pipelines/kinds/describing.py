@@ -10,17 +10,28 @@ _WIDGETS = {"string": "text", "integer": "number", "number": "number", "boolean"
 
 def described(kind: type[StepBase]) -> dict[str, Any]:
     """As in the catalogue of the builder's page."""
-    properties = kind.model_json_schema()["properties"]
     return {
         "name": kind_name(kind),
         "label": kind.label,
         "icon": kind.icon,
         "summary": kind.summary,
         "card_field": kind.card_field,
-        "fields": [_field(name, properties[name]) for name in own_fields(kind)],
+        "is_work": bool(kind.works),
+        "takes_inputs": kind.takes_inputs,
+        "keeps": [output.name for output in kind.keeps],
+        "has_job": kind.has_job,
+        "answers": kind.answers,
+        "makes_runs": kind.makes_runs,
+        "fields": fields_of(kind),
         "example": asdict(kind.example(reads=False)),
         "example_that_reads": asdict(kind.example(reads=True)),
     }
+
+
+def fields_of(kind: type[StepBase]) -> list[dict[str, Any]]:
+    """Its own fields, each with how it is edited."""
+    properties = kind.model_json_schema()["properties"]
+    return [_field(name, properties[name]) for name in own_fields(kind)]
 
 
 def _field(name: str, schema: dict[str, Any]) -> dict[str, Any]:
@@ -28,6 +39,11 @@ def _field(name: str, schema: dict[str, Any]) -> dict[str, Any]:
         "name": name,
         "label": schema.get("title", name),
         "help": schema.get("description", ""),
-        "widget": schema.get("widget") or _WIDGETS.get(schema.get("type", ""), "text"),
+        "widget": schema.get("widget")
+        or ("choice" if "choices" in schema else "")
+        or _WIDGETS.get(schema.get("type", ""), "text"),
         "default": schema.get("default"),
+        "suffix": schema.get("suffix", ""),
+        "rows": schema.get("rows", 0),
+        "choices": [{"value": value, "label": label} for value, label in schema.get("choices", {}).items()],
     }

@@ -6,7 +6,8 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from pipelines.arguments import command_arguments, parse
-from pipelines.kinds.interface import Example, StepBase
+from pipelines.kinds.interface import Example, Place, SourceFiles
+from pipelines.kinds.with_files import StepWithFiles
 from pipelines.parts import ParameterValue
 from pipelines.placeholders import HasPlaceholders
 from pipelines.texts import near
@@ -33,7 +34,7 @@ if args.output:
 """
 
 
-class PythonScriptStep(StepBase):
+class PythonScriptStep(StepWithFiles):
     """Runs one script of a source folder.
 
     `arguments` is written as on a command line, quotes included; `${{inputs.NAME}}`, `${{outputs.NAME}}` and
@@ -45,9 +46,12 @@ class PythonScriptStep(StepBase):
     icon: ClassVar[str] = "brand-python"
     summary: ClassVar[str] = "Runs a script of the step's files with Python."
     card_field: ClassVar[str] = "entry"
+    script_field: ClassVar[str] = "entry"
 
     kind: Literal["python_script"] = "python_script"
-    entry: str = Field(default="", title="Entry script", json_schema_extra={"widget": "script"})  # path in the source
+    entry: str = Field(  # path in the source
+        default="", title="Entry script", json_schema_extra={"widget": "script", "suffix": ".py"}
+    )
     arguments: str = Field(default="", title="Arguments", json_schema_extra={"widget": "arguments"})
 
     @model_validator(mode="before")
@@ -59,19 +63,16 @@ class PythonScriptStep(StepBase):
             return {**data, "retry": {"max_attempts": retries + 1}}
         return data
 
-    @property
-    def script(self) -> str:
-        return self.entry
-
     @classmethod
     def example(cls, *, reads: bool) -> Example:
         arguments = f"{'--input ${{inputs.input}} ' if reads else ''}--output ${{{{outputs.output}}}}"
         return Example({"entry": _FIRST_SCRIPT, "arguments": arguments}, {_FIRST_SCRIPT: _TEMPLATE})
 
-    def texts(self) -> Mapping[str, HasPlaceholders]:
+    def texts(self) -> Mapping[Place, HasPlaceholders]:
         return {"arguments": parse(self.arguments)}
 
-    def problems(self, files: Collection[str] | None) -> Iterator[tuple[str, str]]:
+    def problems(self, files: SourceFiles | None) -> Iterator[tuple[Place, str]]:
+        yield from super().problems(files)
         if files is None:
             yield "source", "The step has no source files. Upload them, or write a script."
         elif not self.entry:

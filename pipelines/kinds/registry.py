@@ -10,9 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Union
 
 from pydantic import Discriminator, Tag
 
+from pipelines.kinds.approval import ApprovalStep
 from pipelines.kinds.command import CommandStep
+from pipelines.kinds.condition import ConditionStep
 from pipelines.kinds.interface import StepBase, kind_name
+from pipelines.kinds.map import MapStep
+from pipelines.kinds.notebook import NotebookStep
+from pipelines.kinds.pipeline import PipelineStep
 from pipelines.kinds.python_script import PythonScriptStep
+from pipelines.kinds.sql import SqlStep
+from pipelines.kinds.sweep import SweepStep
+from pipelines.kinds.transfer import TransferStep
+from pipelines.kinds.wait import WaitStep
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +42,19 @@ def _added() -> Iterator[type[StepBase]]:
             logger.error("the kind of step “%s” of an installed package is no StepBase", entry_point.name)
 
 
-_OURS: tuple[type[StepBase], ...] = (PythonScriptStep, CommandStep)
+_OURS: tuple[type[StepBase], ...] = (
+    PythonScriptStep,
+    CommandStep,
+    NotebookStep,
+    SqlStep,
+    TransferStep,
+    PipelineStep,
+    MapStep,
+    SweepStep,
+    ConditionStep,
+    ApprovalStep,
+    WaitStep,
+)
 KINDS: Mapping[str, type[StepBase]] = {kind_name(kind): kind for kind in (*_OURS, *_added())} | {
     kind_name(kind): kind
     for kind in _OURS  # of two with one name the studio's own

@@ -11,7 +11,7 @@ from compute.models import ComputeTarget
 from datastores.models import DatasetVersion, Datastore
 from datastores.paths import is_glob, name_of, parent_of
 from datastores.sources import QuerySource, TabularDefinition
-from pipelines.lineage.nodes import Gone, Key, Place, Step, Version, query_of
+from pipelines.lineage.nodes import NOT_IN_TRASH, Gone, Key, Place, Step, Version, query_of
 from pipelines.models import StepRun
 from studio.workspaces.models import Workspace
 
@@ -41,11 +41,15 @@ def _steps(workspace: Workspace, keys: Sequence[Step]) -> dict[Key, Node]:
     if not keys:
         return {}
     pks = [key.pk for key in keys]
-    rows = StepRun.objects.filter(pk__in=pks, run__workspace=workspace).select_related(
+    rows = StepRun.objects.filter(NOT_IN_TRASH, pk__in=pks, run__workspace=workspace).select_related(
         "run__pipeline", "run__version", "run__submitted_by"
     )
     rows = rows.defer("ingredients", "reason", "run__version__definition")
-    takers = StepRun.objects.filter(reused_from__in=pks).values("reused_from").annotate(count=Count("pk"))
+    takers = (
+        StepRun.objects.filter(reused_from__in=pks, run__trashed_at=None)
+        .values("reused_from")
+        .annotate(count=Count("pk"))
+    )
     taken = {row["reused_from"]: row["count"] for row in takers}
     steps = {row.pk: row for row in rows}
     # A removed target too.
@@ -89,7 +93,7 @@ def _step(workspace: Workspace, row: StepRun, target: ComputeTarget | None, take
         "started_at": row.started_at.isoformat() if row.started_at else None,
         "finished_at": row.finished_at.isoformat() if row.finished_at else None,
         "inputs": list(frozen.inputs),
-        "outputs": [output.name for output in frozen.step.outputs],
+        "outputs": [output.name for output in frozen.step.all_outputs],
         "open": {"label": "Open the step", "url": f"{page}?{urlencode({'step': row.name})}"},
         "facts": _known(facts),
     }

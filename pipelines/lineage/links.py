@@ -257,7 +257,7 @@ class Reader:
         for condition, parameters in asked.items():
             statement = f"{rows} WHERE i.datastore_id = %s AND {condition} ORDER BY i.id DESC"
             for index, name, reader, pk, path in _each(statement, parameters, limit):
-                if _touches(path, folders[index][2].path):
+                if touches(path, folders[index][2].path):
                     read.add((pk, index, name, reader))
         for _pk, index, name, reader in sorted(read, reverse=True):
             key, output, _place = folders[index]
@@ -277,7 +277,7 @@ class Reader:
             paths = (definition.get("source") or definition).get("paths") or []
             for key, output, place in folders:
                 if any(
-                    path["datastore_id"] == place.datastore_id and _touches(path["path"], place.path) for path in paths
+                    path["datastore_id"] == place.datastore_id and touches(path["path"], place.path) for path in paths
                 ):
                     found[key].append(Link(key, Version(pk), output=output))
 
@@ -344,7 +344,7 @@ def _ways(place: Place) -> list[str]:
     return [path for _name, path in crumbs(fixed_folder(place.path))][::-1]
 
 
-def _touches(path: str, folder: str) -> bool:
+def touches(path: str, folder: str) -> bool:
     """Whether a dataset's path means something in `folder` (or that file), or holds it."""
     fixed = fixed_folder(path)
     if not folder or fixed == folder or fixed.startswith(f"{folder}/"):

@@ -4,11 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from django.db.models import Exists, OuterRef, Q
+
 from datastores.models import DatasetVersion, Datastore
 from datastores.paths import clean_path
 from pipelines.models import StepRun
 from studio.lib.problems import UserError
 from studio.workspaces.models import Workspace
+
+# Of step runs: those of runs in the trash are passed over, unless somebody else took their result.
+NOT_IN_TRASH = Q(run__trashed_at=None) | Exists(
+    StepRun.objects.filter(reused_from=OuterRef("pk"), run__trashed_at=None)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +99,7 @@ def key_from(workspace: Workspace, given: Mapping[str, str]) -> Key | None:
     if given.get("output") or given.get("step"):
         number, _colon, name = (given.get("output") or given.get("step", "")).partition(":")
         step = _step(workspace, _number(number))
-        if step is None or (name and name not in {output.name for output in step.frozen.step.outputs}):
+        if step is None or (name and name not in {output.name for output in step.frozen.step.all_outputs}):
             return None
         return Step(step_that_made(step), name)
     number, _colon, path = given.get("file", "").partition(":")
@@ -110,7 +117,7 @@ def step_that_made(step: StepRun) -> int:
 
 
 def _step(workspace: Workspace, pk: int | None) -> StepRun | None:
-    return StepRun.objects.filter(pk=pk, run__workspace=workspace).first() if pk else None
+    return StepRun.objects.filter(NOT_IN_TRASH, pk=pk, run__workspace=workspace).first() if pk else None
 
 
 def _number(text: str) -> int | None:

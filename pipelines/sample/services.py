@@ -1,10 +1,12 @@
 """Making the sample, step by step; every one of them may happen twice, and a restart may come between any two."""
 
 import io
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from compute.listener import JobChange
 from compute.models import ComputeTarget, Environment, Job
@@ -12,12 +14,14 @@ from compute.services import NewJob, create_jobs
 from compute.spec import JobOutput, JobSpec, Retry
 from compute.states import JobStatus
 from datastores import snapshots
-from datastores.models import DataPath, Dataset, Datastore, Snapshot
-from datastores.services import create_dataset
-from pipelines.models import Pipeline, Run
-from pipelines.services import create_pipeline, save_version, submit_run
+from datastores.models import DataPath, Dataset, DatasetVersion, Datastore, Snapshot
+from datastores.services import add_dataset_version, create_dataset
+from datastores.sources import FileDefinition
+from pipelines.models import Experiment, Pipeline, Run
+from pipelines.services import create_pipeline, default_experiment, save_version, submit_run
 from pipelines.validation import parse_definition
 from studio.lib.on_commit import enqueue_on_commit
+from studio.lib.problems import UserError
 from studio.workspaces.access import Access
 from studio.workspaces.models import Role, User, Workspace
 
@@ -67,21 +71,46 @@ def follow_preparation(changes: list[JobChange]) -> None:
 
 def submit_sample(workspace_id: int) -> Run | None:
     """Submit the sample's first run where its images are written and it has none yet."""
+    if _due(Pipeline.objects.all(), workspace_id) is None:
+        return None
+    _name_images(workspace_id)
     with transaction.atomic():
         # Held, so that of two calls one submits.
-        rows = Pipeline.objects.select_for_update(of=("self",)).filter(name=SAMPLE_NAME, deleted_at=None)
-        pipeline = rows.filter(workspace_id=workspace_id).select_related("workspace", "created_by").first()
-        if pipeline is None or pipeline.created_by is None or pipeline.runs.exists():
-            return None
-        written = Job.objects.filter(owner=f"{OWNER}{workspace_id}", status=JobStatus.COMPLETED)
-        if not written.filter(finished_at__gte=pipeline.created_at).exists():
+        pipeline = _due(Pipeline.objects.select_for_update(of=("self",)), workspace_id)
+        if pipeline is None or pipeline.created_by is None:
             return None
         return submit_run(Access(pipeline.created_by, pipeline.workspace, Role.OWNER), pipeline)
+
+
+def _due(rows: QuerySet[Pipeline], workspace_id: int) -> Pipeline | None:
+    """The sample, where its first run can be submitted."""
+    named = rows.filter(workspace_id=workspace_id, name=SAMPLE_NAME, deleted_at=None)
+    pipeline = named.select_related("workspace", "created_by").first()
+    if pipeline is None or pipeline.created_by is None or pipeline.runs.exists() or _has_run(workspace_id):
+        return None
+    written = Job.objects.filter(owner=f"{OWNER}{workspace_id}", status=JobStatus.COMPLETED)
+    return pipeline if written.filter(finished_at__gte=pipeline.created_at).exists() else None
+
+
+def _has_run(workspace_id: int) -> bool:
+    """Whether it had a run already, which may be in the trash or deleted: the experiment stays."""
+    return Experiment.objects.filter(workspace=workspace_id, name=default_experiment(SAMPLE_NAME)).exists()
+
+
+def _name_images(workspace_id: int) -> None:
+    """A version of the dataset that knows its images: the first was made before there was one."""
+    versions = DatasetVersion.objects.filter(dataset__workspace=workspace_id, dataset__name=DATASET)
+    latest = versions.select_related("dataset__workspace", "created_by").order_by("-number").first()
+    if latest is None or not isinstance(latest.definition, FileDefinition):
+        return
+    with suppress(UserError):  # somebody took its datastore away, and the run will say so
+        add_dataset_version(latest.dataset, paths=latest.definition.paths, actor=latest.created_by)
 
 
 def submit_samples_due() -> None:
     """For the sweep: the message that asked for a run may have been lost."""
     due = Pipeline.objects.filter(name=SAMPLE_NAME, deleted_at=None, runs=None)
+    due = due.exclude(workspace__experiments__name=default_experiment(SAMPLE_NAME))
     for workspace_id in due.values_list("workspace_id", flat=True)[:20]:
         submit_sample(workspace_id)
 

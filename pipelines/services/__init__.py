@@ -1,21 +1,82 @@
 """Everything that changes pipelines and runs."""
 
-from pipelines.services.advancing import LOOK_TASK, follow_jobs, look_after, look_after_all
+from pipelines.services.advancing import follow_jobs, look_after, look_after_all
+from pipelines.services.answering import answer_step
 from pipelines.services.cancelling import cancel_run, finish_cancelling
-from pipelines.services.editing import Saved, create_pipeline, delete_pipeline, rename_pipeline, save_version
-from pipelines.services.submitting import submit_run
+from pipelines.services.cancelling_steps import cancel_step
+from pipelines.services.continuing import continue_run
+from pipelines.services.due import end_due_steps, look_after_due_steps
+from pipelines.services.editing import (
+    Saved,
+    create_pipeline,
+    delete_pipeline,
+    rename_pipeline,
+    restore_pipeline,
+    save_version,
+)
+from pipelines.services.editing_steps import Edited, StepChanges, edit_step
+from pipelines.services.ending_reuse import allow_reuse, end_reuse
+from pipelines.services.journal import TEND_TASK
+from pipelines.services.pausing import mend_pauses, pause_run, resume_run
+from pipelines.services.pinning import pin, unpin
+from pipelines.services.purging import purge_due, purge_when_free, ring_purges
+from pipelines.services.resubmitting import clone_run, rerun_from, resubmit_run
+from pipelines.services.retaining import follow_rules, measure_outputs, set_retention
+from pipelines.services.sharing import LOOK_TASK
+from pipelines.services.submitting import default_experiment, submit_run
+from pipelines.services.tagging import follow_records, set_tags
+from pipelines.services.tending import tend, tend_all
+from pipelines.services.trashing import PURGE_TASK, purge_now, restore_run, trash_run, trash_runs
+from pipelines.services.without_job import DUE_TASK
 
 __all__ = [
+    "DUE_TASK",
     "LOOK_TASK",
+    "PURGE_TASK",
+    "TEND_TASK",
+    "Edited",
     "Saved",
+    "StepChanges",
+    "allow_reuse",
+    "answer_step",
     "cancel_run",
+    "cancel_step",
+    "clone_run",
+    "continue_run",
     "create_pipeline",
+    "default_experiment",
     "delete_pipeline",
+    "edit_step",
+    "end_due_steps",
+    "end_reuse",
     "finish_cancelling",
     "follow_jobs",
+    "follow_records",
+    "follow_rules",
     "look_after",
     "look_after_all",
+    "look_after_due_steps",
+    "measure_outputs",
+    "mend_pauses",
+    "pause_run",
+    "pin",
+    "purge_due",
+    "purge_now",
+    "purge_when_free",
     "rename_pipeline",
+    "rerun_from",
+    "restore_pipeline",
+    "restore_run",
+    "resubmit_run",
+    "resume_run",
+    "ring_purges",
     "save_version",
+    "set_retention",
+    "set_tags",
     "submit_run",
+    "tend",
+    "tend_all",
+    "trash_run",
+    "trash_runs",
+    "unpin",
 ]

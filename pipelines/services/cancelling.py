@@ -1,18 +1,22 @@
 """Cancelling: a request beside the status. What waits ends at once, what runs as soon as its process is gone."""
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from compute.services import request_cancel
 from pipelines.events import CancelRequested
 from pipelines.models import Run, StepRun
-from pipelines.services.journal import Journal, held_run
-from pipelines.states import RUN_TERMINAL, StepStatus
+from pipelines.services.journal import TEND_TASK, Journal, held_run
+from pipelines.states import RUN_OPEN, RUN_TERMINAL, StepStatus
+from studio.lib.on_commit import enqueue_on_commit
 from studio.workspaces import audit
 from studio.workspaces.access import Access
+from studio.workspaces.models import User, Workspace
 from studio.workspaces.permissions import Permission
 
 _REASON = "The run was cancelled before this step began."
+_REASON_WITHOUT_JOB = "The run was cancelled before it ended."
 
 
 def cancel_run(access: Access, run: Run) -> bool:
@@ -23,34 +27,71 @@ def cancel_run(access: Access, run: Run) -> bool:
     """
     access.require(Permission.RUN)
     with transaction.atomic():
-        held = held_run(run.pk)
-        if held.status in RUN_TERMINAL or held.cancel_requested_at is not None:
+        if not _ask(run.pk, access.user):
             return False
-        now = timezone.now()
-        held.cancel_requested_at = now
-        journal = Journal(held, now)
-        journal.changes |= {"cancel_requested_at": now, "cancel_requested_by_id": access.user.pk}
-        journal.tell(CancelRequested(by=access.user.username))
-        waiting = StepRun.objects.filter(run_id=held.pk, status=StepStatus.WAITING)
-        journal.move_steps(waiting, StepStatus.CANCELLED, finished_at=now, reason=_REASON)
-        journal.write()
         audit.record(access.workspace, access.user, "run.cancel", f"run {run.pk}")
     cancel_jobs(run.pk)
     return True
 
 
+def ask_for_end(run_id: int, *, by: User | None, reason: str = "") -> None:
+    """As `cancel_run`, of a run that a step had made: `by` asked for the end of that, None where nobody did.
+
+    `reason` is what the run says of it, where it is another one than that somebody asked.
+    """
+    with transaction.atomic():
+        asked = _ask(run_id, by, reason)
+    if asked:
+        cancel_jobs(run_id)
+
+
+def _ask(run_id: int, user: User | None, reason: str = "") -> bool:
+    """Within a transaction. False: it is over, or somebody asked already."""
+    held = held_run(run_id)
+    if held.status in RUN_TERMINAL or held.cancel_requested_at is not None:
+        return False
+    now = timezone.now()
+    held.cancel_requested_at = now
+    journal = Journal(held, now)
+    journal.changes |= {"cancel_requested_at": now, "cancel_requested_by_id": user.pk if user else None}
+    if reason:
+        held.reason = journal.changes["reason"] = reason
+    journal.tell(CancelRequested(by=user.username if user else ""))
+    waiting = StepRun.objects.filter(run_id=held.pk, status=StepStatus.WAITING)
+    journal.move_steps(waiting, StepStatus.CANCELLED, finished_at=now, reason=_REASON)
+    going = StepRun.objects.filter(run_id=held.pk, status=StepStatus.RUNNING, job=None)
+    journal.move_steps(
+        going.filter(makes_runs=False), StepStatus.CANCELLED, finished_at=now, reason=_REASON_WITHOUT_JOB
+    )
+    for step_id in going.filter(makes_runs=True).values_list("pk", flat=True):  # it ends when its runs have
+        enqueue_on_commit(TEND_TASK, step_id)
+    journal.write()
+    return True
+
+
 def cancel_jobs(run_id: int) -> int:
-    """Ask for the end of what is queued or runs. Doing it twice is harmless. Returns how many there were."""
+    """Ask for the end of what is queued or runs. Doing it twice is harmless. Returns how many there were.
+
+    Somebody may have continued the run since its end was asked for: then there is nothing to ask.
+    """
     active = [StepStatus.QUEUED, StepStatus.PREPARING, StepStatus.RUNNING]
-    job_ids = StepRun.objects.filter(run_id=run_id, status__in=active).exclude(job=None)
+    asked = StepRun.objects.filter(run_id=run_id, run__cancel_requested_at__isnull=False)
+    job_ids = asked.filter(status__in=active).exclude(job=None)
     return request_cancel(list(job_ids.order_by("job_id").values_list("job_id", flat=True)))
 
 
 def finish_cancelling() -> int:
     """For the sweep: ask again where a run's end was asked for and a job of it was not. Returns how many runs."""
-    asked = Run.objects.filter(cancel_requested_at__isnull=False).exclude(status__in=RUN_TERMINAL)
-    left = asked.filter(steps__job__isnull=False, steps__job__finished_at=None, steps__job__cancel_requested_at=None)
-    run_ids = list(left.values_list("pk", flat=True).distinct()[:100])
+    asked = runs_not_over().filter(cancel_requested_at__isnull=False).order_by().values("pk")
+    left = StepRun.objects.filter(
+        run__in=asked, job__isnull=False, job__finished_at=None, job__cancel_requested_at=None
+    )
+    run_ids = list(left.order_by("run_id").values_list("run_id", flat=True).distinct()[:100])
     for run_id in run_ids:
         cancel_jobs(run_id)
     return len(run_ids)
+
+
+def runs_not_over() -> QuerySet[Run]:
+    """In these words the database begins with the few that are (`run_by_status`), and not with all runs or steps."""
+    return Run.objects.filter(workspace__in=Workspace.objects.values("pk"), status__in=RUN_OPEN)

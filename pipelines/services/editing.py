@@ -70,10 +70,31 @@ def delete_pipeline(access: Access, pipeline: Pipeline) -> None:
     """Take the pipeline off the lists; its runs stay. Raises ConflictError where somebody else did already."""
     access.require(Permission.EDIT_PIPELINES)
     with transaction.atomic():
-        if not Pipeline.objects.filter(pk=pipeline.pk, deleted_at=None).update(deleted_at=timezone.now()):
+        there = Pipeline.objects.filter(pk=pipeline.pk, deleted_at=None)
+        if not there.update(deleted_at=timezone.now(), deleted_by=access.user):
             raise _deleted(pipeline)
         audit.record(access.workspace, access.user, "pipeline.delete", pipeline.name)
         _tell_lists(pipeline)
+
+
+def restore_pipeline(access: Access, pipeline: Pipeline, *, name: str | None = None) -> Pipeline:
+    """Put a deleted pipeline on the lists again, under another name where one is given.
+
+    Raises UserError at `name` where it is unfit or taken, ConflictError where somebody else restored it already.
+    """
+    access.require(Permission.EDIT_PIPELINES)
+    name = pipeline.name if name is None else _fit_name(name)
+    try:
+        with transaction.atomic():
+            gone = Pipeline.objects.filter(pk=pipeline.pk, deleted_at__isnull=False)
+            if not gone.update(deleted_at=None, deleted_by=None, name=name, updated_at=timezone.now()):
+                raise ConflictError(f"The pipeline “{pipeline.name}” is not deleted. Reload the page.", number=None)
+            audit.record(access.workspace, access.user, "pipeline.restore", name)
+            _tell_lists(pipeline)
+    except IntegrityError as error:
+        raise _taken(name) from error
+    pipeline.refresh_from_db()
+    return pipeline
 
 
 def save_version(

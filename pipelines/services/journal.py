@@ -9,14 +9,16 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
-from pipelines.events import CancelRequested, RunChanged, StepChanged
+from compute.services import withdraw_jobs
+from pipelines.events import AnyEvent, RunChanged, StepChanged
 from pipelines.models import Run, RunEvent, StepRun
 from pipelines.states import RUN_TERMINAL, STEP_TERMINAL, STEP_TRANSITIONS, RunStatus, StepStatus
-from studio.lib.on_commit import publish_on_commit
+from studio.lib.on_commit import enqueue_on_commit, publish_on_commit
+from studio.lib.problems import ConflictError
 from studio.lib.statements import for_update, insert_rows, read_rows, update_where
-from studio.lib.transitions import transition, transition_row
+from studio.lib.transitions import sources_of, transition, transition_each, transition_row
 
 # Of a run's row, what moving it needs.
 RUN_FIELDS = (
@@ -29,9 +31,16 @@ RUN_FIELDS = (
     "steps_total",
     "started_at",
     "cancel_requested_at",
+    "paused_at",
+    "continue_on_step_failure",
     "submitted_by_id",
     "priority",
+    "has_branches",
+    "parent_step_id",
+    "trashed_at",
+    "reason",
 )
+TEND_TASK = "pipelines.tend_runs"  # of a step that has runs made: one of them is over, or something is asked of it
 # Of a step's row, what its events say. Not the frozen definition: it is long.
 STEP_FIELDS = (
     "id",
@@ -49,7 +58,11 @@ STEP_FIELDS = (
     "reused_from_id",
     "reuse_note",
     "registers",
+    "makes_runs",
 )
+
+
+_ON_REQUEST = "Cancelled on request."
 
 
 class LostRaceError(Exception):
@@ -57,8 +70,14 @@ class LostRaceError(Exception):
 
 
 def held_run(run_id: int) -> Run:
-    """A run, read and held, inside a transaction. SQLite's transactions hold the whole database already."""
-    return read_rows(Run, RUN_FIELDS, f"id = %s{for_update(Run)}", [run_id])[0]
+    """A run, read and held, inside a transaction. SQLite's transactions hold the whole database already.
+
+    Raises ConflictError where it was deleted meanwhile.
+    """
+    rows = read_rows(Run, RUN_FIELDS, f"id = %s{for_update(Run)}", [run_id])
+    if not rows:
+        raise ConflictError(f"Run {run_id} was deleted.")
+    return rows[0]
 
 
 def held_steps(step_ids: Collection[int]) -> dict[int, tuple[StepRun, Run]]:
@@ -78,8 +97,14 @@ class Journal:
         self.at = at
         self.changes: dict[str, Any] = {}
         self._read_status = run.status
-        self._events: list[RunChanged | StepChanged | CancelRequested] = []
+        self._events: list[AnyEvent] = []
         self._done = 0
+        self._failed: StepRun | None = None  # the first one
+
+    @property
+    def stops(self) -> bool:
+        """Whether a step failed just now in a run that is to stop at that: nothing of it is to be queued any more."""
+        return self._failed is not None and not self.run.continue_on_step_failure
 
     def move_step(self, step: StepRun, to: StepStatus, **changes: Any) -> bool:
         """Move one step, by a guarded update. False: somebody else moved it before, and nothing was changed."""
@@ -104,26 +129,18 @@ class Journal:
         """
         if not moves:
             return
-        if len(moves) == 1:
-            moved = int(transition_row(StepRun, moves[0][0].pk, STEP_TRANSITIONS, to=to, **moves[0][1]))
-        else:
-            rows = StepRun.objects.filter(pk__in=[step.pk for step, _changes in moves])
-            moved = transition(rows, STEP_TRANSITIONS, to=to)
-        if moved != len(moves):
+        by_key = [(step.pk, changes) for step, changes in moves]
+        if transition_each(StepRun, by_key, STEP_TRANSITIONS, to=to) != len(moves):
             raise LostRaceError(f"run {self.run.pk}")
         for step, changes in moves:
             step.status = to
             for name, value in changes.items():
                 setattr(step, name, value)
-        if len(moves) > 1:
-            columns = [name.removesuffix("_id") for name in moves[0][1]]
-            StepRun.objects.bulk_update([step for step, _changes in moves], columns, batch_size=200)
-        for step, _changes in moves:
             self.tell_step(step, reused_from_run=reused_from_run.get(step.pk))
 
     def move_steps(self, rows: QuerySet[StepRun], to: StepStatus, **changes: Any) -> list[StepRun]:
         """Move all of `rows` that may move, with the same changes. Returns those that did."""
-        allowed = [status for status, targets in STEP_TRANSITIONS.items() if to in targets]
+        allowed = sources_of(STEP_TRANSITIONS, to)
         steps = list(rows.filter(status__in=allowed).only(*STEP_FIELDS).order_by("position"))
         if not steps:
             return []
@@ -137,8 +154,16 @@ class Journal:
 
     def tell_step(self, step: StepRun, *, reused_from_run: int | None = None) -> None:
         """Note a step that was moved."""
+        if step.status == StepStatus.FAILED:
+            self._failed = self._failed or step
         if step.status in STEP_TERMINAL:
             self._done += 1
+        elif step.status == StepStatus.WAITING:  # again: nothing else leads there
+            self._done -= 1
+        self.tell_of(step, reused_from_run=reused_from_run)
+
+    def tell_of(self, step: StepRun, *, reused_from_run: int | None = None) -> None:
+        """Note what is new about a step, moved or not."""
         self._events.append(
             StepChanged.model_construct(
                 step=step.name,
@@ -155,16 +180,26 @@ class Journal:
             )
         )
 
-    def tell(self, event: RunChanged | CancelRequested) -> None:
+    def tell(self, event: AnyEvent) -> None:
         self._events.append(event)
 
     def start_run(self) -> None:
         """Note that the first step has started."""
         if self.run.status == RunStatus.QUEUED:
-            self._move_run(RunStatus.RUNNING, started_at=self.at)
+            self._move_run(RunStatus.RUNNING, started_at=self.run.started_at or self.at)
+
+    def reopen_run(self) -> None:
+        """Note that a run which was over goes on. It began when its first step did, whatever came between."""
+        if self.run.status in RUN_TERMINAL:
+            self.changes |= {"reason": "", "cancel_requested_at": None, "cancel_requested_by_id": None}
+            self.changes["output_bytes"] = None  # it will have more
+            self.run.cancel_requested_at, self.run.reason = None, ""
+            self._move_run(RunStatus.QUEUED, finished_at=None)
 
     def write(self) -> None:
         """Write everything down. Closes the run where its last step is done."""
+        if self._failed and self.stops:
+            self._skip_the_rest(self._failed)
         if self.run.status not in RUN_TERMINAL and self.run.steps_done + self._done >= self.run.steps_total:
             self._close_run()
         if not self._events and not self.changes:
@@ -199,7 +234,20 @@ class Journal:
             RunChanged(status=to, reason=reason, started_at=self.run.started_at, finished_at=changes.get("finished_at"))
         )
 
+    def _skip_the_rest(self, failed: StepRun) -> None:
+        """Skip what waits, and what no node has claimed. What has begun ends as it would, retries included."""
+        reason = f"“{failed.name}” failed, and this run stops at the first failed step."
+        rest = StepRun.objects.filter(run_id=self.run.pk, started_at=None)
+        queued = rest.filter(status=StepStatus.QUEUED, job__isnull=False)
+        withdrawn = withdraw_jobs(queued.values("job_id"), reason=reason)
+        to_skip = rest.filter(Q(status=StepStatus.WAITING) | Q(status=StepStatus.QUEUED, job__in=withdrawn))
+        self.move_steps(to_skip, StepStatus.SKIPPED, finished_at=self.at, reason=reason)
+
     def _close_run(self) -> None:
+        if self.run.paused_at:
+            self.changes |= {"paused_at": None, "paused_by_id": None, "paused_with_outer": False}
+        if self.run.parent_step_id is not None:
+            enqueue_on_commit(TEND_TASK, self.run.parent_step_id)
         unhappy = StepRun.objects.filter(run_id=self.run.pk)
         failed = (
             unhappy.filter(status=StepStatus.FAILED)
@@ -209,13 +257,16 @@ class Journal:
         )
         cancelled = unhappy.filter(status=StepStatus.CANCELLED).only("name").first()
         if cancelled and self.run.cancel_requested_at:
-            self._move_run(RunStatus.CANCELLED, reason="Cancelled on request.", finished_at=self.at)
+            # Whoever asked may have said why.
+            self._move_run(RunStatus.CANCELLED, reason=self.run.reason or _ON_REQUEST, finished_at=self.at)
         elif failed:
             self._move_run(RunStatus.FAILED, reason=why_failed(failed), finished_at=self.at)
         elif cancelled:
-            reason = f"The job of “{cancelled.name}” was cancelled."
+            reason = f"“{cancelled.name}” was cancelled."
             self._move_run(RunStatus.CANCELLED, reason=reason, finished_at=self.at)
         else:
+            if self.run.reason:  # its end was asked for, and it was quicker
+                self.changes["reason"] = ""
             self._move_run(RunStatus.COMPLETED, finished_at=self.at)
 
 

@@ -1,14 +1,15 @@
 """Submitting: a version of a pipeline becomes a run, frozen, and its first steps are queued."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from django.db import transaction
 
 from compute.services import admit_run
-from compute.spec import InputMode, JobInput
-from datastores import snapshots
+from compute.spec import EnvironmentSpec, InputMode, JobInput
 from datastores.paths import fixed_folder
 from datastores.sources import DataPath, Definition, FileDefinition, TabularDefinition
 from pipelines.catalogue import Bound, bind, catalogue_for
@@ -26,7 +27,9 @@ from pipelines.definition import (
 from pipelines.destinations import filled
 from pipelines.events import RunChanged
 from pipelines.graph import edges_of
+from pipelines.kinds.with_runs import StepWithRuns
 from pipelines.models import (
+    NO_COMPUTE,
     Experiment,
     FrozenInput,
     FrozenOutput,
@@ -39,13 +42,20 @@ from pipelines.models import (
     StepInput,
     StepRun,
 )
+from pipelines.nesting import reference
 from pipelines.parameters import parameter_values
 from pipelines.priorities import priority_problems
 from pipelines.services.advancing import release
 from pipelines.services.journal import Journal
+from pipelines.services.new_steps import NewSteps
+from pipelines.services.step_files import files_that_run, hashed, require_script
+from pipelines.settling import settled
 from pipelines.states import RunStatus
 from pipelines.validation import data_problems, problems_of
+from pipelines.variables import filled_variables
+from pipelines.works import work_of
 from studio.lib.problems import Problem, UserError
+from studio.lib.statements import insert_rows
 from studio.workspaces import audit
 from studio.workspaces.access import Access
 from studio.workspaces.models import NAME, Workspace
@@ -60,44 +70,90 @@ def submit_run(
     parameters: Mapping[str, Any] | None = None,
     experiment: str = "",
     priority: int = 0,
+    continue_on_step_failure: bool | None = None,
+    regenerate_outputs: bool = False,
+    rerun_of: Run | None = None,
 ) -> Run:
     """Freeze a version (the latest unless told otherwise) and everything it names, and queue its first steps.
+
+    Where `continue_on_step_failure` is not given, it is the version's own.
+    With `regenerate_outputs` no step takes an earlier result; what they write may be taken by later runs.
 
     Raises UserError with all problems of the definition, the parameters (`("parameters", NAME)`), the experiment and
     the priority, or where a quota does not allow another run.
     """
     access.require(Permission.RUN)
-    row = _version(pipeline, version)
-    definition = row.definition
-    values, wrong_values = parameter_values(definition.parameters, parameters or {})
-    catalogue = catalogue_for(access.workspace, definition, values)
-    problems = problems_of(definition, catalogue)
-    experiment_name = experiment.strip() or _default_experiment(pipeline.name)
-    problems += wrong_values + data_problems(definition, values, catalogue)
-    problems += _experiment_problems(experiment_name) + priority_problems(access.role, priority)
-    if problems:
-        raise UserError(problems)
-    # Sources and data are read before the transaction: nobody should wait for a disk.
-    frozen = _Freezer(access.workspace, definition, values).steps()
+    experiment_name = experiment.strip() or default_experiment(pipeline.name)
+    more = _experiment_problems(experiment_name) + priority_problems(access.role, priority)
+    ready = prepare_run(access.workspace, _version(pipeline, version), parameters or {}, more_problems=more)
+    if continue_on_step_failure is None:
+        continue_on_step_failure = ready.definition.continue_on_step_failure
     with transaction.atomic():
-        admit_run(access.workspace.pk, access.user.pk, steps=len(frozen))
+        admit_run(access.workspace.pk, access.user.pk, steps=len(ready.frozen))
         group, _created = Experiment.objects.get_or_create(workspace=access.workspace, name=experiment_name)
-        run = Run.objects.create(
+        run = insert_run(
+            ready,
             workspace=access.workspace,
-            pipeline=pipeline,
-            version=row,
             experiment=group,
-            parameters=RunParameters(values=values),
             submitted_by=access.user,
             priority=priority,
-            steps_total=len(frozen),
+            continue_on_step_failure=continue_on_step_failure,
+            rerun_of=rerun_of,
+            regenerate_outputs=regenerate_outputs,
         )
-        roots = _insert_steps(run, definition, frozen)
-        journal = Journal(run, run.created_at)
-        journal.tell(RunChanged(status=RunStatus.QUEUED))
-        release(journal, roots)
-        journal.write()
         audit.record(access.workspace, access.user, "run.submit", f"run {run.pk} of {pipeline.name}")
+    return run
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A version with values, looked through and frozen: all that a run is but its row."""
+
+    version: PipelineVersion
+    definition: PipelineDefinition
+    values: dict[str, ParameterValue]
+    frozen: list[FrozenStep]
+
+
+def prepare_run(
+    workspace: Workspace,
+    version: PipelineVersion,
+    parameters: Mapping[str, Any],
+    *,
+    more_problems: Sequence[Problem] = (),
+    contents: Mapping[str, str] = MappingProxyType({}),
+) -> Prepared:
+    """Read sources and data, never within a transaction: nobody should wait for a disk while holding the database.
+
+    `contents` has the fingerprints of data paths, by how they are written, where somebody knows them already. Raises
+    UserError with all problems.
+    """
+    definition = version.definition
+    values, wrong_values = parameter_values(definition.parameters, parameters)
+    catalogue = catalogue_for(workspace, definition, values, pipeline=version.pipeline)
+    problems = problems_of(definition, catalogue, values)
+    problems += wrong_values + data_problems(definition, values, catalogue) + list(more_problems)
+    if problems:
+        raise UserError(problems)
+    frozen = _Freezer(workspace, settled(definition, values).definition, values, contents).steps()
+    return Prepared(version, definition, values, frozen)
+
+
+def insert_run(ready: Prepared, **about: Any) -> Run:
+    """Insert a run with its steps and queue the first of them, within a transaction. `about` are columns of its row."""
+    run = Run.objects.create(
+        pipeline=ready.version.pipeline,
+        version=ready.version,
+        parameters=RunParameters(values=ready.values),
+        steps_total=len(ready.frozen),
+        has_branches=any(each.step.only_if for each in ready.frozen),
+        **about,
+    )
+    new = insert_steps(run, ready.definition, ready.frozen)
+    journal = Journal(run, run.created_at)
+    journal.tell(RunChanged(status=RunStatus.QUEUED))
+    release(journal, new.roots, new=new)
+    journal.write()
     return run
 
 
@@ -112,7 +168,7 @@ def _version(pipeline: Pipeline, number: int | None) -> PipelineVersion:
     return version
 
 
-def _default_experiment(pipeline_name: str) -> str:
+def default_experiment(pipeline_name: str) -> str:
     """The pipeline's name as far as an experiment can have it."""
     return re.sub(r"[^A-Za-z0-9_]+", "-", pipeline_name).strip("-_")[:100].rstrip("-") or "default"
 
@@ -121,13 +177,14 @@ def _experiment_problems(name: str) -> list[Problem]:
     return [] if re.match(NAME.regex, name) else [Problem(("experiment",), str(NAME.message))]
 
 
-def _insert_steps(run: Run, definition: PipelineDefinition, frozen: list[FrozenStep]) -> list[StepRun]:
-    """Insert steps and edges. Returns those that wait for nothing."""
+def insert_steps(run: Run, definition: PipelineDefinition, frozen: list[FrozenStep]) -> NewSteps:
+    """Insert steps and edges."""
     edges = {(edge.upstream, edge.downstream) for edge in edges_of(definition)}
     waiting_for = [0] * len(frozen)
     for _upstream, downstream in edges:
         waiting_for[downstream] += 1
-    frozen = [_of_this_run(each, run.pk) for each in frozen]
+    about = {"experiment": run.experiment.name}
+    frozen = [_of_this_run(each, run.pk).model_copy(update=about) for each in frozen]
     steps = StepRun.objects.bulk_create(
         StepRun(
             run=run,
@@ -136,15 +193,18 @@ def _insert_steps(run: Run, definition: PipelineDefinition, frozen: list[FrozenS
             frozen=each,
             waiting_for=waiting_for[position],
             registers=any(output.register_as for output in each.step.outputs),
+            runs_anew=run.regenerate_outputs,
+            makes_runs=each.step.makes_runs,
         )
         for position, each in enumerate(frozen)
     )
     _note_inputs(steps)
-    StepEdge.objects.bulk_create(
-        StepEdge(run=run, upstream=steps[upstream], downstream=steps[downstream])
-        for upstream, downstream in sorted(edges)
+    insert_rows(
+        StepEdge,
+        ("run_id", "upstream_id", "downstream_id"),
+        [(run.pk, steps[upstream].pk, steps[downstream].pk) for upstream, downstream in sorted(edges)],
     )
-    return [step for step in steps if not step.waiting_for]
+    return NewSteps(steps, edges)
 
 
 def _of_this_run(frozen: FrozenStep, run_id: int) -> FrozenStep:
@@ -162,42 +222,51 @@ def _of_this_run(frozen: FrozenStep, run_id: int) -> FrozenStep:
 
 def _note_inputs(steps: list[StepRun]) -> None:
     """For the lineage: what each step reads, in one INSERT for all of them."""
-    by_name = {step.name: step for step in steps}
-    StepInput.objects.bulk_create(
-        StepInput(
-            step_run=step,
-            name=name,
-            dataset_version_id=given.version_id,
-            dataset=given.dataset or "",
-            upstream=by_name[given.step] if given.step else None,
-            upstream_output=given.output or "",
-            **_place(given),
-        )
-        for step in steps
-        for name, given in step.frozen.inputs.items()
+    keys = {step.name: step.pk for step in steps}
+    names = ("step_run_id", "name", "dataset_version_id", "dataset", "upstream_id", "upstream_output")
+    insert_rows(
+        StepInput,
+        (*names, "datastore_id", "path", "folder"),
+        [
+            (
+                step.pk,
+                name,
+                given.version_id,
+                given.dataset or "",
+                keys[given.step] if given.step else None,
+                given.output or "",
+                *_place(given),
+            )
+            for step in steps
+            for name, given in step.frozen.inputs.items()
+        ],
     )
 
 
-def _place(given: FrozenInput) -> dict[str, Any]:
-    """Of an input that is a path of its own."""
+def _place(given: FrozenInput) -> tuple[int | None, str, str]:
+    """Datastore, path and folder of an input that is a path of its own."""
     if given.dataset or given.step or given.data is None:
-        return {}
+        return None, "", ""
     (path,) = given.data.paths
-    folder = "" if path.is_web else fixed_folder(path.path)
-    return {"datastore_id": path.datastore_id, "path": path.path, "folder": folder}
+    return path.datastore_id, path.path, "" if path.is_web else fixed_folder(path.path)
 
 
 class _Freezer:
     """Looks up what a good definition names, each thing once."""
 
     def __init__(
-        self, workspace: Workspace, definition: PipelineDefinition, values: Mapping[str, ParameterValue]
+        self,
+        workspace: Workspace,
+        definition: PipelineDefinition,
+        values: Mapping[str, ParameterValue],
+        known: Mapping[str, str],
     ) -> None:
         self.workspace = workspace
         self.definition = definition
         self.values = values
         self.bound: Bound = bind(workspace, definition, values)
         self.snapshots: dict[str, str] = {}  # what really runs, by the source it comes from
+        self.known = known  # fingerprint by data path as it is written
         self.contents: dict[str, str] = {}  # fingerprint by what is read
         self.types = {parameter.name: parameter.type for parameter in definition.parameters}
 
@@ -208,14 +277,20 @@ class _Freezer:
         return [self._step(index, step, datastore.pk) for index, step in enumerate(self.definition.steps)]
 
     def _step(self, index: int, step: Step, datastore_id: int) -> FrozenStep:
-        environment = self.bound.environments[step.environment]
+        if not step.has_job:
+            return self._without_job(step, datastore_id)
+        environment = None if step.works else self.bound.environments[step.environment]
         absent = {given.name for given in step.inputs if self._is_absent(given)}
+        snapshot = self._snapshot(index, step)
         return FrozenStep(
             step=step,
-            snapshot=self._snapshot(index, step),
+            snapshot=snapshot,
+            hashed=hashed(self.workspace, step, snapshot, at=("steps", index)),
             command=step.argv(self.values, absent),
-            environment_name=f"{environment.name}:{environment.version}",
-            environment=environment.spec,
+            environment_variables=filled_variables(step.environment_variables, self.values, absent),
+            work=work_of(step, self.values, {name: row.pk for name, row in self.bound.datastores.items() if name}),
+            environment_name=f"{environment.name}:{environment.version}" if environment else "",
+            environment=environment.spec if environment else EnvironmentSpec(),
             compute_id=self.bound.computes[step.compute].pk,
             datastore_id=datastore_id,
             inputs={given.name: self._input(step, given) for given in step.inputs if given.name not in absent},
@@ -226,19 +301,28 @@ class _Freezer:
             },
         )
 
+    def _without_job(self, step: Step, datastore_id: int) -> FrozenStep:
+        """It needs neither an environment nor compute, whatever the definition says of them."""
+        return FrozenStep(
+            step=step,
+            snapshot="",
+            command=[],
+            environment_name="",
+            environment=EnvironmentSpec(),
+            compute_id=NO_COMPUTE,
+            datastore_id=datastore_id,
+            inputs={given.name: self._input(step, given) for given in step.inputs if not self._is_absent(given)},
+            runs_version_id=self.bound.pipelines[reference(step)].pk if isinstance(step, StepWithRuns) else None,
+        )
+
     def _snapshot(self, index: int, step: Step) -> str:
         source = step.source
         if source is None:
             return ""
         if source not in self.snapshots:
-            self.snapshots[source] = snapshots.for_run(snapshots.get_snapshot(self.workspace, source)).digest
-        digest = self.snapshots[source]
-        if digest != source and step.script and step.script not in snapshots.paths_of(self.workspace.pk, digest):
-            raise UserError(
-                f"“{step.script}” is left out by the .amlignore or .gitignore of its folder. Change that file.",
-                loc=("steps", index, "entry"),
-            )
-        return digest
+            self.snapshots[source] = files_that_run(self.workspace, source)
+        require_script(self.workspace, step, self.snapshots[source], loc=("steps", index, step.script_field))
+        return self.snapshots[source]
 
     def _is_absent(self, given: Input) -> bool:
         """Where it must not be, that is a problem of the definition, or of the values."""
@@ -250,7 +334,7 @@ class _Freezer:
         if isinstance(binding, OutputBinding):
             return FrozenInput(step=binding.step, output=binding.output, mode=given.mode)
         if isinstance(binding, NamedPath):
-            return self._path(step, given, binding)
+            return self._path(step, given, binding, self.known.get(self._written(given)))
         version = self.bound.datasets[binding.dataset, binding.version]
         return FrozenInput(
             dataset=str(version),
@@ -270,14 +354,17 @@ class _Freezer:
         is_path = self.types[binding.parameter] == "data_path"
         return read_data_path(value) if is_path else read_dataset(value)
 
-    def _path(self, step: Step, given: Input, named: NamedPath) -> FrozenInput:
+    def _written(self, given: Input) -> str:
+        binding = given.binding
+        return str(self.values[binding.parameter]) if isinstance(binding, ParameterBinding) else ""
+
+    def _path(self, step: Step, given: Input, named: NamedPath, known: str | None) -> FrozenInput:
         store = self.bound.datastores[named.datastore].pk if named.datastore else None
         definition = FileDefinition(paths=[DataPath(datastore_id=store, path=named.path)])
-        return FrozenInput(
-            data=_data(definition, given.mode),
-            fingerprint=self._content(f"{store} {named.path}", definition) if step.allow_reuse else "",
-            mode=given.mode,
-        )
+        content = ""
+        if step.allow_reuse:
+            content = self._content(f"{store} {named.path}", definition) if known is None else known
+        return FrozenInput(data=_data(definition, given.mode), fingerprint=content, mode=given.mode)
 
     def _content(self, key: str, definition: Definition) -> str:
         """What the data is now. Empty, which forbids reuse, where nobody can say."""

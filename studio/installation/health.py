@@ -9,6 +9,8 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from studio.celery import app
+
 CONTROL_KEY = "studio:alive:control"
 CONTROL_EXPIRES_S = 15  # several beats of the scheduler
 OK = "ok"
@@ -18,7 +20,7 @@ OK = "ok"
 @never_cache
 def healthz(_request: HttpRequest) -> JsonResponse:
     """200 where every part answers, else 503. Open to all, so it says no more than which part does not."""
-    parts = {"database": _database(), "redis": _redis(), "control_worker": _control_worker()}
+    parts = {"database": _database(), "redis": _redis(), **_broker(), "control_worker": _control_worker()}
     healthy = all(word == OK for word in parts.values())
     return JsonResponse({"status": OK if healthy else "unhealthy", **parts}, status=200 if healthy else 503)
 
@@ -48,6 +50,19 @@ def _redis() -> str:
     except redis.RedisError:
         return "does not answer"
     return OK
+
+
+def _broker() -> dict[str, str]:
+    """Named where it is another server than Redis."""
+    url = settings.CELERY_BROKER_URL
+    if url.replace("redis+socket://", "unix://") == settings.REDIS_URL:
+        return {}
+    try:
+        with app.connection_for_write(url, connect_timeout=2) as link:
+            link.ensure_connection(max_retries=1, interval_start=0, timeout=2)
+    except Exception:  # noqa: BLE001 (each kind of broker has errors of its own)
+        return {"broker": "does not answer"}
+    return {"broker": OK}
 
 
 def _control_worker() -> str:

@@ -245,6 +245,8 @@ _PROGRAMS: dict[str, Callable[[], bool]] = {
     "openssh-sftp-server": lambda: Path("/usr/lib/openssh/sftp-server").exists(),
     "libfaketime": lambda: any(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")),
     "user-mode-linux": lambda: _program("linux.uml"),
+    "gcc": lambda: _program("gcc"),
+    "libc6-dev": lambda: Path("/usr/include/stdio.h").exists(),
     "libfuse2": lambda: _library("libfuse.so.2"),
     "rabbitmq-server": lambda: Path("/usr/lib/rabbitmq/bin/rabbitmq-server").exists(),
 }

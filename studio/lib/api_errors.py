@@ -1,13 +1,18 @@
 """What the API answers when something is wrong. Not beside `problems`: workers know those, and no REST framework."""
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
+from django.db import InterfaceError, OperationalError
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
 
 from studio.lib.problems import ConflictError, Problem, UserError
+
+logger = logging.getLogger(__name__)
+_RETRY_S = 5
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -19,6 +24,10 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         if isinstance(error, ConflictError):
             body["current"] = error.current
         return Response(body, status=error.status_code)
+    if isinstance(error, (OperationalError, InterfaceError)):
+        logger.error("the API was asked while the database was busy or away", exc_info=error)
+        body = {"detail": "The database does not answer now. Try again in a moment; /healthz says more."}
+        return Response(body, status=503, headers={"Retry-After": str(_RETRY_S)})
     return drf_exception_handler(error, context)
 
 

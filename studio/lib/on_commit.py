@@ -24,9 +24,14 @@ _outbox: list[tuple[str, dict[str, Any]]] = []
 _sending: set[asyncio.Task[None]] = set()
 
 
-def enqueue_on_commit(task: str, *args: Any, queue: str = "control", expires_s: float | None = None) -> None:
-    """Send one Celery message by the task's name once the current transaction commits (at once outside of one)."""
-    transaction.on_commit(partial(_enqueue, task, args, queue, expires_s), robust=True)
+def enqueue_on_commit(
+    task: str, *args: Any, queue: str = "control", expires_s: float | None = None, countdown_s: float | None = None
+) -> None:
+    """Send one Celery message by the task's name once the current transaction commits (at once outside of one).
+
+    With `countdown_s` its worker heeds it only then. Seconds, not hours: until then the worker keeps it in mind.
+    """
+    transaction.on_commit(partial(_enqueue, task, args, queue, expires_s, countdown_s), robust=True)
 
 
 def publish_on_commit(group: str, message: dict[str, Any]) -> None:
@@ -59,9 +64,9 @@ def _send_outbox() -> None:
         task.add_done_callback(_sending.discard)
 
 
-def _enqueue(task: str, args: tuple[Any, ...], queue: str, expires_s: float | None) -> None:
+def _enqueue(task: str, args: tuple[Any, ...], queue: str, expires_s: float | None, countdown_s: float | None) -> None:
     try:
-        app.send_task(task, args=args, queue=queue, retry=False, expires=expires_s)
+        app.send_task(task, args=args, queue=queue, retry=False, expires=expires_s, countdown=countdown_s)
     except Exception as error:  # noqa: BLE001 (whatever is wrong with the broker)
         logger.warning("could not send %s to %s (the sweep will make it good): %s", task, queue, error)
 

@@ -1,11 +1,11 @@
 """Guarded status changes: `UPDATE … WHERE status IN (allowed)`, and the count says who won."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db.models import Model, QuerySet
 
-from studio.lib.statements import update_where
+from studio.lib.statements import update_each, update_where
 
 Transitions = Mapping[str, frozenset[str]]
 
@@ -31,3 +31,19 @@ def transition_row(
 ) -> bool:
     """`transition` for one row by its key, with plain values: the quick way for what every step does several times."""
     return bool(update_where(model, {field: to, **changes}, {"id": pk, field: sources_of(transitions, to)}))
+
+
+def transition_each(
+    model: type[Model],
+    moves: Sequence[tuple[int, Mapping[str, Any]]],
+    transitions: Transitions,
+    *,
+    to: str,
+    field: str = "status",
+) -> int:
+    """`transition_row` for many rows by their keys, each with changes of its own (the same fields in all of them).
+
+    Returns the number of rows moved. Fewer than asked for means that somebody else won: the caller says so.
+    """
+    allowed = sources_of(transitions, to)
+    return update_each(model, [({field: to, **changes}, {"id": pk, field: allowed}) for pk, changes in moves])

@@ -55,6 +55,14 @@ def authorise(user: User | AnonymousUser, slug: str, permission: Permission) -> 
     return access
 
 
+def access_of(user: User | None, workspace: Workspace) -> Access | None:
+    """What somebody in whose name something goes on may do in a workspace; None where they are no member any more."""
+    if user is None or not user.is_active:
+        return None
+    role = Membership.objects.filter(workspace=workspace, user=user).values_list("role", flat=True).first()
+    return Access(user=user, workspace=workspace, role=Role(role)) if role else None
+
+
 class WorkspaceRequest(HttpRequest):
     """A page's request after `workspace_page` let it in."""
 

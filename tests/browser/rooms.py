@@ -6,7 +6,13 @@ from tests.browser.runs import Script, submit
 from tests.support.studio import Place, Studio
 from tests.support.waiting import wait_for
 
-WORKS = "import pathlib, sys\nprint('hello')\n(pathlib.Path(sys.argv[-1]) / 'result.csv').write_text('a,b')\n"
+WORKS = """
+import pathlib, sys
+print('hello')
+(pathlib.Path(sys.argv[-1]) / 'result.csv').write_text('a,b')
+pathlib.Path('outputs').mkdir()
+pathlib.Path('outputs/note.txt').write_text('hello')
+"""
 FAILS = "import sys\nprint('\\x1b[31mno such column\\x1b[0m', file=sys.stderr)\nsys.exit(3)\n"
 PUT_TABLE = """
 from io import BytesIO
@@ -57,12 +63,15 @@ PAGES = {
     "runs": ("runs/", "main"),
     "runs-none-found": ("runs/?q=nothing-of-this-name", "main"),
     "run": ("runs/{completed}/", ".graph-node"),
+    "compare-runs": ("runs/compare/?left={completed}&right={failed}&show=all", ".compare-step"),
+    "compare-runs-to-choose": ("runs/compare/", "main"),
     "run-failed": ("runs/{failed}/", ".graph-node"),
     "run-timeline": ("runs/{completed}/?view=timeline", ".js-plotly-plot"),
     "run-table": ("runs/{completed}/?view=table", "tr[data-step]"),
     "run-step": ("runs/{completed}/?step=last", "#step-panel"),
     "run-log": ("runs/{completed}/?step=last&tab=log", ".log-viewport"),
     "run-files": ("runs/{completed}/?step=last&tab=files", "#step-panel"),
+    "run-artifacts": ("runs/{completed}/?step=last&tab=artifacts", ".run-artifacts .run-file"),
     "run-code": ("runs/{completed}/?step=last&tab=code", ".cm-content"),
     "run-environment": ("runs/{completed}/?step=last&tab=environment", "#step-panel"),
     "lineage": ("lineage/?file={datastore}:runs", "#lineage[data-ready]"),

@@ -545,9 +545,11 @@ def test_where_an_output_goes_is_folded_away_until_it_is_wanted(page: Page, plac
         "name": "output",
         "datastore": "workspacefilestore",
         "path": "models/{run-id}",
+        "file": None,
         "mode": "upload",
         "required": True,
         "register_as": {"dataset": "model", "description": "", "tags": {"stage": "trial", "draft": ""}},
+        "taken_from": None,
     }
 
     # One step back at a time.

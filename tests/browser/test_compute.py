@@ -42,7 +42,8 @@ def test_the_page_moves_while_jobs_come_and_go(studio: Studio, place: Place, tar
 
     waits = f"{gate(go)}print('done')\n"
     here = {"compute": f"own-{place.slug}"}
-    submit(studio, place, Script("left", waits, more=here), Script("right", waits, more=here))
+    # Two that do different work: equal ones would share one execution.
+    submit(studio, place, Script("left", waits, more=here), Script("right", f"{waits}# right\n", more=here))
     expect(page.get_by_role("img", name="1 of 1 slot in use").first).to_be_visible()
     expect(page.get_by_role("region", name="Running")).to_contain_text("left")
     expect(page.get_by_role("region", name="Queue")).to_contain_text("right")
@@ -130,6 +131,10 @@ def test_an_environments_mistakes_stand_at_their_line(place: Place, page: Page) 
     changes = page.get_by_role("list", name="Beside version 1")
     expect(changes.locator(".spec-removed")).to_have_text("removed: pandas>=2.2")
     expect(changes.locator(".spec-added")).to_have_count(2)
+    # Colour alone tells nothing to whoever can't tell the two apart.
+    sign = "line => getComputedStyle(line, '::before').content"
+    assert changes.locator(".spec-removed").evaluate(sign) == '"−"'
+    assert changes.locator(".spec-added").first.evaluate(sign) == '"+"'
 
 
 @pytest.mark.parametrize("width", [1440, 390])

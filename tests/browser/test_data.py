@@ -188,6 +188,24 @@ def test_a_long_folder_shows_more_on_demand(studio: Studio, page: Page, place: P
     expect(page.get_by_role("link", name="Show more")).to_have_count(0)
 
 
+def test_a_picture_that_cannot_be_drawn_has_its_icon(page: Page, place: Place, tmp_path: Path) -> None:
+    from PIL import Image
+
+    Image.new("RGB", (40, 40), "red").save(tmp_path / "whole.png")
+    (tmp_path / "broken.png").write_bytes((tmp_path / "whole.png").read_bytes()[:60])
+    open_datastore(page, place)
+    choose_files(page, tmp_path / "whole.png", tmp_path / "broken.png")
+    done(page)
+    whole, broken = (page.get_by_role("row").filter(has_text=f"{name}.png") for name in ("whole", "broken"))
+    name = "a.file-name"
+    for _ in range(2):  # as they come after the upload, and on the page as it is opened
+        expect(broken.locator(f"{name} .icon")).to_be_visible()
+        expect(broken.locator(f"{name} img")).to_be_hidden()
+        expect(whole.locator(f"{name} img")).to_be_visible()
+        expect(whole.locator(f"{name} .icon")).to_be_hidden()
+        page.reload()
+
+
 def test_a_reader_looks_and_changes_nothing(
     studio: Studio, place: Place, page: Page, visitors: Visitors, tmp_path: Path
 ) -> None:

@@ -99,6 +99,7 @@ def test_a_database_shows_its_tables_and_their_first_rows(studio: Studio, page: 
     expect(rows).to_have_count(10)
     page.get_by_label("Names of tables that begin with").fill("")
     page.get_by_role("link", name="orders", exact=True).click()
+    expect(page.get_by_role("columnheader", name="id")).to_contain_text("Whole number")
     expect(page.locator(".rows-table tbody tr")).to_have_count(100)
     expect(page.locator(".rows-table tbody tr").nth(7)).to_contain_text("<b>7")
     expect(page.get_by_text("The first 100 rows.")).to_be_visible()

@@ -73,6 +73,10 @@ def test_a_table_is_profiled_and_its_columns_are_opened(
     expect(word).to_have_attribute("aria-expanded", "false")
     page.reload()
     expect(page.get_by_role("heading", name="500 rows, 3 columns")).to_be_visible()
+    page.set_viewport_size({"width": 390, "height": 844})
+    tag = page.get_by_role("cell").filter(has=word).locator(".tag").bounding_box()
+    assert tag is not None
+    assert tag["height"] < 24, "on a phone a column's type looks like a button"
 
 
 def test_two_versions_are_compared_and_what_is_missing_is_profiled_from_there(
@@ -92,6 +96,12 @@ def test_two_versions_are_compared_and_what_is_missing_is_profiled_from_there(
     expect(page.get_by_text("500 rows before, 400 after")).to_be_visible(timeout=PATIENCE_MS)
     page.get_by_role("link", name="value", exact=True).click()
     expect(page.locator(".column-detail .js-plotly-plot .barlayer .trace")).to_have_count(2)
+    page.set_viewport_size({"width": 390, "height": 844})
+    head, figure = (page.locator(f".compare-facts {cell}").last.bounding_box() for cell in ("thead th", "tbody td"))
+    assert head
+    assert figure
+    assert head["x"] == pytest.approx(figure["x"], abs=2), "a head does not stand above its figures"
+    page.set_viewport_size({"width": 1440, "height": 900})
     page.get_by_label("Which columns").select_option("changes")
     expect(page.get_by_role("link", name="value", exact=True)).to_have_count(0)
     expect(page.get_by_role("link", name="extra")).to_be_visible()

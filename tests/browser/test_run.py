@@ -61,7 +61,7 @@ def test_steps_change_state_and_the_log_grows_without_a_reload(
     expect(page.locator("[data-run=status]")).to_have_text("Completed")
     expect(page.locator("[data-run=steps]")).to_have_text("2 of 2 steps completed")
     expect(page.get_by_role("button", name="Cancel run")).to_be_hidden()
-    expect(page.get_by_role("button", name="Submit again")).to_be_visible()
+    expect(page.get_by_role("button", name="Resubmit")).to_be_visible()
     assert page.evaluate("() => window.sameDocument")
 
 
@@ -145,7 +145,8 @@ def test_cancel_asks_first_and_then_ends_the_run(studio: Studio, place: Place, p
 def test_submit_again_makes_a_run_that_reuses(studio: Studio, place: Place, page: Page) -> None:
     run = submit(studio, place, Script("quick", "print('done')\n"))
     page.goto(address(place, run))
-    page.get_by_role("button", name="Submit again").click(timeout=60_000)
+    page.get_by_role("button", name="Resubmit").click(timeout=60_000)
+    page.get_by_role("dialog").get_by_role("button", name="Submit").click()
     page.wait_for_url(lambda url: url.rstrip("/").split("/")[-1] != str(run))
     expect(page.locator("[data-run=status]")).to_have_text("Completed", timeout=30_000)
     page.get_by_role("button", name="Table").click()

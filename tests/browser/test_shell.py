@@ -236,3 +236,16 @@ def test_nothing_stands_in_a_readers_way(visitors: Visitors, studio: Studio, pla
         tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
         found = Axe().run(page, options={"runOnly": {"type": "tag", "values": tags}})
         assert found.violations_count == 0, f"{path}\n{found.generate_report()}"
+
+
+def test_a_page_says_which_part_of_the_studio_is_silent_and_that_it_is_over(visitors: Visitors, place: Place) -> None:
+    page = visitors.open(place.reader)
+    parts = {"status": "unhealthy", "database": "ok", "redis": "ok", "control_worker": "silent for more than 15 s"}
+    page.route("**/healthz", lambda route: route.fulfill(json=parts))
+    page.goto(f"/w/{place.slug}/runs/")
+    expect(page.locator("#toasts").get_by_role("alert")).to_contain_text(
+        "The control worker is silent: steps of a lost"
+    )
+    page.unroute("**/healthz")
+    expect(page.locator("#toasts").get_by_role("status")).to_have_text("All parts of the studio answer again.")
+    expect(page.locator("#toasts").get_by_role("alert")).to_have_count(0)

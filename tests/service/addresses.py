@@ -32,10 +32,12 @@ from datastores.services import create_dataset, create_table, register_datastore
 from datastores.services.profiles import request_profile
 from datastores.sources import Column, DelimitedFormat, FilesSource, TabularDefinition
 from datastores.tabular.column_profiles import ColumnProfile
-from pipelines.models import Pipeline, Run
+from pipelines import services
+from pipelines.models import Pipeline, Run, StepRun
 from studio.workspaces.models import Membership, Role, User
 from studio.workspaces.permissions import Permission
 from tests.service.pipelines.world import World
+from tests.support.metrics import PNG, measure
 
 FILES = {
     "files/cat.png": b"\x89PNG\r\n\x1a\n",
@@ -49,6 +51,26 @@ FILES = {
     "apart/old.txt": b"old",
     "tables/numbers.csv": b"number,word\n1,one\n2,two\n",
 }
+
+
+def sweep(world: World, mark: str) -> Run:
+    """A sweep with a trial that has the mark in its values and in what it logs."""
+    parameter = {"name": "word", "type": "string"}
+    inner = f"{mark} tried"
+    slug = world.workspace.slug
+    fit = {**world.step(f"{slug}-fit"), "arguments": "${{parameters.word}}"}
+    world.pipeline(fit, name=inner, parameters=[parameter])
+    step = {
+        "kind": "sweep",
+        "name": f"{slug}-tune",
+        "pipeline": inner,
+        "search_space": [{"name": "word", "value": f"choice({json.dumps(mark, ensure_ascii=False)})"}],
+        "primary_metric": f"{mark} loss",
+    }
+    run = world.submit(world.pipeline(step, name=f"{mark} sweep"))
+    services.tend(StepRun.objects.get(run=run).pk)
+    measure(world.claim(), *(["s", f"{mark} loss", value, None] for value in (1, 0.5)))
+    return run
 
 
 def put_files(*datastores: Datastore) -> None:
@@ -114,6 +136,10 @@ class Place:
     environment: Environment
     pipeline: Pipeline
     run: Run
+    asking: Run  # waits for an answer
+    trashed: Run
+    deleted: Pipeline
+    sweeping: Run  # its trial logged the metric and still runs
     step: str  # the name of a step that completed
     digest: str  # of sources that no other place has
 
@@ -205,11 +231,34 @@ class Place:
             world.step(step, source=digest, description=mark, inputs=inputs, arguments="${{inputs.data}}"),
             world.step("broken", step, source=digest, environment=f"{slug}-env"),
         ]
+        world.pipeline(world.step(f"{slug}-inner"), name="digits")  # of a name that an address can have
         pipeline = world.pipeline(*steps, name=mark)
         run = world.submit(pipeline)
-        world.complete(world.claim())
+        lease = world.claim()
+        measure(
+            lease,
+            *(["s", name, value, None] for name in ("loss", f"{mark} loss") for value in (1, 0.5)),
+            ["l", "names", [mark]],
+            ["t", f"{mark} table", {mark: [mark]}],
+            ["i", "dot", PNG],
+            ["tag", mark, mark],
+            ["property", mark, mark],
+        )
+        world.complete(
+            lease, artifacts={"outputs/page.html": FILES["files/page.html"], f"logs/{slug}.log": mark.encode()}
+        )
+        written = lease.spec.outputs["out"].path.replace("{attempt}", str(lease.attempt))
+        get_backend(world.datastore).write(f"{written}/made.ipynb", BytesIO(b'{"nbformat": 4, "cells": []}'))
         world.fail(world.claim(), reason=f"{mark} went wrong.")
+        sweeping = sweep(world, mark)
         world.submit(pipeline)  # and one that is queued
+        question = {"kind": "approval", "name": f"{slug}-ask", "message": mark, "role": "reader"}
+        asking = world.submit(world.pipeline(question, name=f"{mark} asks"))
+        trashed = world.submit(world.pipeline(question, name=f"{mark} is in the trash"))
+        services.cancel_run(world.access, trashed)
+        services.trash_run(world.access, trashed)
+        deleted = world.pipeline(question, name=f"{mark} was deleted")
+        services.delete_pipeline(world.access, deleted)
         run.refresh_from_db()
         return cls(
             world=world,
@@ -226,6 +275,10 @@ class Place:
             environment=environment,
             pipeline=pipeline,
             run=run,
+            asking=asking,
+            trashed=trashed,
+            deleted=deleted,
+            sweeping=sweeping,
             step=step,
             digest=digest,
         )
@@ -241,15 +294,35 @@ class Place:
     def person(self, role: Role) -> User:
         return {Role.OWNER: self.owner, Role.CONTRIBUTOR: self.contributor, Role.READER: self.reader}[role]
 
-    def parts(self) -> dict[str, Any]:
-        """What fills the parts of addresses that mean this place."""
+    def parts(self, of: str = "") -> dict[str, Any]:
+        """What fills the parts of an address that mean this place, the step being one that the address is for."""
+        latest = {"run_id": Run.objects.filter(pipeline=self.pipeline).latest("pk").pk}
+        asking = {"run_id": self.asking.pk}
+        sweeping = {"run_id": self.sweeping.pk, "name": f"{self.slug}-tune"}
+        special = {
+            "api-step-edit": {"name": "broken"},
+            "api-step-cancel": {"name": "broken", **latest},
+            "api-step-answer": {"name": f"{self.slug}-ask", **asking},
+            "runs:approvals": asking,
+            "api-run-restore": {"run_id": self.trashed.pk},
+            "api-run-purge": {"run_id": self.trashed.pk},
+            "trash:delete": {"run_id": self.trashed.pk},
+            "api-pipeline-restore": {"pipeline_id": self.deleted.pk},
+            "runs:trials": sweeping,
+            "api-step-trials": sweeping,
+            "api-run-pause": latest,
+            "api-run-resume": latest,
+        }
         return {
             "slug": self.slug,
             "pipeline_id": self.pipeline.pk,
             "number": 1,
             "run_id": self.run.pk,
+            "latest_id": latest["run_id"],
+            "asking_id": self.asking.pk,
             "name": self.step,
             "output": "out",
+            "given": "data",
             "digest": self.digest,
             "datastore_id": self.datastore.pk,
             "dataset_id": self.dataset.pk,
@@ -267,6 +340,7 @@ class Place:
             "environment_id": self.environment.pk,
             "build_id": EnvironmentBuild.objects.filter(digest=self.environment.digest).earliest("pk").pk,
             "membership_id": Membership.objects.get(workspace=self.world.workspace, user=self.reader).pk,
+            **special.get(of, {}),
         }
 
 
@@ -376,6 +450,7 @@ def _sources(place: Place) -> Form:
 V, RUN, EDIT, DATA = Permission.VIEW, Permission.RUN, Permission.EDIT_PIPELINES, Permission.EDIT_DATA
 ENVIRONMENTS, STORES = Permission.EDIT_ENVIRONMENTS, Permission.MANAGE_DATASTORES
 COMPUTE, MEMBERS = Permission.MANAGE_COMPUTE, Permission.MANAGE_MEMBERS
+DELETE, KEEP = Permission.DELETE_RUNS, Permission.MANAGE_RETENTION
 
 PUBLIC: Mapping[str, str] = {
     "healthz": "for monitors: one word for each part of the installation, nothing of what is in it",
@@ -520,14 +595,37 @@ OF_A_WORKSPACE: Mapping[str, Address] = {
     "pipelines:detail": page(),
     "pipelines:edit": page(),
     "runs:list": page(),
+    "runs:compare": page(query="left={run_id}&right={asking_id}"),
+    "runs:compare_metrics": page(query="left={run_id}&right={asking_id}"),
+    "runs:compare_step": page(query="left={run_id}&right={latest_id}"),
     "runs:detail": page(),
     "runs:failure": page(),
+    "runs:approvals": page(),
     "runs:timeline": page(),
     "runs:usage": page(),
+    "runs:trials": page(query="order=best"),
+    "runs:metrics": page(),
+    "runs:reuse": page(),
+    "runs:notebook": page(query="output=out&path=made.ipynb"),
+    "runs:artifact": page(query="path=outputs/page.html"),
+    "trash:list": page(),
+    "trash:delete": form_page(form(), KEEP),
+    "trash:retention": form_page(form(trash_days=9, do="save"), KEEP, see=Permission.VIEW),
+    "api-trash": api(),
+    "api-runs-trash": api(reads=False, post=(DELETE, lambda place: {"runs": [place.run.pk]})),
+    "api-run-trash": api(reads=False, post=(DELETE, data())),
+    "api-run-restore": api(reads=False, post=(DELETE, data())),
+    "api-run-purge": api(post=(KEEP, data())),
+    "api-run-pin": api(reads=False, post=(DELETE, data(note="good")), delete=DELETE),
+    "api-step-pin": api(reads=False, post=(DELETE, data(note="good")), delete=DELETE),
+    "api-pipeline-restore": api(reads=False, post=(EDIT, data())),
+    "api-retention": api(patch=(KEEP, data(trash_days=9))),
+    "api-retention-preview": api(reads=False, post=(KEEP, data(keep_runs=1))),
     "lineage:page": page(),
     "lineage:of_version": page(),
     "api-pipelines": api(post=(EDIT, data(name="another"))),
     "api-validate": api(reads=False, post=(EDIT, lambda place: {"definition": definition_of(place)})),
+    "api-pipeline-interface": api(query="name=digits"),
     "api-pipeline": api(patch=(EDIT, data(description="other words")), delete=EDIT),
     "api-versions": api(post=(EDIT, lambda place: {"definition": definition_of(place), "base_version": 1})),
     "api-version": api(),
@@ -540,17 +638,50 @@ OF_A_WORKSPACE: Mapping[str, Address] = {
     "api-source-file": api(query="path=main.py"),
     "api-runs": api(),
     "api-run": api(),
+    "api-compare-runs": api(query="left={run_id}&right={asking_id}"),
+    "api-compare-step": api(query="left={run_id}&right={latest_id}"),
     "api-lineage": api(),
+    "api-approvals": api(),
     "api-run-events": api(),
     "api-run-cancel": api(reads=False, post=(RUN, data())),
+    "api-run-resubmit": api(reads=False, post=(RUN, data())),
+    "api-run-clone": api(reads=False, post=(EDIT, data())),
+    "api-step-rerun": api(reads=False, post=(RUN, data())),
+    "api-run-continue": api(reads=False, post=(RUN, data())),
+    "api-run-pause": api(reads=False, post=(RUN, data())),
+    "api-run-resume": api(reads=False, post=(RUN, data())),
     "api-step": api(),
+    "api-step-answer": api(reads=False, post=(Permission.VIEW, data(approve=True, comment="Good."))),
+    "api-step-reuse": api(),
+    "api-step-exclude-from-reuse": api(reads=False, post=(RUN, data())),
+    "api-step-allow-reuse": api(reads=False, post=(RUN, data())),
+    "api-run-exclude-from-reuse": api(reads=False, post=(RUN, data())),
+    "api-run-allow-reuse": api(reads=False, post=(RUN, data())),
+    "api-step-cancel": api(reads=False, post=(RUN, data())),
+    "api-step-edit": api(post=(RUN, data(base_edit=0, settings={"arguments": "--more"}))),
     "api-step-log": api(),
     "api-step-log-search": api(query="q=x"),
     "api-step-log-download": api(),
     "api-step-output": api(),
     "api-step-output-download": api(query="path=data.txt"),
+    "api-step-artifacts": api(query="path=logs"),
+    "api-step-artifact-download": api(query="path=outputs/page.html"),
+    "api-step-artifacts-zip": api(),
+    "api-step-log-stream": api(query="stream=o"),
+    "api-step-log-stream-download": api(query="stream=o"),
     "api-step-code": api(),
+    "api-step-input-download": api(),
+    "api-step-reproduce": api(query="inputs=include"),
+    "api-step-runs": api(query="status=failed"),
     "api-step-usage": api(),
+    "api-step-trials": api(query="count=5"),
+    "api-run-metrics": api(),
+    "api-run-tags": api(patch=(RUN, data(tags={"stage": "baseline"}))),
+    "api-step-metrics": api(),
+    "api-step-metric-points": api(query="metric=loss"),
+    "api-step-metric-entries": api(query="metric=names"),
+    "api-step-metric-image": api(query="metric=dot"),
+    "api-step-tags": api(patch=(RUN, data(tags={"stage": "baseline"}))),
 }
 
 SOCKETS: Mapping[str, str] = {
@@ -567,7 +698,13 @@ DOWNLOADS = {
     "api-datastore-download",
     "api-datastore-zip",
     "api-step-log-download",
+    "api-step-log-stream-download",
+    "api-step-artifact-download",
+    "api-step-artifacts-zip",
     "api-step-output-download",
+    "api-step-input-download",
+    "api-step-reproduce",
+    "api-step-metric-image",
 }
 
 

@@ -28,7 +28,8 @@ from tests.service.test_every_address import Findings, none_of, said, signed_in,
 
 HURTING = "<script>alert(1)</script>\"'--><img src=x onerror=alert(2)>"
 PASSWORD = "a long passphrase"
-SHOWN = {"datastores:image", "datastores:audio", "datastores:thumbnail"}  # in a page, and nothing else
+# In a page, and nothing else.
+SHOWN = {"datastores:image", "datastores:audio", "datastores:thumbnail", "api-step-metric-image"}
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +47,7 @@ def every_get(place: Place) -> dict[str, Any]:
     client = signed_in(place.owner)
     known = {**OF_NO_WORKSPACE, **OF_A_WORKSPACE}
     return {
-        name: ask(client, "GET", name, place.parts(), place)
+        name: ask(client, "GET", name, place.parts(name), place)
         for name, address in known.items()
         if "GET" in address.methods
     }
@@ -79,6 +80,7 @@ def test_names_reach_no_page_as_markup(db: None) -> None:
     none_of(wrong)
     assert shown >= {
         *("pipelines:list", "pipelines:detail", "pipelines:edit", "runs:list", "runs:detail", "runs:failure"),
+        "runs:approvals",
         *("datasets:list", "datasets:detail", "datastores:list", "datastores:file", "datastores:browse"),
         *("compute:list", "compute:detail", "environments:list", "environments:detail", "workspaces:members"),
     }, "the test must put the name where each page shows it"

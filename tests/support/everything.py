@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 BIN = Path(sys.executable).parent
 # Left to itself it runs the files with the fewest tests last, and those are the ones that take longest.
 PYTEST = [sys.executable, "-m", "pytest", "--numprocesses", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
+PYTEST += ["--durations", "20", "--durations-min", "5"]  # so that it is seen when one grows
 ON_POSTGRES = [sys.executable, "-m", "tests.support.postgres"]
 # What asks other servers than the studio's own database is tested once.
 WITHOUT_THE_DATABASE = ("tests/service/datastores/stores", "tests/service/datastores/tabular")
@@ -26,7 +27,10 @@ MEETING_IN_THE_DATABASE = (
     "tests/acceptance/compute/test_node_resources.py",
     "tests/acceptance/compute/test_node_runs.py",
     "tests/acceptance/datastores/test_data_worker.py",
-    "tests/acceptance/pipelines",
+    "tests/acceptance/pipelines/test_edit_and_continue.py",
+    "tests/acceptance/pipelines/test_metrics.py",
+    "tests/acceptance/pipelines/test_runs.py",
+    "tests/acceptance/pipelines/test_steps_without_jobs.py",
 )
 PARTS: dict[str, list[list[str]]] = {
     "lint": [

@@ -34,6 +34,9 @@ def run_in_small_kernel(script: str, *, folder: Path, memory: str = "512M", time
     names = {"path": str(settings.BASE_DIR), "python": sys.executable, "script": str(program)}
     init.write_text(INIT.format(**{name: shlex.quote(value) for name, value in names.items()}))
     init.chmod(0o755)
+    registers = folder / "wide_registers.so"
+    source = Path(__file__).with_name("wide_registers.c")
+    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", registers, source], check=True)
     ran = subprocess.run(
         [
             *("linux.uml", f"mem={memory}", "rootfstype=hostfs", "rootflags=/", "ro", f"init={init}"),
@@ -46,7 +49,7 @@ def run_in_small_kernel(script: str, *, folder: Path, memory: str = "512M", time
         timeout=timeout_s,
         check=False,
         cwd=folder,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(folder), "TMPDIR": str(folder)},
+        env={"PATH": "/usr/bin:/bin", "HOME": str(folder), "TMPDIR": str(folder), "LD_PRELOAD": str(registers)},
     )
     said = ran.stdout.replace("\r", "")
     assert "BEGIN\n" in said, f"the kernel did not come up:\n{said[-3000:]}\n{ran.stderr[-2000:]}"

@@ -91,7 +91,7 @@ def spares_of(worker: Worker) -> list[int]:
 
 
 def _ready(worker: Worker) -> Iterator[tuple[int, list[str]]]:
-    for child in psutil.Process(worker.pid).children():
+    for child in psutil.Process(worker.pid).children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):
             parts = child.cmdline()
             if any(part.endswith("inside/nest.py") for part in parts):

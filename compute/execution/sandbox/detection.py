@@ -4,7 +4,6 @@ import contextlib
 import logging
 import os
 import shutil
-import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -16,7 +15,9 @@ from compute.execution.processes import MARKER
 from compute.execution.sandbox import enter_sandbox
 from compute.execution.sandbox.isolation import Isolation, Sandbox
 from compute.execution.sandbox.plan import Kind, SandboxPlan
-from compute.execution.sandbox.process import SandboxError, launch
+from compute.execution.sandbox.planning import plan_without_step
+from compute.execution.sandbox.process import SandboxedProcess, SandboxError, launch
+from compute.execution.sandbox.roots import RootMaker, introduced, said_by
 from compute.execution.sandbox.system import own_interpreter
 from compute.execution.supervision import awaited
 from studio.lib.problems import UserError
@@ -58,7 +59,7 @@ def _found() -> Isolation:
         sandbox = Sandbox(bwrap, with_user_namespace)
         why = _what_fails(sandbox)
         if why is None:
-            sandbox.can_be_entered = not with_user_namespace and _can_enter()
+            sandbox.can_be_entered = not with_user_namespace and _can_enter(sandbox)
             return Isolation(sandbox)
         whys.append(why)
     return Isolation(why=whys[-1])
@@ -74,33 +75,51 @@ def _what_fails(sandbox: Sandbox) -> str | None:
             process = launch(command, {MARKER: "trial"}, sandbox=sandbox, plan=plan)
         except OSError as error:
             return f"bubblewrap can't be started ({error.strerror})"
-        timer = threading.Timer(_PATIENCE_S, process.kill)
-        timer.start()
-        try:
-            said = process.said()
-            code, _ = process.wait()
-        except SandboxError:
-            code = 1
-        finally:
-            timer.cancel()
-            awaited.discard(process.pid)
-            process.close()
-            for pipe in filter(None, (process.stdout, process.stderr)):
-                pipe.close()
+        code, said = _end_of(process)
         return None if code == 0 else _in_words(said)
 
 
-def _can_enter() -> bool:
-    """Whether warm steps can be in a sandbox too."""
-    with _folder() as folder:
-        command = [str(own_interpreter()), "-I", "-S", enter_sandbox.__file__]
+def _can_enter(sandbox: Sandbox) -> bool:
+    """Whether an interpreter that is ready can become a step in a sandbox of its own."""
+    ours, theirs = introduced()
+    ours.settimeout(_PATIENCE_S)
+    answer, why = "", ""
+    with _folder() as folder, ours, contextlib.closing(RootMaker("trial")) as roots:
+        python = own_interpreter()
+        plan = plan_without_step(sandbox, python=python, environment=folder, folder=folder)
+        command = [str(python), "-I", "-S", enter_sandbox.__file__, str(theirs.fileno())]
+        with theirs:
+            passed = (theirs.fileno(),)
+            process = launch(command, {MARKER: "trial"}, sandbox=sandbox, plan=plan, pass_fds=passed)
         try:
-            done = subprocess.run(command, cwd=folder, env={}, capture_output=True, timeout=_PATIENCE_S, check=False)
-        except (OSError, subprocess.SubprocessError):
-            return False
-    if done.returncode != 0:
-        logger.warning("warm steps would have no sandbox, so all start cold: %s", done.stderr.decode(errors="replace"))
-    return done.returncode == 0
+            _, first = said_by(ours)
+            roots.let_in(ours, first, SandboxPlan(sandbox.sight().mounts(), "/").as_json()["mounts"])
+            answer = said_by(ours)[0].decode()
+        except OSError as error:
+            why = str(error)
+        ours.close()
+        _, said = _end_of(process)
+    if answer == enter_sandbox.INSIDE:
+        return True
+    logger.warning("interpreters that are ready can't enter a sandbox here: all steps start cold. %s %s", why, said)
+    return False
+
+
+def _end_of(process: SandboxedProcess) -> tuple[int, str]:
+    """Its exit code, and what it complained of."""
+    timer = threading.Timer(_PATIENCE_S, process.kill)
+    timer.start()
+    try:
+        said = process.said()
+        return process.wait()[0], said
+    except SandboxError:
+        return 1, said
+    finally:
+        timer.cancel()
+        awaited.discard(process.pid)
+        process.close()
+        for pipe in filter(None, (process.stdout, process.stderr)):
+            pipe.close()
 
 
 @contextlib.contextmanager

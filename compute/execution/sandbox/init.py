@@ -25,7 +25,7 @@ def main(order: int, report: int) -> None:
     if first is None:
         return
     posix.write(report, b"started\n")
-    let_go()
+    let_go(report)
     ended = 0
     while ended != first:
         ended, status = posix.wait()
@@ -90,11 +90,17 @@ def call_yourself(name: bytes) -> None:
     posix.close(own)
 
 
-def let_go() -> None:
-    """The step's streams are the step's alone."""
+def let_go(kept: int) -> None:
+    """The step's streams, and whatever else it was given, are the step's alone."""
     nowhere = posix.open("/dev/null", posix.O_RDWR)
     for descriptor in (0, 1, 2):
         posix.dup2(nowhere, descriptor)
+    for name in posix.listdir("/proc/self/fd"):
+        if int(name) > 2 and int(name) != kept:
+            try:
+                posix.close(int(name))
+            except OSError:
+                pass  # it was the listing's own
 
 
 def reap_others() -> bool:

@@ -4,13 +4,13 @@ bubblewrap's process outside and the sandbox's first process inside are of our m
 counts them as the step's, though they end with the rest when the rest is killed.
 """
 
-import contextlib
 import marshal
 import os
+import select
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from resource import struct_rusage
 from typing import IO
 
@@ -18,7 +18,8 @@ from compute.execution.processes import MARKER, children_of, send
 from compute.execution.sandbox.bubblewrap import wrap
 from compute.execution.sandbox.isolation import Sandbox
 from compute.execution.sandbox.plan import SandboxPlan
-from compute.execution.supervision import PlainProcess, orphans, spawn, waited_for
+from compute.execution.sandbox.report import Report, Reported
+from compute.execution.supervision import spawn, waited_for
 
 _KILLED = 128  # added to the signal by bubblewrap
 
@@ -35,17 +36,11 @@ class CommandNotStartedError(Exception):
         self.error = error
 
 
-class SandboxedProcess:
+class SandboxedProcess(Reported):
     """What `compute.execution.supervision.StepProcess` asks for."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", report: int) -> None:
+    def __init__(self, process: "subprocess.Popen[bytes]", report: Report) -> None:
         self._process, self._report = process, report
-        self._heard = b""
-        self._status: int | None = None
-        self._is_over = False
-        self._left = False
-        self._has_started = False
-        self._failure: OSError | None = None  # of the command's start
 
     @property
     def pid(self) -> int:
@@ -59,41 +54,27 @@ class SandboxedProcess:
     def stderr(self) -> IO[bytes] | None:
         return self._process.stderr
 
-    @property
-    def news(self) -> int:
-        return self._report
-
-    @property
-    def left_some(self) -> bool:
-        """Said with the command's end: nothing can get out of a sandbox, so there is no need to look elsewhere."""
-        return self._left
-
-    def has_ended(self) -> bool:
-        while not self._is_over:
-            try:
-                data = os.read(self._report, 4096)
-            except BlockingIOError:
-                break
-            self._is_over = not data
-            *lines, self._heard = (self._heard + data).split(b"\n")
-            for line in lines:
-                self._hear(line)
-        return self._is_over
-
     def not_the_step(self) -> set[int]:
         return {self.pid} | children_of(self.pid)
 
     def wait(self) -> tuple[int, struct_rusage | None]:
         """As Python reports it. Raises CommandNotStartedError, SandboxError where it came to no command."""
         code, account = waited_for(self._process)
-        self.has_ended()
-        if self._status is not None:
-            return os.waitstatus_to_exitcode(self._status), account
-        if self._failure is not None:
-            raise CommandNotStartedError(self._failure)
-        if not self._has_started and 0 < code < _KILLED:
+        self._report.is_over()
+        if self._report.status is not None:
+            return os.waitstatus_to_exitcode(self._report.status), account
+        if self._report.failure is not None:
+            raise CommandNotStartedError(self._report.failure)
+        if not self._report.has_started and 0 < code < _KILLED:
             raise SandboxError("bubblewrap did not reach the command; the last lines of the log say why")
         return (_KILLED - code if code > _KILLED else code), account
+
+    def ended_by_itself(self, within_s: float) -> int | None:
+        """The command's exit code; None where it does not end in that time."""
+        until = time.monotonic() + within_s
+        while not self._report.is_over() and select.select([self.news], [], [], max(0.0, until - time.monotonic()))[0]:
+            pass
+        return None if self._report.status is None else os.waitstatus_to_exitcode(self._report.status)
 
     def kill(self) -> None:
         """With all inside."""
@@ -105,32 +86,7 @@ class SandboxedProcess:
         return self.stderr.read().decode(errors="replace")
 
     def close(self) -> None:
-        os.close(self._report)
-
-    def _hear(self, line: bytes) -> None:
-        match line.split():
-            case [b"started"]:
-                self._has_started = True
-            case [b"ended", status, left]:
-                self._status, self._left, self._is_over = int(status), left == b"1", True
-            case [b"failed", number]:
-                self._failure = OSError(int(number), os.strerror(int(number)))
-
-
-class EnteredProcess(PlainProcess):
-    """A warm step that shut itself in: see `enter_sandbox`."""
-
-    def not_the_step(self) -> set[int]:
-        """The process outside, and the first one inside, which is ours by adoption once the other has ended."""
-        return {self.pid} | {pid for pid in children_of(self.pid) | orphans() if _is_first_inside(pid)}
-
-
-def _is_first_inside(pid: int) -> bool:
-    with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("NSpid:"):
-                return line.split()[2:] != [] and line.endswith("\t1")
-    return False
+        self._report.close()
 
 
 def launch(
@@ -141,6 +97,7 @@ def launch(
     plan: SandboxPlan,
     stdout: int = subprocess.PIPE,
     stderr: int = subprocess.PIPE,
+    pass_fds: tuple[int, ...] = (),
 ) -> SandboxedProcess:
     """Raises OSError. The variables reach nobody but the command: a loader's would load into bubblewrap outside."""
     ordered = marshal.dumps(
@@ -168,7 +125,7 @@ def launch(
             env={MARKER: variables[MARKER], "LANG": "C.UTF-8"},
             stdout=stdout,
             stderr=stderr,
-            pass_fds=(order, reporting),
+            pass_fds=(order, reporting, *pass_fds),
         )
     except BaseException:
         os.close(report)
@@ -177,5 +134,4 @@ def launch(
         os.close(reporting)
         if order >= 0:
             os.close(order)
-    os.set_blocking(report, False)
-    return SandboxedProcess(process, report)
+    return SandboxedProcess(process, Report(report))

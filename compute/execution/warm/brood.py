@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compute.execution.warm.eligible import is_read_early
+from compute.execution.warm.kept import Place, Shelters
 from compute.execution.warm.learning import Learned
-from compute.execution.warm.nests import Findings, Nest, NestError, Place, RefusedError, Spare, StepOrder, probe
+from compute.execution.warm.nests import Findings, Nest, NestError, RefusedError, Spare, StepOrder, probe
 from compute.execution.warm.process import WarmProcess
 
 logger = logging.getLogger(__name__)
@@ -34,10 +35,10 @@ class Kind:
 class Brood:
     """Starts its first nest at once, in a thread of its own."""
 
-    def __init__(self, kind: Kind, *, folder: Path, marker: str, spares: int) -> None:
+    def __init__(self, kind: Kind, *, folder: Path, marker: str, spares: int, shelters: Shelters | None) -> None:
         self.kind, self.folder = kind, folder
         self.last_used_s = time.monotonic()
-        self._marker, self._wanted_spares = marker, spares
+        self._marker, self._wanted_spares, self._shelters = marker, spares, shelters
         self._learned = Learned()
         self._findings = Findings({}, frozenset())
         self._judged: frozenset[str] = frozenset()  # the modules that a probe has looked at
@@ -250,12 +251,17 @@ class Brood:
         logger.warning("steps of environment %s start cold from now on: %s", self.kind.environment.name, reason)
 
     def _place(self) -> Place:
-        marker = f"{self._marker}warm-{uuid.uuid4().hex}"
-        return Place(self.kind.python, dict(self.kind.variables), self.folder, marker)
+        token = uuid.uuid4().hex
+        folder = self.folder / token
+        folder.mkdir(parents=True)
+        kind = self.kind
+        shelters = self._shelters
+        shelter = shelters.one(kind.python, kind.environment, folder) if shelters else None
+        return Place(kind.python, dict(kind.variables), folder, f"{self._marker}warm-{token}", shelter)
 
 
 def _end(nest: Nest | None, spares: list[Spare]) -> None:
-    if nest is not None:
-        nest.end()
     for spare in spares:
         spare.end()
+    if nest is not None:
+        nest.end()

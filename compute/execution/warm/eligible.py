@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from compute.execution.processes import MARKER
+from compute.execution.sdk import SDK
 
 OFF = "STUDIO_WARM_STARTS"  # a step with this variable at `false` always has a fresh interpreter
 _OFF_WORDS = frozenset({"0", "false", "no", "off"})
@@ -57,9 +58,15 @@ def is_varying(name: str) -> bool:
 
 def fixed_variables(variables: Mapping[str, str]) -> dict[str, str] | None:
     """Those that an interpreter must have been started with; None where only a fresh one will do."""
-    if not _NEEDS_FRESH.isdisjoint(variables) or variables.get(OFF, "").lower() in _OFF_WORDS:
+    needs_fresh = any(name in variables for name in _NEEDS_FRESH) and not _only_sdk(variables)
+    if needs_fresh or variables.get(OFF, "").lower() in _OFF_WORDS:
         return None
     return {name: value for name, value in variables.items() if not is_varying(name)}
+
+
+def _only_sdk(variables: Mapping[str, str]) -> bool:
+    """The node's own SDK is for every step at the same place."""
+    return _NEEDS_FRESH.intersection(variables) == {"PYTHONPATH"} and variables["PYTHONPATH"] == str(SDK)
 
 
 def is_read_early(written: frozenset[str] | None, read: frozenset[str]) -> bool:

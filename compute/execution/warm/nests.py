@@ -7,24 +7,27 @@ import os
 import select
 import signal
 import socket
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 
-from compute.execution.processes import MARKER, kill_until_gone, processes, with_descendants
-from compute.execution.supervision import awaited, spawn
-from compute.execution.warm.inside import wire
-from compute.execution.warm.process import WarmProcess
+from compute.execution.processes import MARKER, send
+from compute.execution.sandbox import wire
+from compute.execution.sandbox.enter_sandbox import ASKS
+from compute.execution.sandbox.report import Report
+from compute.execution.sandbox.roots import introduced, said_by
+from compute.execution.supervision import awaited
+from compute.execution.warm.kept import INSIDE, KeptProcess, Place, Shelter
+from compute.execution.warm.process import EnteredProcess, Learning, WarmProcess
 
-_INSIDE = Path(wire.__file__).parent
-_ROOM = {"STUDIO_WARM_ROOM": "-" * 96 * 1024}  # for the arguments and variables of a step
 _CANARY_SAYS = "__main__ ['a b', 'c'] sings True True None True None builtins\nin a thread\nat exit\n"
 _ANSWER_S = 20.0
+_SENSELESS = (AssertionError, AttributeError, KeyError, TypeError)  # packages may have answered in its place
 
 
 class NestError(Exception):
@@ -33,20 +36,6 @@ class NestError(Exception):
 
 class RefusedError(Exception):
     """This step is better started cold. The nest is as good as before."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where nests of an environment run, and as what."""
-
-    python: Path
-    variables: Mapping[str, str]  # without those that vary from step to step
-    folder: Path  # home, working folder and temporary files of whatever is no step yet
-    marker: str  # of one process and what comes of it
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return {**self.variables, "HOME": str(self.folder), "TMPDIR": str(self.folder), MARKER: self.marker}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +54,20 @@ class StepOrder:
     cwd: str
     variables: Mapping[str, str]
     limits: tuple[tuple[int, int, int], ...] = ()  # of `setrlimit`: which, soft, hard
-    sandbox: object = None  # a plan, as JSON has it
+    sandbox: Mapping[str, Any] | None = None  # a plan, as JSON has it
 
 
 def probe(place: Place, modules: list[str]) -> Findings:
     """Import `modules` in a process that is nothing else. Raises NestError."""
-    with tempfile.TemporaryFile() as output, _inside("probe.py", place, output.fileno()) as (process, control):
-        os.setpriority(os.PRIO_PROCESS, process.pid, 5)
+    with tempfile.TemporaryFile() as output, _kept("probe.py", place, output.fileno()) as process:
+        with contextlib.suppress(ProcessLookupError):
+            os.setpriority(os.PRIO_PROCESS, process.pid, 5)
         with _said_why(output.fileno()):
-            wire.send(control, {"modules": modules, "varying": ["HOME", "TMPDIR", MARKER]})
-            found, _ = wire.receive(control)
+            wire.send(process.control, {"modules": modules, "varying": ["HOME", "TMPDIR", MARKER]})
+            found, _ = wire.receive(process.control)
             assert isinstance(found, dict)
-    return Findings(dict(found["unfit"]), frozenset(found["read"]))
+            unfit = {str(name): str(why) for name, why in found["unfit"].items()}
+            return Findings(unfit, frozenset(found["read"]))
 
 
 class Nest:
@@ -89,19 +80,21 @@ class Nest:
             # A pipe, as a step has it: what Python makes of its streams at the start depends on what they are.
             reading, writing = os.pipe()
             self._resources.callback(os.close, reading)
-            try:
-                self._process, self._control = self._resources.enter_context(_inside("nest.py", place, writing))
-            finally:
-                os.close(writing)
             self._reading = reading
             os.set_blocking(reading, False)
+            try:
+                self._process = self._resources.enter_context(_kept("nest.py", place, writing, said=reading))
+            finally:
+                os.close(writing)
+            self._control = self._process.control
             with self._said_why():
-                wire.send(self._control, {"modules": modules, "unfit": list(unfit), "node": os.getpid()})
+                order = {"modules": modules, "unfit": list(unfit), "node": self._process.adopter}
+                wire.send(self._control, order)
                 hello, _ = wire.receive(self._control)
                 assert isinstance(hello, dict)
                 _require("error" not in hello, str(hello.get("error"))[:500])
                 # Those of `modules` that brought an unfit one: it is here now, and this nest is not to be used.
-                self.unwanted: list[str] = list(hello["unwanted"])
+                self.unwanted: list[str] = list(map(str, hello["unwanted"]))
             self._sing()
         except BaseException:
             self.end()
@@ -121,26 +114,28 @@ class Nest:
 
     def hatch(self) -> "Spare":
         """Raises NestError."""
-        ours, theirs = socket.socketpair()
+        ours, theirs = introduced()
         ours.settimeout(_ANSWER_S)
-        pid = 0
+        spare = Spare(ours, self.place.shelter)
         try:
             with self._said_why():
                 with theirs:
                     wire.send(self._control, {}, (theirs.fileno(),))
-                pid = _number(ours)
-                awaited.add(pid)  # before it is ours: nobody may take it for an orphan
+                said, pid = said_by(ours)
+                _require(said == b"b", "it ended before its child was there")
+                spare.is_born(pid)
+                self._process.gave_birth(pid)
+                if spare.shelter is None:
+                    awaited.add(pid)  # before it is ours: nobody may take it for an orphan
                 ours.sendall(b"k")
                 _require(ours.recv(1) == b"r", "the interpreter was not adopted")
         except BaseException:
-            ours.close()
-            if pid:
-                _reap(pid)
+            spare.end()
             raise
-        return Spare(pid, ours)
+        return spare
 
     def end(self) -> None:
-        """It and the spares that it still has to give away. What became a step is no part of it."""
+        """It and all that is no spare. What became a step is no part of it."""
         self._resources.close()
 
     @contextlib.contextmanager
@@ -150,10 +145,12 @@ class Nest:
 
     def _sing(self) -> None:
         """Whether steps of this interpreter are what they should be."""
-        variables = {**self.place.environment, "CANARY": "sings"}
-        command = [str(self.place.python), str(_INSIDE / "canary.py"), "a b", "c"]
+        place = self.place
+        variables = {**place.environment, "CANARY": "sings"}
+        command = [str(place.python), str(INSIDE / "canary.py"), "a b", "c"]
+        sandbox = None if place.shelter is None else place.shelter.plan.as_json()
         try:
-            process = self.hatch().become(StepOrder(command, str(self.place.folder), variables))
+            process = self.hatch().become(StepOrder(command, str(place.folder), variables, sandbox=sandbox))
         except RefusedError as refusal:
             raise NestError(str(refusal)) from refusal
         said = {"out": b"", "err": b""}
@@ -163,9 +160,9 @@ class Nest:
             with process.stdout, process.stderr:
                 said = {"out": _all_of(process.stdout.fileno()), "err": _all_of(process.stderr.fileno())}
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGKILL if not said["out"] else 0)
-            code = process.wait()
+            if not said["out"]:
+                send({process.pid} | process.not_the_step(), signal.SIGKILL)
+            code, _ = process.wait()
             process.close()
             awaited.discard(process.pid)
         if (code, said["out"].decode(), said["err"]) != (1, _CANARY_SAYS, b"ends so\n"):
@@ -173,92 +170,102 @@ class Nest:
 
 
 class Spare:
-    """An interpreter that waits to become one step. A child of this process."""
+    """An interpreter that waits to become one step. Without a sandbox, a child of this process."""
 
-    def __init__(self, pid: int, to_it: socket.socket) -> None:
-        self.pid, self._to_it = pid, to_it
+    def __init__(self, to_it: socket.socket, shelter: Shelter | None) -> None:
+        self._to_it, self.shelter = to_it, shelter
+        self.pid = 0
+        self._process = -1  # a descriptor: the number of what is no child of ours may soon be another's
+
+    def is_born(self, pid: int) -> None:
+        """Told while it waits for an answer. Raises OSError."""
+        self._process = os.pidfd_open(pid)
+        self.pid = pid
 
     def become(self, order: StepOrder) -> WarmProcess:
         """Whatever is raised, NestError or RefusedError, no line of the script has been run nor will be."""
-        fds: list[int] = []
-        try:
-            stdin = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-            fds.append(stdin)
-            out, to_out = os.pipe()
-            fds += [out, to_out]
-            err, to_err = os.pipe()
-            fds += [err, to_err]
-            told = os.memfd_create("imports", os.MFD_CLOEXEC)
-            fds.append(told)
-            self._prepare(order, (stdin, to_out, to_err, told))
-        except BaseException:
-            self.end()
-            for fd in fds:
-                os.close(fd)
-            raise
+        with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
+            try:
+                stdin = _kept_until(theirs, os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+                out, to_out = os.pipe()
+                _kept_until(ours, out), _kept_until(theirs, to_out)
+                err, to_err = os.pipe()
+                _kept_until(ours, err), _kept_until(theirs, to_err)
+                told = _kept_until(ours, os.memfd_create("imports", os.MFD_CLOEXEC))
+                fds = [stdin, to_out, to_err, told]
+                if self.shelter is not None:
+                    report, to_report = os.pipe()
+                    _kept_until(ours, report)
+                    fds.append(_kept_until(theirs, to_report))
+                first = self._prepare(order, fds)
+            except BaseException:
+                self.end()
+                raise
+            ours.pop_all()
         self._to_it.close()
-        for fd in (stdin, to_out, to_err):
-            os.close(fd)
-        return WarmProcess(self.pid, os.fdopen(out, "rb", 0), os.fdopen(err, "rb", 0), told)
+        learning = Learning(told)
+        outside, self._process = self._process, -1
+        if self.shelter is None:
+            return WarmProcess(self.pid, out, err, outside, learning)
+        return EnteredProcess(self.pid, out, err, outside, learning, report=Report(report), first=first)
 
     def end(self) -> None:
         self._to_it.close()
-        _reap(self.pid)
+        process, self._process = self._process, -1
+        if process < 0:
+            return
+        if self.shelter is None:
+            _reap(self.pid)
+        else:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(process, signal.SIGKILL)  # with the socket, all that came of it goes
+        os.close(process)
 
-    def _prepare(self, order: StepOrder, fds: tuple[int, ...]) -> None:
+    def _prepare(self, order: StepOrder, fds: list[int]) -> int:
+        """Returns which process is the first one inside, where there is a sandbox."""
         request = {
             "arguments": order.command,
             "cwd": order.cwd,
             "variables": list(order.variables.items()),
             "limits": order.limits,
-            "sandbox": order.sandbox,
+            "folder": None if order.sandbox is None else order.sandbox["folder"],
         }
+        first = 0
         try:
-            wire.send(self._to_it, request, fds)
-            answer = self._to_it.recv(1)
+            wire.send(self._to_it, request, tuple(fds))
+            answer, sender = said_by(self._to_it)
+            if answer == ASKS and self.shelter is not None and order.sandbox is not None:
+                first = sender
+                self.shelter.roots.let_in(self._to_it, first, order.sandbox["mounts"])
+                answer, _ = said_by(self._to_it)
             if answer == b"n":
                 kind, reason = json.loads(self._to_it.recv(4096))
-                raise RefusedError(reason) if kind == "cold" else NestError(reason)
+                raise RefusedError(str(reason)) if kind == "cold" else NestError(str(reason))
             if answer != b"p":
                 raise NestError("an interpreter ended before it was used")
             self._to_it.sendall(b"g")
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             raise NestError(f"an interpreter did not answer: {error}") from error
+        return first
 
 
 @contextlib.contextmanager
-def _inside(program: str, place: Place, output: int) -> Iterator[tuple["subprocess.Popen[bytes]", socket.socket]]:
-    """A process of the environment's interpreter that runs a program of ours, and a socket to it."""
-    ours, theirs = socket.socketpair()
-    with ours:
-        ours.settimeout(settings.WARM_IMPORT_S)
-        with theirs:
-            process = spawn(
-                [str(place.python), str(_INSIDE / program), str(theirs.fileno())],
-                cwd=str(place.folder),
-                env={**place.environment, **_ROOM},
-                stdout=output,
-                stderr=output,
-                pass_fds=(theirs.fileno(),),
-            )
-        try:
-            yield process, ours
-        except NestError as error:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                raise NestError(f"{error} (its exit code: {process.wait(0.5)})") from error
-            raise
-        finally:
-            ours.close()
-            kill_until_gone(lambda: _family(process.pid), give_up_s=5.0)
-            process.wait()
-            awaited.discard(process.pid)
+def _kept(program: str, place: Place, output: int, *, said: int | None = None) -> Iterator[KeptProcess]:
+    """`said`: where its output can be read, if not from `output`. Raises NestError."""
+    with _said_why(output if said is None else said):
+        process = KeptProcess(program, place, output=output, patience_s=settings.WARM_IMPORT_S)
+    try:
+        yield process
+    except NestError as error:
+        code = process.exit_code()
+        raise error if code is None else NestError(f"{error} (its exit code: {code})") from error
+    finally:
+        process.end()
 
 
-def _family(root: int) -> set[int]:
-    """By session and descent, and not by marker: a spare that becomes a step at this moment bears the nest's yet."""
-    table = processes()
-    seeds = {root, *(process.pid for process in table.values() if process.session == root)}
-    return {pid for pid in with_descendants(seeds, table) if pid in table and not table[pid].is_zombie}
+def _kept_until(stack: contextlib.ExitStack, fd: int) -> int:
+    stack.callback(os.close, fd)
+    return fd
 
 
 @contextlib.contextmanager
@@ -266,6 +273,9 @@ def _said_why(output: int) -> Iterator[None]:
     """What goes wrong, with the last that the process said."""
     try:
         yield
+    except _SENSELESS as error:
+        what = f"its answer makes no sense: {error!r}"
+        raise NestError(what[:500]) from error
     except (wire.GoneError, OSError, ValueError) as error:
         what = "it did not answer in time" if isinstance(error, TimeoutError) else str(error)
         with contextlib.suppress(OSError):
@@ -280,16 +290,6 @@ def _said_why(output: int) -> Iterator[None]:
 def _require(holds: bool, otherwise: str) -> None:
     if not holds:
         raise NestError(otherwise)
-
-
-def _number(of: socket.socket) -> int:
-    text = b""
-    while not text.endswith(b"\n"):
-        piece = of.recv(1)
-        if not piece:
-            raise wire.GoneError("it ended before its child was there")
-        text += piece
-    return int(text)
 
 
 def _reap(pid: int) -> None:

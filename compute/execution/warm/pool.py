@@ -1,6 +1,7 @@
 """Which nests a node has: one for each kind of step in use, within bounds of number, memory and idle time."""
 
 import logging
+import shutil
 import threading
 import time
 from collections import OrderedDict
@@ -9,8 +10,11 @@ from pathlib import Path
 
 from django.conf import settings
 
+from compute.execution.sandbox.isolation import Sandbox
+from compute.execution.sandbox.roots import RootMaker
 from compute.execution.warm.brood import Brood, Kind
 from compute.execution.warm.eligible import fixed_variables, script_of, written_variables
+from compute.execution.warm.kept import Shelters
 from compute.execution.warm.nests import StepOrder
 from compute.execution.warm.process import WarmProcess
 
@@ -23,10 +27,11 @@ _KINDS_REMEMBERED = 1000
 class Pool:
     """One per node. Thread-safe."""
 
-    def __init__(self, *, marker: str, slots: int) -> None:
+    def __init__(self, *, marker: str, slots: int, sandbox: Sandbox | None) -> None:
         self._marker, self._spares = marker, min(slots, _MAX_SPARES)
+        self._shelters = Shelters(sandbox, RootMaker(f"{marker}roots")) if sandbox else None
         self._folder = Path(settings.NODE_HOME) / "warm"
-        self._folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(self._folder, ignore_errors=True)  # of a node that was killed
         self._broods: OrderedDict[Kind, Brood] = OrderedDict()  # the one used last stands last
         self._seen: OrderedDict[Kind, None] = OrderedDict()
         self._lock = threading.Lock()
@@ -49,7 +54,7 @@ class Pool:
             return None
         process = brood.start(order, written_variables(Path(order.cwd), snapshot))
         if process is not None:
-            process.learn = brood.learn
+            process.learning.learn = brood.learn
         return process
 
     def close(self) -> None:
@@ -60,6 +65,8 @@ class Pool:
             self._broods.clear()
         for brood in broods:
             brood.end()
+        if self._shelters is not None:
+            self._shelters.roots.close()
 
     def _brood(self, kind: Kind) -> Brood | None:
         with self._lock:
@@ -69,10 +76,13 @@ class Pool:
             if brood is None:
                 if not self._is_worth_it(kind):
                     return None
-                brood = self._broods[kind] = Brood(kind, folder=self._folder, marker=self._marker, spares=self._spares)
+                brood = self._broods[kind] = self._new_brood(kind)
             self._broods.move_to_end(kind)
         self._hold_bounds()
         return None if brood.is_cold else brood
+
+    def _new_brood(self, kind: Kind) -> Brood:
+        return Brood(kind, folder=self._folder, marker=self._marker, spares=self._spares, shelters=self._shelters)
 
     def _is_worth_it(self, kind: Kind) -> bool:
         """Variables that are others in each step would have a nest for each: the second time, and they have one."""

@@ -1,16 +1,15 @@
 /** A text with placeholders: a field to type, chips that insert what there is to speak of, and of arguments what will run. */
 
 import { h } from "../graph/dom.js";
-import { mayBeAbsent } from "../lib/parameters.js";
+import { namesOf, placeholderChips, SCOPES } from "./chips.js";
 import { updateStep } from "./document.js";
 import { scriptOf } from "./kinds.js";
-import { insertPlaceholder, namesIn, piecesOf } from "./placeholders.js";
+import { piecesOf } from "./placeholders.js";
 
-const SCOPES = { inputs: "input", outputs: "output", parameters: "parameter" };
-
-/** @param {import("./kinds.js").KindField} own Of the step's kind; its widget is `arguments` or `shell`. */
+/** @param {import("./kinds.js").KindField} own Of the step's kind; its widget is `arguments`, `shell` or `sql`. */
 export function argumentsField(fields, store, stepKey, step, own) {
-  const isShell = own.widget === "shell";
+  const isShell = own.widget !== "arguments";
+  const isSql = own.widget === "sql"; // a database sees no files, and a value is a value wherever it stands
   const read = () => step()[own.name] ?? "";
   const write = (text) =>
     store.apply((draft) => updateStep(draft, stepKey, { [own.name]: text }), { merge: `${stepKey}.${own.name}` });
@@ -24,46 +23,18 @@ export function argumentsField(fields, store, stepKey, step, own) {
     write,
   });
   const area = field.querySelector("textarea");
-  const insert = (scope, name) => {
-    const { text, caret } = insertPlaceholder(area.value, area.selectionStart, area.selectionEnd, scope, name, {
-      mayBeAbsent: isOptional(scope, name),
-      flags: !isShell,
-    });
-    area.value = text;
-    write(text);
-    area.focus();
-    area.setSelectionRange(caret, caret);
-  };
-  const isOptional = (scope, name) =>
-    (scope === "inputs" && step().inputs.some((input) => input.name === name && input.optional)) ||
-    (scope === "parameters" && store.draft.parameters.some((parameter) => parameter.name === name && mayBeAbsent(parameter)));
-  const words = () => ({
-    inputs: step().inputs.map(({ name }) => name),
-    outputs: step().outputs.map(({ name }) => name),
-    parameters: store.draft.parameters.map(({ name }) => name),
+  area.addEventListener("change", () => store.countOutputs());
+  const words = () => namesOf(step(), store.draft);
+  const chips = placeholderChips(fields, {
+    store,
+    step,
+    area,
+    read,
+    write,
+    label: `the ${own.label.toLowerCase()}`,
+    how: { flags: !isShell, isPlain: isSql },
+    scopes: isSql ? ["parameters"] : undefined,
   });
-  const chips = fields.derived(
-    h("div", { class: "builder-chips", role: "group", "aria-label": `Insert into the ${own.label.toLowerCase()}` }),
-    () => [words(), read()],
-    () =>
-      Object.entries(words()).flatMap(([scope, names]) => {
-        const used = namesIn(read(), scope);
-        return names.filter(Boolean).map((name) =>
-          h(
-            "button",
-            {
-              type: "button",
-              class: `builder-chip is-${scope}${used.has(name) ? " is-used" : ""}`,
-              title: `Insert \${{${scope}.${name}}}${used.has(name) ? " (used already)" : ""}`,
-              // The caret stays where it is.
-              on: { mousedown: (event) => event.preventDefault(), click: () => insert(scope, name) },
-            },
-            h("span", { class: "builder-chip__scope", text: SCOPES[scope] }),
-            name,
-          ),
-        );
-      }),
-  );
   if (!fields.readOnly) area.before(chips);
   if (isShell) return field;
   const preview = fields.derived(

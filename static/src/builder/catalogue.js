@@ -2,6 +2,8 @@
 
 import { bindingValue, lostName } from "./bindings.js";
 import { isOfData, outputChoices, predecessorChoices, stepOf } from "./document.js";
+import { kindOf } from "./kinds.js";
+import { parameterIn, settingChoices } from "./settings.js";
 
 /** What can feed an input: `[{label, choices}]`. What it is bound to now is always among them, even where it is gone. */
 export function inputGroups(draft, stepKey, binding, datasets) {
@@ -63,6 +65,37 @@ export function predecessorGroups(draft, stepKey, before) {
 /** The value of what a step runs after, among `predecessorGroups`. */
 export const predecessorValue = (before) => before?.stepKey ?? (before?.step ? `lost ${before.step}` : "");
 
+/** The branches that a step can be on: each answer of each condition. The one that it is on is always among them. */
+export function branchGroups(draft, stepKey, onlyIf) {
+  const own = stepOf(draft, stepKey).name;
+  const conditions = predecessorChoices(draft, stepKey).filter(({ key }) => kindOf(stepOf(draft, key).kind).answers);
+  const choices = conditions.flatMap(({ key, name, disabled }) =>
+    [true, false].map((answer) => ({
+      value: branchValue({ stepKey: key, answer }),
+      label: disabled ? `${name} is ${answer} (waits for ${own})` : `${name} is ${answer}`,
+      disabled,
+    })),
+  );
+  const groups = [{ label: "", choices: [{ value: "", label: "Always" }, ...choices] }];
+  const value = branchValue(onlyIf);
+  if (value && !choices.some((choice) => choice.value === value)) {
+    const name = onlyIf.stepKey ? (stepOf(draft, onlyIf.stepKey)?.name ?? "?") : onlyIf.step;
+    groups.push({ label: "No condition any more", choices: [{ value, label: `${name} is ${onlyIf.answer}` }] });
+  }
+  return groups;
+}
+
+/** A value for a branch, among `branchGroups`. */
+export const branchValue = (onlyIf) =>
+  onlyIf ? JSON.stringify([onlyIf.stepKey ? "key" : "name", onlyIf.stepKey ?? onlyIf.step, onlyIf.answer]) : "";
+
+/** The branch that a value stands for. */
+export function branchOf(value) {
+  if (!value) return null;
+  const [how, condition, answer] = JSON.parse(value);
+  return how === "key" ? { stepKey: condition, answer } : { step: condition, answer };
+}
+
 /** Whether a binding means a version of a dataset that is a table. Versions stand newest first. */
 export function isTable(binding, datasets) {
   const dataset = datasets.find(({ name }) => name === binding?.dataset);
@@ -79,8 +112,15 @@ export function datastoreGroups(datastores, current) {
   return withCurrent([{ label: "", choices }], current);
 }
 
-/** Environments: the latest of each, and its versions. */
-export function environmentGroups(environments, current) {
+/** Databases, which the node itself opens. */
+export function databaseGroups(databases, current) {
+  const none = { value: "", label: databases.length ? "None" : "None is registered" };
+  const choices = databases.map(({ name, allow_writes: mayWrite }) => ({ value: name, label: mayWrite ? name : `${name} (only read)` }));
+  return withCurrent([{ label: "", choices: [none, ...choices] }], current);
+}
+
+/** Environments: the latest of each, its versions, and the parameters that may name one. */
+export function environmentGroups(environments, parameters, current) {
   const groups = environments.map(({ name, versions }) => ({
     label: name,
     choices: [
@@ -88,15 +128,23 @@ export function environmentGroups(environments, current) {
       ...versions.map((version) => ({ value: `${name}:${version}`, label: `${name}, version ${version}` })),
     ],
   }));
-  return withCurrent(groups, current);
+  return withCurrent([...groups, ...parameterGroups(parameters)], current);
 }
 
-export function computeGroups(computes, current) {
-  return withCurrent([{ label: "", choices: computes.map(({ name }) => ({ value: name, label: name })) }], current);
+/** Compute targets, and the parameters that may name one. */
+export function computeGroups(computes, parameters, current) {
+  const targets = { label: "", choices: computes.map(({ name }) => ({ value: name, label: name })) };
+  return withCurrent([targets, ...parameterGroups(parameters)], current);
+}
+
+/** For a setting that is a text: nothing where no parameter fits. */
+function parameterGroups(parameters) {
+  const choices = settingChoices(parameters, "text");
+  return choices.length ? [{ label: "Parameters", choices }] : [];
 }
 
 function withCurrent(groups, current) {
   if (groups.some(({ choices }) => choices.some(({ value }) => value === current))) return groups;
-  const gone = { value: current, label: current || "Choose…" };
+  const gone = { value: current, label: parameterIn(current) ?? (current || "Choose…") };
   return [{ label: current ? "Not there any more" : "", choices: [gone] }, ...groups];
 }

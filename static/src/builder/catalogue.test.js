@@ -53,10 +53,16 @@ test("parameters that stand for data are to choose from, and the datasets that t
 });
 
 test("environments come as the latest and by version; a missing choice is shown", () => {
-  const groups = environmentGroups([{ name: "sklearn", versions: [2, 1] }], "sklearn");
+  const groups = environmentGroups([{ name: "sklearn", versions: [2, 1] }], [], "sklearn");
   assert.deepEqual(groups[0].choices.map(({ value }) => value), ["sklearn", "sklearn:2", "sklearn:1"]);
-  assert.equal(environmentGroups([], "gone")[0].choices[0].value, "gone");
-  assert.equal(computeGroups([{ name: "local" }], "local").length, 1);
+  assert.equal(environmentGroups([], [], "gone")[0].choices[0].value, "gone");
+  assert.equal(computeGroups([{ name: "local" }], [], "local").length, 1);
+  const parameters = [{ name: "target", type: "string" }, { name: "trees", type: "integer" }];
+  const fed = "${{parameters.target}}";
+  const [targets, offered] = computeGroups([{ name: "local" }], parameters, fed);
+  assert.deepEqual([targets.label, offered], ["", { label: "Parameters", choices: [{ value: fed, label: "target" }] }]);
+  const [gone] = computeGroups([{ name: "local" }], [], fed);
+  assert.deepEqual([gone.label, gone.choices[0].label], ["Not there any more", "target"]);
 });
 
 test("a table is told from files, by the version that is meant", () => {

@@ -1,32 +1,37 @@
 /**
  * The pipeline while it is being edited: an immutable draft, and the operations on it. Never touches the DOM.
  *
- * A draft is `{name, description, parameters, steps}`. Steps, inputs, outputs and parameters carry a `key` that stays
+ * A draft is `{name, description, parameters, continue_on_step_failure, steps}`. Steps, inputs, outputs and parameters carry a `key` that stays
  * while they are renamed, and a binding to another step's output speaks of keys, so a rename can't lose or confuse
  * anything; `toDefinition` writes names again. A step's `edits` are texts typed but not yet kept in its source folder.
  */
 
 import { keyed, plain } from "./bindings.js";
-import { firstKind, kindOf, subtitleOf, textsOf } from "./kinds.js";
-import { renamePlaceholder } from "./placeholders.js";
+import { firstKind, kindOf, subtitleOf } from "./kinds.js";
+import { measuredIn, namesIn, renameMeasured, renamePlaceholder } from "./placeholders.js";
+import { parameterIn } from "./settings.js";
+import { listsOf, textsOf, withTexts } from "./texts.js";
 
 /**
  * @typedef {"download"|"mount"|"direct"} InputMode
  * @typedef {{key: string, name: string, binding: any, mode: InputMode}} Input
  * @typedef {{dataset: string, description: string, tags: Record<string, string>}} Registration
- * @typedef {{key: string, name: string, datastore: string|null, path: string|null, mode: "upload"|"mount",
- *   register_as: Registration|null}} Output
+ * @typedef {{key: string, name: string, datastore: string|null, path: string|null, file?: string|null, mode: "upload"|"mount",
+ *   register_as: Registration|null, taken_from?: string|null}} Output
  * @typedef {{key: string, name: string, type: string, default: any, description: string, optional?: boolean,
  *   choices?: string[], minimum?: number|null, maximum?: number|null}} Parameter
  * @typedef {{max_attempts: number, on: string[], exit_codes: string, backoff_s: number, backoff_factor: number,
  *   max_backoff_s: number, max_node_losses: number}} Retry
  * @typedef {{memory_bytes: number|null, cpus: number|null, output_bytes: number|null, log_bytes: number|null}} Limits
  * @typedef {{cpus: number|null, memory_bytes: number|null, gpus: number}} Resources
+ * @typedef {{key: string, name: string, value: string}} Variable
+ * Settings of these three may be `${{parameters.NAME}}` instead.
  * @typedef {{key: string, stepKey?: string, step?: string}} Predecessor A step to run after; by name where it is not there.
+ * @typedef {{stepKey?: string, step?: string, answer: boolean}} OnlyIf The branch that a step is on; by name where the condition is not there.
  * @typedef {{key: string, name: string, description: string, source: string|null, entry?: string, arguments?: string, command?: string,
- *   inputs: Input[], outputs: Output[], run_after: Predecessor[], environment: string, compute: string, allow_reuse: boolean, retry: Retry, limits: Limits,
- *   resources: Resources, timeout_s: number|null, kind: string, edits: Record<string, string>}} Step
- * @typedef {{name: string, description: string, parameters: Parameter[], steps: Step[]}} Draft
+ *   inputs: Input[], outputs: Output[], run_after: Predecessor[], only_if?: OnlyIf|null, environment_variables: Variable[], environment: string, compute: string, allow_reuse: boolean, retry: Retry, limits: Limits,
+ *   resources: Resources, timeout_s: number|null, kind: string, notebook?: string, pipeline?: string, pipeline_version?: number|null, items?: string, parameters?: {key: string, name: string, value: any}[], edits: Record<string, string>}} Step
+ * @typedef {{name: string, description: string, parameters: Parameter[], continue_on_step_failure?: boolean, steps: Step[]}} Draft
  */
 
 /** What a step says of further attempts and of its limits as long as nobody says anything else. @type {Retry} */
@@ -53,6 +58,7 @@ const replaceAt = (list, key, change) => list.map((item) => (item.key === key ? 
 export function fromDefinition(definition, { name = "", description = "" } = {}) {
   const steps = definition.steps.map((step) => ({
     ...step,
+    ...withRows(step, (row) => ({ ...row, key: newKey() })),
     key: newKey(),
     edits: {},
     inputs: step.inputs.map((input) => ({ ...input, key: newKey() })),
@@ -64,6 +70,7 @@ export function fromDefinition(definition, { name = "", description = "" } = {})
     name,
     description,
     parameters,
+    continue_on_step_failure: definition.continue_on_step_failure ?? true,
     steps: steps.map((step) => ({
       ...step,
       inputs: step.inputs.map((input) => ({ ...input, binding: keyed(input.binding, byName, parameters) })),
@@ -71,6 +78,9 @@ export function fromDefinition(definition, { name = "", description = "" } = {})
         key: newKey(),
         ...(byName.has(before) ? { stepKey: byName.get(before).key } : { step: before }),
       })),
+      only_if: step.only_if
+        ? { ...(byName.has(step.only_if.step) ? { stepKey: byName.get(step.only_if.step).key } : { step: step.only_if.step }), answer: step.only_if.answer }
+        : null,
     })),
   };
 }
@@ -80,14 +90,20 @@ export function toDefinition(draft) {
   return {
     schema_version: 1,
     parameters: draft.parameters.map(({ key: _key, ...parameter }) => parameter),
+    continue_on_step_failure: draft.continue_on_step_failure ?? true,
     steps: draft.steps.map(({ key: _key, edits: _edits, ...step }) => ({
       ...step,
+      ...withRows(step, ({ key: _row, ...row }) => row),
       inputs: step.inputs.map(({ key: _port, ...input }) => ({ ...input, binding: plain(draft, input.binding) })),
       outputs: step.outputs.map(({ key: _port, ...output }) => output),
       run_after: step.run_after.map((before) => (before.stepKey ? stepOf(draft, before.stepKey)?.name : before.step) ?? ""),
+      only_if: step.only_if ? { step: (step.only_if.stepKey ? stepOf(draft, step.only_if.stepKey)?.name : step.only_if.step) ?? "", answer: step.only_if.answer } : null,
     })),
   };
 }
+
+/** The lists of names with values that a step has, each row changed. */
+const withRows = (step, change) => Object.fromEntries(listsOf(step).map((list) => [list, (step[list] ?? []).map(change)]));
 
 /** Two drafts say the same when these are equal. */
 export const fingerprint = (draft) =>
@@ -108,15 +124,19 @@ export function freshName(prefix, taken) {
 // Steps
 
 /**
- * A new step at the end that works as it stands. With `after` it reads that step's first output.
+ * A new step at the end that works as it stands. With `after` it reads that step's first output, or where it has none
+ * comes after it: of a condition, on the branch that is taken when it is true.
  * @returns {{draft: Draft, key: string}}
  */
 export function addStep(draft, { after = null, kind = firstKind().name, environment = "python", compute = "local" } = {}) {
   const key = newKey();
   const upstream = after && stepOf(draft, after);
+  const takes = kindOf(kind).takes_inputs;
   const from = upstream?.outputs[0];
-  const input = from && newInput("input", { kind: "output", stepKey: upstream.key, outputKey: from.key });
-  const { settings, files } = input ? kindOf(kind).example_that_reads : kindOf(kind).example;
+  const hasJob = kindOf(kind).has_job;
+  const input = from && takes !== "none" && newInput("input", { kind: "output", stepKey: upstream.key, outputKey: from.key });
+  const isOnBranch = Boolean(upstream && !input && kindOf(upstream.kind).answers);
+  const { settings, files, environment: own } = input ? kindOf(kind).example_that_reads : kindOf(kind).example;
   const step = {
     ...Object.fromEntries(kindOf(kind).fields.map(({ name, default: value }) => [name, value])),
     ...settings,
@@ -125,10 +145,12 @@ export function addStep(draft, { after = null, kind = firstKind().name, environm
     name: freshName("step", draft.steps.map((other) => other.name)),
     description: "",
     source: null,
-    inputs: input ? [input] : [],
-    outputs: [newOutput("output")],
-    run_after: [],
-    environment: upstream?.environment ?? environment,
+    inputs: takes === "none" ? [] : input ? [input] : takes === "one" ? [newInput("input", null)] : [],
+    outputs: hasJob ? [newOutput("output")] : [],
+    run_after: upstream && !input && !isOnBranch ? [{ key: newKey(), stepKey: upstream.key }] : [],
+    only_if: isOnBranch ? { stepKey: upstream.key, answer: true } : null,
+    environment_variables: [],
+    environment: own || (upstream?.environment ?? environment),
     compute: upstream?.compute ?? compute,
     allow_reuse: true,
     timeout_s: null,
@@ -137,6 +159,7 @@ export function addStep(draft, { after = null, kind = firstKind().name, environm
     resources: { ...NO_RESOURCES },
     edits: { ...files },
   };
+  Object.assign(step, withRows(step, (row) => ({ ...row, key: newKey() })));
   return { draft: { ...draft, steps: [...draft.steps, step] }, key };
 }
 
@@ -152,10 +175,27 @@ export function duplicateStep(draft, stepKey) {
     inputs: original.inputs.map((input) => ({ ...input, key: newKey() })),
     outputs: original.outputs.map((output) => ({ ...output, key: newKey(), path: null, register_as: null })),
     run_after: original.run_after.map((before) => ({ ...before, key: newKey() })),
+    ...withRows(original, (row) => ({ ...row, key: newKey() })),
   };
   const steps = [...draft.steps];
   steps.splice(index + 1, 0, copy);
   return { draft: { ...draft, steps }, key };
+}
+
+/** Rename a step, and with it what conditions say of its metrics. `before` is what `remember` gave. */
+export function renameStep(draft, stepKey, name, before) {
+  const others = draft.steps.filter((step) => step.key !== stepKey).map((step) => step.name);
+  const isClear = before.name && /^[^\s{}]+$/.test(name) && !others.includes(name) && !others.includes(before.name);
+  const measuring = (step) => kindOf(step.kind).answers && isClear && Object.values(before.texts.get(step.key) ?? {}).some((text) => measuredIn(text).has(before.name));
+  return {
+    ...draft,
+    steps: draft.steps.map((step) => {
+      const renamed = step.key === stepKey ? { ...step, name } : step;
+      if (!measuring(step)) return renamed;
+      const texts = Object.entries({ ...textsOf(step), ...before.texts.get(step.key) });
+      return { ...renamed, ...withTexts(step, Object.fromEntries(texts.map(([place, text]) => [place, renameMeasured(text, before.name, name)]))) };
+    }),
+  };
 }
 
 /** The draft without the step; inputs that read from it are left unbound, and `unbound` names their steps. None runs after it. */
@@ -168,8 +208,12 @@ export function removeStep(draft, stepKey) {
     draft: {
       ...draft,
       steps: unbind(steps, (binding) => binding.stepKey === stepKey).map((step) =>
-        step.run_after.some((before) => before.stepKey === stepKey)
-          ? { ...step, run_after: step.run_after.filter((before) => before.stepKey !== stepKey) }
+        step.run_after.some((before) => before.stepKey === stepKey) || step.only_if?.stepKey === stepKey
+          ? {
+              ...step,
+              run_after: step.run_after.filter((before) => before.stepKey !== stepKey),
+              only_if: step.only_if?.stepKey === stepKey ? null : step.only_if,
+            }
           : step,
       ),
     },
@@ -195,13 +239,14 @@ function unbind(steps, isGone) {
 
 // Inputs and outputs
 
+const NAME = /^[A-Za-z_][A-Za-z0-9_-]{0,99}$/;
 const PLURAL = { input: "inputs", output: "outputs" };
 
 /** @returns {Input} */
 const newInput = (name, binding = null) => ({ key: newKey(), name, binding, mode: "download" });
 
 /** @returns {Output} */
-const newOutput = (name) => ({ key: newKey(), name, datastore: null, path: null, mode: "upload", register_as: null });
+const newOutput = (name) => ({ key: newKey(), name, datastore: null, path: null, file: null, mode: "upload", register_as: null });
 
 export function addInput(draft, stepKey) {
   return addPort(draft, stepKey, "inputs", newInput, "input");
@@ -217,6 +262,24 @@ function addPort(draft, stepKey, list, make, prefix) {
   return { draft: updateStep(draft, stepKey, { [list]: [...step[list], port] }), key: port.key };
 }
 
+/** A new output of a step that runs another pipeline: the first of `names` (as in `fit.model`) that no other is taken from. */
+export function addTakenOutput(draft, stepKey, names) {
+  const { outputs } = stepOf(draft, stepKey);
+  const from = names.find((name) => !outputs.some((output) => (output.taken_from ?? output.name) === name)) ?? null;
+  const output = { ...newOutput(freshName(from?.split(".").at(-1) ?? "output", outputs.map(({ name }) => name))), taken_from: from };
+  return { draft: updateStep(draft, stepKey, { outputs: [...outputs, output] }), key: output.key };
+}
+
+/** With inputs of these names. One that is bound already, and is called what nobody wants, becomes the first of them. */
+export function addInnerInputs(draft, stepKey, names, kept = []) {
+  const { inputs } = stepOf(draft, stepKey);
+  const free = inputs.find((input) => input.name === "input" && input.binding && !kept.includes(input.name));
+  const [first, ...others] = names;
+  const now = free && first ? inputs.map((input) => (input === free ? { ...input, name: first } : input)) : inputs;
+  const more = (free ? others : names).map((name) => newInput(name));
+  return updateStep(draft, stepKey, { inputs: [...now, ...more] });
+}
+
 export const bindInput = (draft, stepKey, inputKey, binding) => updatePort(draft, "input", stepKey, inputKey, { binding });
 
 /** Change fields of an input or output ("input" | "output") other than its name. */
@@ -224,6 +287,16 @@ export function updatePort(draft, kind, stepKey, portKey, patch) {
   const list = PLURAL[kind];
   const ports = replaceAt(stepOf(draft, stepKey)[list], portKey, (port) => ({ ...port, ...patch }));
   return updateStep(draft, stepKey, { [list]: ports });
+}
+
+/** The draft in which what texts speak of as an output of their step is one, as the studio counts them. */
+export function withNamedOutputs(draft) {
+  const steps = draft.steps.map((step) => {
+    const named = new Set(Object.values(textsOf(step)).flatMap((text) => [...namesIn(text, "outputs")]));
+    const missing = [...named].filter((name) => NAME.test(name) && !step.outputs.some((output) => output.name === name));
+    return missing.length ? { ...step, outputs: [...step.outputs, ...missing.map(newOutput)] } : step;
+  });
+  return steps.every((step, index) => step === draft.steps[index]) ? draft : { ...draft, steps };
 }
 
 /** Change fields of what an output is registered as; null takes the registration away. */
@@ -245,6 +318,20 @@ export function removeOutput(draft, stepKey, outputKey) {
   return { ...less, steps: unbind(less.steps, (binding) => binding.outputKey === outputKey) };
 }
 
+// Names with values
+
+export function addValue(draft, stepKey, field) {
+  const step = stepOf(draft, stepKey);
+  const row = { key: newKey(), name: freshName("parameter", step[field].map(({ name }) => name)), value: "" };
+  return { draft: updateStep(draft, stepKey, { [field]: [...step[field], row] }), key: row.key };
+}
+
+export const updateValue = (draft, stepKey, field, key, patch) =>
+  updateStep(draft, stepKey, { [field]: replaceAt(stepOf(draft, stepKey)[field], key, (row) => ({ ...row, ...patch })) });
+
+export const removeValue = (draft, stepKey, field, key) =>
+  updateStep(draft, stepKey, { [field]: stepOf(draft, stepKey)[field].filter((row) => row.key !== key) });
+
 // What a step runs after
 
 export function addPredecessor(draft, stepKey) {
@@ -263,12 +350,33 @@ export function removePredecessor(draft, stepKey, key) {
   return updateStep(draft, stepKey, { run_after: kept });
 }
 
+/** Put a step on a branch of a condition, or with nothing on none. @param {OnlyIf|null} branch */
+export const setBranch = (draft, stepKey, branch) => updateStep(draft, stepKey, { only_if: branch });
+
+// Environment variables
+
+export function addVariable(draft, stepKey) {
+  const variable = { key: newKey(), name: "", value: "" };
+  const variables = [...stepOf(draft, stepKey).environment_variables, variable];
+  return { draft: updateStep(draft, stepKey, { environment_variables: variables }), key: variable.key };
+}
+
+export function updateVariable(draft, stepKey, key, patch) {
+  const variables = replaceAt(stepOf(draft, stepKey).environment_variables, key, (variable) => ({ ...variable, ...patch }));
+  return updateStep(draft, stepKey, { environment_variables: variables });
+}
+
+export function removeVariable(draft, stepKey, key) {
+  const kept = stepOf(draft, stepKey).environment_variables.filter((variable) => variable.key !== key);
+  return updateStep(draft, stepKey, { environment_variables: kept });
+}
+
 /**
  * What the texts said when somebody began to type a new name. Placeholders are rewritten from there, so that a name
  * that is for a moment the same as another's takes nothing with it.
  */
 export function remember(draft, scope, stepKey, key) {
-  const owner = scope === "parameters" ? draft : stepOf(draft, stepKey);
+  const owner = scope === "parameters" || scope === "steps" ? draft : stepOf(draft, stepKey);
   return {
     name: owner[scope].find((item) => item.key === key)?.name ?? "",
     texts: new Map(draft.steps.map((step) => [step.key, textsOf(step)])),
@@ -282,14 +390,14 @@ export function renamePort(draft, kind, stepKey, portKey, name, before) {
   const others = step[scope].filter((port) => port.key !== portKey).map((port) => port.name);
   return updateStep(draft, stepKey, {
     [scope]: replaceAt(step[scope], portKey, (port) => ({ ...port, name })),
-    ...renamedTexts(step, scope, name, before, others),
+    ...withTexts(step, renamedTexts(step, scope, name, before, others)),
   });
 }
 
-/** The texts of a step, with the placeholders of one name speaking of another. */
+/** The texts of a step by place, with the placeholders of one name speaking of another. */
 function renamedTexts(step, scope, name, before, others) {
   const texts = Object.entries({ ...textsOf(step), ...before.texts.get(step.key) });
-  return Object.fromEntries(texts.map(([field, text]) => [field, renamed(text, scope, before.name, name, others)]));
+  return Object.fromEntries(texts.map(([place, text]) => [place, renamed(text, scope, before.name, name, others)]));
 }
 
 function renamed(text, scope, from, to, others) {
@@ -316,7 +424,8 @@ export function renameParameter(draft, key, name, before) {
     ...updateParameter(draft, key, { name }),
     steps: draft.steps.map((step) => {
       const texts = renamedTexts(step, "parameters", name, before, others);
-      return Object.entries(texts).every(([field, text]) => step[field] === text) ? step : { ...step, ...texts };
+      const now = textsOf(step);
+      return Object.entries(texts).every(([place, text]) => now[place] === text) ? step : { ...step, ...withTexts(step, texts) };
     }),
   };
 }
@@ -371,8 +480,13 @@ export function keepEdits(draft, { source, edits, digest }) {
 
 // What follows
 
-/** The graph's edges between steps, by key: `{from, output, to, input}`, without ports where a step just runs after. */
+/** The names of the steps whose metrics a step reads; only what answers does. */
+const measuredBy = (step) =>
+  kindOf(step.kind).answers ? [...new Set(Object.values(textsOf(step)).flatMap((text) => [...measuredIn(text)]))] : [];
+
+/** The graph's edges between steps, by key: `{from, output, to, input, label}`, without ports where a step just runs after. */
 export function edgesOf(draft) {
+  const byName = new Map([...draft.steps].reverse().map((step) => [step.name, step])); // of two with one name the first counts
   return draft.steps.flatMap((step) => [
     ...step.inputs
       .filter((input) => input.binding?.stepKey && stepOf(draft, input.binding.stepKey))
@@ -385,6 +499,12 @@ export function edgesOf(draft) {
     ...step.run_after
       .filter((before) => before.stepKey && stepOf(draft, before.stepKey))
       .map((before) => ({ from: before.stepKey, output: "", to: step.key, input: "" })),
+    ...(step.only_if?.stepKey && stepOf(draft, step.only_if.stepKey)
+      ? [{ from: step.only_if.stepKey, output: "", to: step.key, input: "", label: String(step.only_if.answer) }]
+      : []),
+    ...measuredBy(step)
+      .filter((name) => byName.has(name))
+      .map((name) => ({ from: byName.get(name).key, output: "", to: step.key, input: "" })),
   ]);
 }
 
@@ -467,7 +587,7 @@ export function graphOf(draft, problemCounts = new Map(), isTable = (_binding) =
     kind: "step",
     title: step.name || "(no name)",
     icon: kindOf(step.kind).icon,
-    subtitle: [subtitleOf(step), step.environment].filter(Boolean).join(" · "),
+    subtitle: [subtitleOf(step), kindOf(step.kind).has_job && !kindOf(step.kind).is_work && (parameterIn(step.environment) ?? step.environment)].filter(Boolean).join(" · "),
     inputs: step.inputs.map((input) => port(input, { bound: input.binding !== null })),
     outputs: step.outputs.map((output) => port(output)),
     problems: problemCounts.get(step.key) ?? 0,

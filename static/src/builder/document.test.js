@@ -10,6 +10,8 @@ import {
   addParameter,
   addPredecessor,
   addStep,
+  addVariable,
+  addValue,
   bindInput,
   duplicateStep,
   edgesOf,
@@ -25,17 +27,25 @@ import {
   removeParameter,
   removePredecessor,
   removeStep,
+  removeVariable,
+  removeValue,
   renameParameter,
+  renameStep,
   renamePort,
+  setBranch,
   setEdit,
   setPredecessor,
   stepOf,
   toDefinition,
   updateParameter,
+  updateValue,
   updatePort,
   updateRegistration,
   updateStep,
+  updateVariable,
+  withNamedOutputs,
 } from "./document.js";
+import { branchGroups, branchOf, branchValue } from "./catalogue.js";
 import { KINDS } from "./kinds.fixture.js";
 import { useKinds } from "./kinds.js";
 
@@ -51,6 +61,8 @@ const step = (name, { inputs = [], outputs = [], args = "" } = {}) => ({
   inputs,
   outputs: outputs.map((output) => ({ name: output })),
   run_after: [],
+  only_if: null,
+  environment_variables: [],
   environment: "python",
   compute: "local",
   allow_reuse: true,
@@ -63,6 +75,7 @@ const reads = (name, from, output) => ({ name, binding: { kind: "output", step: 
 
 const digits = () => ({
   schema_version: 1,
+  continue_on_step_failure: false,
   parameters: [{ name: "c", type: "number", default: 0.5, description: "" }],
   steps: [
     step("prepare", {
@@ -103,6 +116,40 @@ test("what a step runs after stays through renames, goes with its step, and show
   const set = setPredecessor(added.draft, named(draft, "train").key, added.key, key);
   assert.deepEqual(toDefinition(set).steps[0].run_after, ["compare"]);
   assert.deepEqual(toDefinition(removePredecessor(set, named(draft, "train").key, added.key)).steps[0].run_after, []);
+});
+
+test("a step is on a branch of a condition, which stays through renames and goes with its condition", () => {
+  const { draft: begun, key: check } = addStep(fromDefinition(digits()), { kind: "condition" });
+  assert.deepEqual([stepOf(begun, check).outputs, stepOf(begun, check).inputs], [[], []]);
+  const { draft: added, key: yes } = addStep(begun, { after: check });
+  assert.deepEqual(stepOf(added, yes).only_if, { stepKey: check, answer: true });
+  const draft = setBranch(updateStep(added, check, { name: "good" }), yes, { stepKey: check, answer: false });
+  assert.deepEqual(toDefinition(draft).steps[4].only_if, { step: "good", answer: false });
+  assert.deepEqual(fromDefinition(toDefinition(draft)).steps[4].only_if.answer, false);
+  assert.deepEqual(
+    edgesOf(draft).filter(({ from }) => from === check),
+    [{ from: check, output: "", to: yes, input: "", label: "false" }],
+  );
+  const [{ choices }] = branchGroups(draft, yes, stepOf(draft, yes).only_if);
+  assert.deepEqual(choices.map(({ label, disabled }) => [label, Boolean(disabled)]), [
+    ["Always", false],
+    ["good is true", false],
+    ["good is false", false],
+  ]);
+  assert.deepEqual(branchOf(branchValue({ stepKey: check, answer: false })), { stepKey: check, answer: false });
+  const without = removeStep(draft, check).draft;
+  assert.equal(stepOf(without, yes).only_if, null);
+  const lost = fromDefinition({ ...digits(), steps: [{ ...step("a"), only_if: { step: "ghost", answer: true } }] });
+  assert.deepEqual(toDefinition(lost).steps[0].only_if, { step: "ghost", answer: true });
+  assert.equal(branchGroups(lost, lost.steps[0].key, lost.steps[0].only_if).at(-1).choices[0].label, "ghost is true");
+});
+
+test("a step after one that writes nothing just runs after it", () => {
+  const { draft: begun, key: wait } = addStep(fromDefinition(digits()), { kind: "wait", after: null });
+  const { draft, key } = addStep(begun, { after: wait });
+  assert.deepEqual(stepOf(draft, key).run_after.map(({ stepKey }) => stepKey), [wait]);
+  const model = addStep(draft, { kind: "wait", after: named(draft, "train").key });
+  assert.deepEqual(stepOf(model.draft, model.key).run_after.map(({ stepKey }) => stepKey), [named(draft, "train").key]);
 });
 
 test("a binding to what is not there comes out as it went in too", () => {
@@ -292,4 +339,82 @@ test("a copy of a step does not write where the step writes", () => {
   draft = updateRegistration(draft, key, outputs[0].key, { dataset: "features" });
   const copy = toDefinition(duplicateStep(draft, key).draft).steps[1].outputs[0];
   assert.deepEqual(copy, { name: "features", datastore: "lake", path: null, register_as: null });
+});
+
+test("variables of a step come and go, and their placeholders follow names", () => {
+  let draft = fromDefinition(digits());
+  const { key: stepKey } = draft.steps[1];
+  const added = addVariable(draft, stepKey);
+  draft = updateVariable(added.draft, stepKey, added.key, { name: "C", value: "c=${{parameters.c}} ${{inputs.features}}" });
+  const before = remember(draft, "parameters", null, draft.parameters[0].key);
+  draft = renameParameter(draft, draft.parameters[0].key, "strength", before);
+  const input = draft.steps[1].inputs[0];
+  draft = renamePort(draft, "input", stepKey, input.key, "rows", remember(draft, "inputs", stepKey, input.key));
+  assert.deepEqual(toDefinition(draft).steps[1].environment_variables, [
+    { name: "C", value: "c=${{parameters.strength}} ${{inputs.rows}}" },
+  ]);
+  const copy = duplicateStep(draft, stepKey).draft.steps[2];
+  assert.notEqual(copy.environment_variables[0].key, added.key);
+  assert.equal(copy.environment_variables[0].name, "C");
+  assert.deepEqual(toDefinition(removeVariable(draft, stepKey, added.key)).steps[1].environment_variables, []);
+});
+
+test("a condition waits for the steps whose metrics it reads, and follows their names", () => {
+  let draft = fromDefinition(digits());
+  const train = named(draft, "train");
+  const added = addStep(draft, { kind: "condition" });
+  const expression = '${{steps.train.metrics.acc}} > 0.9 and ${{ steps.train.metrics }}["/a b"] > 1 and ${{steps.train2.metrics.acc}} > 0';
+  draft = updateStep(added.draft, added.key, { expression });
+  const leading = () => edgesOf(draft).filter(({ to }) => to === added.key).map(({ from }) => from);
+  assert.deepEqual(leading(), [train.key]);
+  const before = remember(draft, "steps", null, train.key);
+  for (const name of ["trai", "", "prepare", "fit"]) draft = renameStep(draft, train.key, name, before);
+  const now = draft.steps.find(({ key }) => key === added.key).expression;
+  assert.equal(now, '${{steps.fit.metrics.acc}} > 0.9 and ${{steps.fit.metrics}}["/a b"] > 1 and ${{steps.train2.metrics.acc}} > 0');
+  assert.equal(named(draft, "fit").key, train.key);
+  assert.deepEqual(leading(), [train.key]);
+});
+
+test("settings that a parameter feeds follow its name", () => {
+  let draft = fromDefinition(digits());
+  const { key } = draft.steps[0];
+  const fed = "${{parameters.c}}";
+  draft = updateStep(draft, key, { compute: fed, timeout_s: fed, retry: { ...ONE_ATTEMPT, max_attempts: fed, backoff_s: 0 } });
+  const before = remember(draft, "parameters", null, draft.parameters[0].key);
+  for (const name of ["", "d", "dd"]) draft = renameParameter(draft, draft.parameters[0].key, name, before);
+  const [step] = toDefinition(draft).steps;
+  const now = "${{parameters.dd}}";
+  assert.deepEqual([step.compute, step.timeout_s, step.retry.max_attempts], [now, now, now]);
+  assert.deepEqual([step.environment, step.retry.backoff_s, step.limits], ["python", 0, NO_LIMITS]);
+});
+
+test("what a text names as an output is one", () => {
+  let draft = fromDefinition(digits());
+  const { key } = draft.steps[2];
+  assert.equal(withNamedOutputs(draft), draft);
+  draft = updateStep(draft, key, { arguments: "--r ${{outputs.report}} ${{ outputs.a/b }} ${{outputs.report}} ${{outputs." });
+  const added = addVariable(draft, key);
+  draft = updateVariable(added.draft, key, added.key, { name: "B", value: "${{outputs.best}}" });
+  const names = (step) => step.outputs.map(({ name }) => name);
+  const counted = withNamedOutputs(draft);
+  assert.deepEqual(counted.steps.map(names), [["features"], ["model"], ["report", "best"]]);
+  assert.equal(withNamedOutputs(counted), counted);
+});
+
+test("values of a notebook have keys of their own, follow renames, and are saved as they were", () => {
+  const { draft, key } = addStep(fromDefinition({ parameters: [], steps: [] }), { kind: "notebook", environment: "python" });
+  assert.equal(stepOf(draft, key).environment, "notebook");
+  const first = addValue(draft, key, "parameters");
+  let next = updateValue(first.draft, key, "parameters", first.key, { name: "alpha", value: 0 });
+  const [port] = stepOf(next, key).outputs;
+  next = renamePort(next, "output", key, port.key, "report", remember(next, "outputs", key, port.key));
+  const { steps } = toDefinition(next);
+  assert.deepEqual(steps[0].parameters, [
+    { name: "target", value: "${{outputs.report}}" },
+    { name: "alpha", value: 0 },
+  ]);
+  const again = fromDefinition({ parameters: [], steps });
+  assert.equal(new Set(again.steps[0].parameters.map((row) => row.key)).size, 2);
+  const less = removeValue(again, again.steps[0].key, "parameters", again.steps[0].parameters[0].key);
+  assert.deepEqual(toDefinition(less).steps[0].parameters, [{ name: "alpha", value: 0 }]);
 });

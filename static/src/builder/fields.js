@@ -163,21 +163,23 @@ export class Fields {
     return element;
   }
 
-  /** Say at each field what is wrong with it; `problems` maps paths to sentences. */
-  paint(problems) {
+  /** Say at each field what is wrong with it, else what is worth knowing: both map paths to sentences. */
+  paint(problems, warnings = new Map()) {
     for (const [path, { control, error, described }] of this.controls) {
       if (!control.isConnected) {
         this.controls.delete(path);
         continue;
       }
       const messages = problems.get(path) ?? [];
-      const text = messages.join(" ");
+      const notes = messages.length ? [] : (warnings.get(path) ?? []);
+      const text = [...messages, ...notes].join(" ");
+      error.classList.toggle("is-warning", notes.length > 0);
       if (error.textContent !== text) error.textContent = text;
       // What is wrong is never folded away.
       if (messages.length && !control.hasAttribute("aria-invalid")) unfold(control);
       if (messages.length) control.setAttribute("aria-invalid", "true");
       else control.removeAttribute("aria-invalid");
-      const ids = [messages.length && error.id, ...described].filter(Boolean);
+      const ids = [text && error.id, ...described].filter(Boolean);
       if (ids.length) control.setAttribute("aria-describedby", ids.join(" "));
       else control.removeAttribute("aria-describedby");
     }

@@ -10,7 +10,7 @@ import { chosen, dropped } from "./dropped.js";
 import { kindOf, scriptFieldOf, scriptOf } from "./kinds.js";
 
 const SHOWN = 200;
-const ICONS = { py: "brand-python", md: "file-text", txt: "file-text", json: "braces", yaml: "file-code", yml: "file-code" };
+const ICONS = { py: "brand-python", ipynb: "notebook", md: "file-text", txt: "file-text", json: "braces", yaml: "file-code", yml: "file-code" };
 
 /** The files of a step, those typed but not yet kept among them; null while the listing is on its way. */
 export function filesOf(step, sources) {
@@ -57,13 +57,13 @@ export function filesField(fields, store, stepKey, step, { onOpen }) {
       const base = isExample ? null : now.source;
       const answer = await sources.upload(base, { files, zip });
       const paths = answer.files.map(({ path }) => path);
-      const scripts = paths.filter((path) => path.endsWith(".py"));
+      const scripts = paths.filter((path) => path.endsWith(scriptFieldOf(now)?.suffix ?? ".py"));
       const before = scriptOf(now);
       const entry = before === undefined || paths.includes(before) ? before : guessEntry(scripts);
       const said = zip ? `Unpacked ${zip.name}.` : `Uploaded ${plural(files.length, "file")}.`;
       return {
         patch: { source: answer.digest, ...withScript(now, entry) },
-        said: entry && entry !== before ? `${said} The entry script is ${entry}.` : said,
+        said: entry && entry !== before ? `${said} The ${scriptFieldOf(now).label.toLowerCase()} is ${entry}.` : said,
       };
     });
   };
@@ -80,17 +80,22 @@ export function filesField(fields, store, stepKey, step, { onOpen }) {
 
   async function newFile() {
     const taken = new Set((filesOf(step(), sources) ?? []).map(({ path }) => path));
+    const { suffix } = scriptFieldOf(step()) ?? {};
+    // What a file of this sort begins with: an empty notebook is none.
+    const firstScripts = new Map(Object.entries(kindOf(step().kind).example.files).map(([name, text]) => [name, suffix === ".py" ? "" : text]));
     const path = await askText({
       title: "New file",
       label: "Name, with its folders, as in “lib/features.py”",
-      value: scriptFieldOf(step()) && !taken.has("main.py") ? "main.py" : "",
+      value: [...firstScripts.keys()].find((name) => !taken.has(name)) ?? "",
       verb: "Create",
       check: (text) => (!text ? "Give the file a name." : taken.has(text) ? `There is a “${text}” already.` : ""),
     });
     if (path === null) return;
     await change("create the file", async (now) => {
-      const { digest } = await sources.edit(now.source, { put: { [path]: "" } });
-      return { patch: { source: digest, ...withScript(now, scriptOf(now) || (path.endsWith(".py") ? path : "")) } };
+      const isScript = suffix && path.endsWith(suffix);
+      const text = (isScript && [...firstScripts.values()][0]) || "";
+      const { digest } = await sources.edit(now.source, { put: { [path]: text } });
+      return { patch: { source: digest, ...withScript(now, scriptOf(now) || (isScript ? path : "")) } };
     });
     if (stepOf(store.draft, stepKey)) onOpen(stepKey, path);
   }
@@ -299,7 +304,7 @@ export function filesField(fields, store, stepKey, step, { onOpen }) {
 /** @param {any} step @param {string|undefined} path Nothing for a step that runs no script. */
 function withScript(step, path) {
   const field = scriptFieldOf(step);
-  return field ? { [field]: path ?? "" } : {};
+  return field ? { [field.name]: path ?? "" } : {};
 }
 
 function guessEntry(scripts) {

@@ -1,11 +1,13 @@
 /** The kinds of steps, as the server describes them (`pipelines/kinds/describing.py`). Pure. */
 
 /**
- * @typedef {"script"|"arguments"|"shell"|"text"|"number"|"check"} Widget
- * @typedef {{name: string, label: string, help: string, widget: Widget, default: any}} KindField
- * @typedef {{settings: Record<string, any>, files: Record<string, string>}} Example
- * @typedef {{name: string, label: string, icon: string, summary: string, card_field: string, fields: KindField[],
- *   example: Example, example_that_reads: Example}} Kind
+ * @typedef {"script"|"arguments"|"shell"|"values"|"search_space"|"filled"|"expression"|"choice"|"paths"|"text"|"number"|"check"|"sql"|"datastore"|"pipeline"|"inner_parameters"} Widget
+ * @typedef {{name: string, label: string, help: string, widget: Widget, default: any, suffix: string, rows?: number,
+ *   choices?: {value: string, label: string}[]}} KindField
+ * @typedef {{settings: Record<string, any>, files: Record<string, string>, environment: string}} Example
+ * @typedef {{name: string, label: string, icon: string, summary: string, card_field: string, keeps: string[],
+ *   is_work?: boolean, takes_inputs?: "any"|"one"|"none", has_job: boolean, answers: boolean, makes_runs?: boolean,
+ *   fields: KindField[], example: Example, example_that_reads: Example}} Kind
  */
 
 /** @type {Map<string, Kind>} */
@@ -21,19 +23,17 @@ export const firstKind = () => [...kinds.values()][0];
 /** @param {string} name @returns {Kind} */
 export const kindOf = (name) => kinds.get(name);
 
-const HOLDS_PLACEHOLDERS = new Set(["arguments", "shell"]);
-
-/** The texts of a step in which placeholders stand: by field. */
-export const textsOf = (step) =>
-  Object.fromEntries(
-    kindOf(step.kind).fields.filter(({ widget }) => HOLDS_PLACEHOLDERS.has(widget)).map(({ name }) => [name, step[name] ?? ""]),
-  );
+/** The fields of a step that are lists of names with values. */
+export const valueFieldsOf = (step) =>
+  kindOf(step.kind)
+    .fields.filter(({ widget }) => widget === "values" || widget === "search_space")
+    .map(({ name }) => name);
 
 /** The field of a step that names one of its files to be run; undefined where it runs none. */
-export const scriptFieldOf = (step) => kindOf(step.kind).fields.find(({ widget }) => widget === "script")?.name;
+export const scriptFieldOf = (step) => kindOf(step.kind).fields.find(({ widget }) => widget === "script");
 
 /** The file that a step runs; undefined where it runs none. */
-export const scriptOf = (step) => step[scriptFieldOf(step)];
+export const scriptOf = (step) => step[scriptFieldOf(step)?.name];
 
 /** What a step runs, in a few words. */
 export const subtitleOf = (step) =>

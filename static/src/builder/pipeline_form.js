@@ -160,6 +160,13 @@ export function pipelineForm(store, catalogue) {
       write: set("description"),
     }),
     parameters,
+    fields.check({
+      path: "continue_on_step_failure",
+      label: "Continue on step failure",
+      help: "Steps that don't depend on a failed one go on. Otherwise nothing further starts once a step has failed. Each submission may say otherwise.",
+      read: () => store.draft.continue_on_step_failure ?? true,
+      write: set("continue_on_step_failure"),
+    }),
   );
   return { element, fields };
 }

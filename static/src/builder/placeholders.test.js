@@ -41,3 +41,9 @@ test("a chip writes its flag too, unless one stands there", () => {
   assert.equal(insert("--in", "inputs", "a"), "--in ${{inputs.a}}");
   assert.equal(insert("--in=", "inputs", "a"), "--in=${{inputs.a}}");
 });
+
+test("a plain text gets the placeholder and nothing beside it", () => {
+  const put = (text, start, end) => insertPlaceholder(text, start, end, "parameters", "c", { isPlain: true, mayBeAbsent: true });
+  assert.deepEqual(put("a-b", 2, 3), { text: "a-${{parameters.c}}", caret: 19 });
+  assert.deepEqual(put("", 0, 0), { text: "${{parameters.c}}", caret: 17 });
+});

@@ -20,9 +20,9 @@ const choicesOf = (modes) => [{ label: "", choices: Object.entries(modes).map(([
 
 /**
  * @param {import("./fields.js").Fields} part The row's fields.
- * @param {{store: any, stepKey: string, key: string, port: () => any, catalogue: any}} context `port` gives the input.
+ * @param {{store: any, stepKey: string, key: string, port: () => any, catalogue: any, isWork?: boolean}} context `port` gives the input.
  */
-export function inputMore(part, { store, stepKey, key, port, catalogue }) {
+export function inputMore(part, { store, stepKey, key, port, catalogue, isWork = false }) {
   const set = (patch) => store.apply((draft) => updatePort(draft, "input", stepKey, key, patch));
   const mode = () => port()?.mode ?? "download";
   const words = () => [mode() !== "download" && INPUT_MODES[mode()][0], port()?.optional && "optional"].filter(Boolean).join(", ");
@@ -35,6 +35,8 @@ export function inputMore(part, { store, stepKey, key, port, catalogue }) {
   part.follow(() => {
     table.hidden = !isTable(port()?.binding, catalogue.datasets);
   });
+  // What the node moves itself arrives nowhere on the way, and can't be absent.
+  if (isWork) return [];
   return [
     table,
     folded(part, `inputs.${key}`, words, [
@@ -58,7 +60,7 @@ export function inputMore(part, { store, stepKey, key, port, catalogue }) {
 }
 
 /** @param {import("./fields.js").Fields} part @param {any} context As of `inputMore`. */
-export function outputMore(part, { store, stepKey, key, port, catalogue }) {
+export function outputMore(part, { store, stepKey, key, port, catalogue, isWork = false }) {
   const set = (patch, field) =>
     store.apply((draft) => updatePort(draft, "output", stepKey, key, patch), { merge: `${key}.${field}` });
   const register = (patch, field) =>
@@ -111,6 +113,15 @@ export function outputMore(part, { store, stepKey, key, port, catalogue }) {
   });
   return [
     folded(part, path, () => outputWords(port()), [
+      part.text({
+        path: `${path}.file`,
+        label: "A single file",
+        mono: true,
+        placeholder: "a folder, unless a file is named",
+        help: "As in model.pkl: the script gets the path of that file, and so does who reads it.",
+        read: () => port()?.file ?? "",
+        write: (value) => set({ file: value.trim() === "" ? null : value.trim() }, "file"),
+      }),
       part.select({
         path: `${path}.datastore`,
         label: "Datastore",
@@ -120,14 +131,14 @@ export function outputMore(part, { store, stepKey, key, port, catalogue }) {
       }),
       destination,
       placeholders(part, destination.querySelector("input"), (value) => set({ path: value }, "path")),
-      part.select({
+      !isWork && part.select({
         path: `${path}.mode`,
         label: "How it gets there",
         groups: () => choicesOf(OUTPUT_MODES),
         read: () => port()?.mode ?? "upload",
         write: (value) => set({ mode: value }, "mode"),
       }),
-      sentence(part, () => OUTPUT_MODES[port()?.mode ?? "upload"][1]),
+      !isWork && sentence(part, () => OUTPUT_MODES[port()?.mode ?? "upload"][1]),
       part.check({
         path: `${path}.required`,
         label: "Must be written",
@@ -151,7 +162,7 @@ export function outputMore(part, { store, stepKey, key, port, catalogue }) {
 export function outputWords(output) {
   if (!output) return "";
   const place = [output.datastore, output.path].filter(Boolean).join(": ");
-  return [place && `to ${place}`, output.required && "required", output.register_as && `becomes ${output.register_as.dataset || "a dataset"}`]
+  return [output.file && `file ${output.file}`, place && `to ${place}`, output.required && "required", output.register_as && `becomes ${output.register_as.dataset || "a dataset"}`]
     .filter(Boolean)
     .join(", ");
 }

@@ -30,6 +30,13 @@ const WORDS = {
   outputs: "output",
   parameters: "parameter",
   run_after: "runs after",
+  only_if: "only if",
+  at_timeout: "without an answer in time",
+  answer_within: "time for the answer",
+  duration: "for how long",
+  until: "until when",
+  message: "question",
+  environment_variables: "environment variable",
   source: "source files",
   entry: "entry script",
   compute: "compute target",
@@ -50,13 +57,28 @@ const WORDS = {
   "limits.output_bytes": "output limit",
   "limits.log_bytes": "log limit",
   allow_reuse: "reuse",
+  hash_paths: "files that count",
+  pipeline: "pipeline",
+  pipeline_version: "version of the pipeline",
+  items: "list",
+  item_parameters: "where each item goes",
+  at_once: "runs at once",
+  search_space: "search space",
+  primary_metric: "primary metric",
+  max_total_runs: "trials",
+  max_concurrent_runs: "trials at once",
+  cell_timeout_s: "time limit of a cell",
 };
+
+/** What a setting is called, by its path. */
+export const settingWords = (path) => WORDS[path] ?? path.replace(/^.*\./, "").replaceAll("_", " ");
 
 /** `["inputs", 0, "binding"]` with the key of that input in place of its number, and what to call it. */
 function keyed(loc, owner) {
   const [list, index, ...rest] = loc;
   const item = typeof index === "number" && Array.isArray(owner[list]) ? owner[list][index] : null;
   const path = loc.join(".");
+  if (typeof item === "string") return [String(list), `${WORDS[list] ?? list} “${item}”`]; // a line of one field
   if (!item) return [path, list === undefined ? "" : (WORDS[path] ?? WORDS[list] ?? String(list))];
   return [[list, item.key, ...rest].join("."), `${WORDS[list] ?? list} ${item.name || item.step || index + 1}`];
 }
@@ -68,7 +90,7 @@ export function withoutPending(problems, draft) {
     const step = steps.get(stepKey);
     if (!step || !Object.keys(step.edits).length) return true;
     if (path === "source") return step.source !== null;
-    return !(path === scriptFieldOf(step) && Object.hasOwn(step.edits, scriptOf(step)));
+    return !(path === scriptFieldOf(step)?.name && Object.hasOwn(step.edits, scriptOf(step)));
   });
 }
 

@@ -37,6 +37,13 @@ test("a problem is told by keys, with words for where", () => {
   assert.deepEqual([...countsByStep(problems)], [[step.key, 2]]);
 });
 
+test("a problem with one line of a field stands at the field", () => {
+  const d = draft();
+  const one = updateStep(d, d.steps[0].key, { hash_paths: ["src", "no"] });
+  const [problem] = placed([{ loc: ["steps", 0, "hash_paths", 1], message: "not there" }], one);
+  assert.deepEqual([problem.path, problem.where], ["hash_paths", "step · files that count “no”"]);
+});
+
 test("what the next save mends is no problem", () => {
   const d = draft();
   const problems = placed(

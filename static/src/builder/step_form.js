@@ -4,6 +4,9 @@ import { h } from "../graph/dom.js";
 import { icon } from "../lib/status.js";
 import { bindingOf, bindingValue } from "./bindings.js";
 import {
+  branchGroups,
+  branchOf,
+  branchValue,
   computeGroups,
   environmentGroups,
   inputGroups,
@@ -14,12 +17,15 @@ import {
   addInput,
   addOutput,
   addPredecessor,
+  addTakenOutput,
   bindInput,
   remember,
   removeInput,
   removeOutput,
   removePredecessor,
   renamePort,
+  renameStep,
+  setBranch,
   setPredecessor,
   stepOf,
   updateStep,
@@ -27,11 +33,14 @@ import {
 import { Fields } from "./fields.js";
 import { filesField } from "./files_field.js";
 import { kindField } from "./kind_field.js";
+import { outputNames } from "./inner.js";
 import { kindOf } from "./kinds.js";
 import { listField } from "./list_field.js";
+import { dataNames, suggest, takenFrom, wantedInputs } from "./pipeline_field.js";
 import { inputMore, outputMore } from "./port_more.js";
 import { stepLimits } from "./step_limits.js";
 import { stepResources } from "./step_resources.js";
+import { stepVariables } from "./step_variables.js";
 
 /**
  * @param {import("./store.js").Store} store
@@ -44,7 +53,7 @@ export function stepForm(store, stepKey, page) {
   const set = (name) => (value) =>
     store.apply((draft) => updateStep(draft, stepKey, { [name]: value }), { merge: `${stepKey}.${name}` });
   const get = (name) => () => step()[name];
-  const { catalogue } = page;
+  const { catalogue, inner } = page;
 
   /** The name of an input or output; what the arguments said before it was touched is kept in mind. */
   const portName = (part, kind, key) => {
@@ -65,6 +74,23 @@ export function stepForm(store, stepKey, page) {
       },
     });
   };
+  /** Conditions may read its metrics by name: what they said before it was touched is kept in mind. */
+  const stepName = () => {
+    let before = null;
+    const keep = () => remember(store.draft, "steps", null, stepKey);
+    return fields.text({
+      path: "name",
+      label: "Name",
+      read: get("name"),
+      onFocus: () => {
+        before = keep();
+      },
+      write: (name) => {
+        before ??= keep();
+        store.apply((draft) => renameStep(draft, stepKey, name, before), { merge: `${stepKey}.name` });
+      },
+    });
+  };
   const added = (operation) => () => {
     let key;
     store.apply((draft) => {
@@ -77,16 +103,24 @@ export function stepForm(store, stepKey, page) {
   const portOf = (scope, key) => () => step()?.[scope].find((port) => port.key === key);
   const nameOf = (scope, key) => step()?.[scope].find((port) => port.key === key)?.name ?? "";
 
+  const kind = kindOf(step().kind);
+  const inputName = (part, key) => {
+    const element = portName(part, "input", key);
+    if (kind.makes_runs) suggest(part, element, `inputs-${stepKey}-${key}`, () => dataNames(inner, step()));
+    return element;
+  };
   const inputs = listField(fields, {
     title: "Inputs",
     addLabel: "Add input",
-    emptyText: "Nothing. Add an input to read a dataset or another step's output.",
+    emptyText: kind.makes_runs
+      ? "Nothing. Inputs feed the parameters of data that the pipeline has, by their names."
+      : "Nothing. Add an input to read a dataset or another step's output.",
     items: () => step().inputs,
     add: added(addInput),
     remove: (key) => store.apply((draft) => removeInput(draft, stepKey, key)),
     removeLabel: (key) => `Remove input ${nameOf("inputs", key)}`,
     row: (part, key) => [
-      portName(part, "input", key),
+      inputName(part, key),
       h("span", { class: "builder-row__from", "aria-hidden": "true" }, icon("arrow-left")),
       part.select({
         path: `inputs.${key}.binding`,
@@ -99,21 +133,27 @@ export function stepForm(store, stepKey, page) {
         read: () => bindingValue(step()?.inputs.find((candidate) => candidate.key === key)?.binding),
         write: (value) => store.apply((draft) => bindInput(draft, stepKey, key, bindingOf(value))),
       }),
-      ...inputMore(part, { store, stepKey, key, port: portOf("inputs", key), catalogue }),
+      ...inputMore(part, { store, stepKey, key, port: portOf("inputs", key), catalogue, isWork: kind.is_work || kind.makes_runs }),
     ],
   });
   const outputs = listField(fields, {
     title: "Outputs",
     addLabel: "Add output",
-    emptyText: "Nothing. Add an output for each folder that the script writes.",
-    className: "is-narrow",
+    emptyText: kind.makes_runs
+      ? "Nothing. Add one for each output of a step in it that other steps here read."
+      : kind.is_work
+      ? "Nothing. Add one for where the data goes."
+      : "Nothing. Add one for each folder or file that the script writes, or name it where it is used.",
+    className: kind.makes_runs ? "" : "is-narrow",
     items: () => step().outputs,
-    add: added(addOutput),
+    add: added(kind.makes_runs ? (draft, key) => addTakenOutput(draft, key, outputNames(inner.of(step()))) : addOutput),
     remove: (key) => store.apply((draft) => removeOutput(draft, stepKey, key)),
     removeLabel: (key) => `Remove output ${nameOf("outputs", key)}`,
     row: (part, key) => [
       portName(part, "output", key),
-      ...outputMore(part, { store, stepKey, key, port: portOf("outputs", key), catalogue }),
+      ...(kind.makes_runs
+        ? [h("span", { class: "builder-row__from", "aria-hidden": "true" }, icon("arrow-left")), takenFrom(part, { store, stepKey, key, port: portOf("outputs", key), step, inner })]
+        : outputMore(part, { store, stepKey, key, port: portOf("outputs", key), catalogue, isWork: kind.is_work })),
     ],
   });
 
@@ -139,8 +179,19 @@ export function stepForm(store, stepKey, page) {
     ],
   });
 
-  const kind = kindOf(step().kind);
-  const own = (isMeant) => kind.fields.filter(isMeant).map((field) => kindField(fields, { store, stepKey, step, get, set, field }));
+  const branch = fields.select({
+    path: "only_if",
+    label: "Only if",
+    help: "It runs on one answer of a condition; on the other it is not taken, nor is what needs it.",
+    groups: () => (step() ? branchGroups(store.draft, stepKey, step().only_if) : []),
+    read: () => branchValue(step()?.only_if),
+    write: (value) => store.apply((draft) => setBranch(draft, stepKey, branchOf(value))),
+  });
+
+  const isOfPipeline = ({ name }) => Boolean(kind.makes_runs) && (name === "pipeline" || name === "pipeline_version");
+  const ofJob = (make) => (kind.has_job ? make() : null); // what only a process has
+  const ofScript = (make) => (kind.has_job && !kind.is_work ? make() : null); // what only a process of people's own has
+  const own = (isMeant) => kind.fields.filter(isMeant).map((field) => kindField(fields, { store, stepKey, step, get, set, field, catalogue, inner }));
 
   const tool = (name, label, act, className = "") =>
     h("button", { type: "button", class: `icon-button ${className}`, title: label, "aria-label": label, on: { click: act } }, icon(name));
@@ -161,41 +212,49 @@ export function stepForm(store, stepKey, page) {
         ),
       tool("x", "Close the step, show the pipeline", () => page.close()),
     ),
-    fields.text({ path: "name", label: "Name", read: get("name"), write: set("name") }),
+    stepName(),
     fields.text({ path: "description", label: "Description", rows: 2, placeholder: "What it does, for the others", read: get("description"), write: set("description") }),
-    filesField(fields, store, stepKey, step, { onOpen: page.openFile }),
+    ofScript(() => filesField(fields, store, stepKey, step, { onOpen: page.openFile })),
     ...own(({ widget }) => widget === "script"),
-    inputs,
-    outputs,
-    ...own(({ widget }) => widget !== "script"),
+    // What goes in and comes out hangs on which pipeline it is.
+    ...own(isOfPipeline),
+    kind.takes_inputs !== "none" && inputs,
+    kind.makes_runs && wantedInputs(fields, { store, stepKey, step, inner }),
+    (kind.has_job || kind.makes_runs) && outputs,
+    kind.keeps.length > 0 &&
+      h("p", { class: "builder-none" }, "Kept besides, however the step ends: ", h("code", { text: kind.keeps.join(", ") }), "."),
+    ...own((field) => field.widget !== "script" && field.widget !== "paths" && !isOfPipeline(field)),
+    ofScript(() => stepVariables(fields, { store, stepKey, step, added })),
     runAfter,
-    h(
+    branch,
+    ofJob(() => h(
       "div",
       { class: "builder-pair" },
-      fields.select({
+      !kind.is_work && fields.select({
         path: "environment",
         label: "Environment",
-        groups: () => environmentGroups(catalogue.environments, step()?.environment ?? ""),
+        groups: () => environmentGroups(catalogue.environments, store.draft.parameters, step()?.environment ?? ""),
         read: () => step()?.environment ?? "",
         write: set("environment"),
       }),
       fields.select({
         path: "compute",
         label: "Compute target",
-        groups: () => computeGroups(catalogue.computes, step()?.compute ?? ""),
+        groups: () => computeGroups(catalogue.computes, store.draft.parameters, step()?.compute ?? ""),
         read: () => step()?.compute ?? "",
         write: set("compute"),
       }),
-    ),
-    stepResources(fields, { store, stepKey, step, computes: catalogue.computes }),
-    stepLimits(fields, { store, stepKey, step }),
-    fields.check({
+    )),
+    ofJob(() => stepResources(fields, { store, stepKey, step, computes: catalogue.computes })),
+    ofJob(() => stepLimits(fields, { store, stepKey, step })),
+    ofJob(() => fields.check({
       path: "allow_reuse",
       label: "Reuse earlier results",
       help: "When nothing that makes the result has changed, the step is not run again.",
       read: get("allow_reuse"),
       write: set("allow_reuse"),
-    }),
+    })),
+    ...own(({ widget }) => widget === "paths"),
   );
   return { element, fields };
 }

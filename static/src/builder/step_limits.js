@@ -4,6 +4,9 @@ import { h } from "../graph/dom.js";
 import { duration, fileSize, plural } from "../lib/format.js";
 import { updateStep } from "./document.js";
 import { folded, sentence } from "./folded.js";
+import { settingNumber } from "./setting_number.js";
+import { inWords, parameterIn } from "./settings.js";
+import { bytesWords } from "./step_resources.js";
 
 const GB = 1e9;
 const CAUSES = {
@@ -20,11 +23,12 @@ export function stepLimits(fields, { store, stepKey, step }) {
   const set = (patch, name) =>
     store.apply((draft) => updateStep(draft, stepKey, patch), { merge: `${stepKey}.${name}` });
   const setIn = (part, name) => (value) => set({ [part]: { ...step()[part], [name]: value } }, `${part}.${name}`);
+  /** @param {any} more */
   const number = (part, name, label, more = {}) =>
-    fields.number({
+    settingNumber(fields, {
+      store,
       path: `${part}.${name}`,
       label,
-      step: "any",
       read: () => step()?.[part][name] ?? null,
       write: setIn(part, name),
       ...more,
@@ -33,11 +37,7 @@ export function stepLimits(fields, { store, stepKey, step }) {
   const needed = (name, label, usual, more = {}) =>
     number("retry", name, label, { write: (value) => setIn("retry", name)(value ?? usual), ...more });
   const bytes = (name, label) =>
-    number("limits", name, label, {
-      placeholder: "none",
-      read: () => inGb(step()?.limits[name]),
-      write: (value) => setIn("limits", name)(value === null ? null : Math.round(value * GB)),
-    });
+    number("limits", name, label, { kind: "whole", unit: GB, placeholder: "none" });
 
   const again = h(
     "div",
@@ -62,13 +62,14 @@ export function stepLimits(fields, { store, stepKey, step }) {
       "div",
       { class: "builder-pair" },
       needed("backoff_s", "Wait in seconds", 0),
-      needed("backoff_factor", "Each wait longer by the factor", 2, { min: 1 }),
+      needed("backoff_factor", "Each wait longer by the factor", 2),
     ),
     needed("max_backoff_s", "Longest wait in seconds", 3600),
     sentence(fields, () => waitWords(step()?.retry)),
   );
   fields.follow(() => {
-    again.hidden = !((step()?.retry.max_attempts ?? 1) > 1);
+    const attempts = step()?.retry.max_attempts ?? 1;
+    again.hidden = !(parameterIn(attempts) !== null || attempts > 1);
   });
 
   return folded(
@@ -79,11 +80,11 @@ export function stepLimits(fields, { store, stepKey, step }) {
       h(
         "div",
         { class: "builder-pair" },
-        needed("max_attempts", "Attempts at most", 1, { min: 1, max: 100, step: 1 }),
-        fields.number({
+        needed("max_attempts", "Attempts at most", 1, { kind: "whole" }),
+        settingNumber(fields, {
+          store,
           path: "timeout_s",
           label: "Time limit in seconds",
-          step: "any",
           placeholder: "none",
           read: () => step()?.timeout_s ?? null,
           write: (value) => set({ timeout_s: value }, "timeout_s"),
@@ -92,17 +93,20 @@ export function stepLimits(fields, { store, stepKey, step }) {
       again,
       h("div", { class: "builder-pair" }, bytes("memory_bytes", "Memory limit in GB"), number("limits", "cpus", "CPU limit", { placeholder: "none" })),
       h("div", { class: "builder-pair" }, bytes("output_bytes", "Limit of each output in GB"), bytes("log_bytes", "Log limit in GB")),
-      h("p", { class: "field-help builder-more__help", text: "Memory and CPUs hold for the script and all processes that it starts." }),
-      needed("max_node_losses", "Run again when its node is lost, times at most", 2, { max: 100, step: 1 }),
+      sentence(fields, () => bytesWords(...["memory_bytes", "output_bytes", "log_bytes"].map((name) => step()?.limits[name]))),
+      h("p", {
+        class: "field-help builder-more__help",
+        text: "Memory and CPUs hold for the script and all processes that it starts. For a value given at each submission, write ${{parameters.NAME}}.",
+      }),
+      needed("max_node_losses", "Run again when its node is lost, times at most", 2, { kind: "whole" }),
     ],
     "Retries and limits",
   );
 }
 
-const inGb = (value) => (value === null || value === undefined ? null : value / GB);
-
 /** When further attempts begin, in a line. */
 export function waitWords(retry) {
+  if (Object.values(retry ?? {}).some((value) => parameterIn(value) !== null)) return "";
   if (!retry || !(retry.backoff_s > 0)) return "The next attempt begins at once.";
   const waits = [];
   for (let number = 0; number < Math.min(retry.max_attempts - 1, 4); number += 1) {
@@ -116,13 +120,13 @@ export function limitWords(step) {
   if (!step) return "";
   const { retry, limits } = step;
   return [
-    retry.max_attempts > 1 && plural(retry.max_attempts, "attempt"),
-    step.timeout_s !== null && duration(step.timeout_s),
-    limits.memory_bytes !== null && `${fileSize(limits.memory_bytes)} memory`,
-    limits.cpus !== null && plural(limits.cpus, "CPU"),
-    limits.output_bytes !== null && `outputs of ${fileSize(limits.output_bytes)}`,
-    limits.log_bytes !== null && `log of ${fileSize(limits.log_bytes)}`,
-    retry.max_node_losses !== 2 && `${plural(retry.max_node_losses, "lost node")}`,
+    retry.max_attempts !== 1 && inWords(retry.max_attempts, (count) => plural(count, "attempt"), "attempts"),
+    step.timeout_s !== null && inWords(step.timeout_s, duration, "time"),
+    limits.memory_bytes !== null && inWords(limits.memory_bytes, (size) => `${fileSize(size)} memory`, "memory"),
+    limits.cpus !== null && inWords(limits.cpus, (count) => plural(count, "CPU"), "CPUs"),
+    limits.output_bytes !== null && inWords(limits.output_bytes, (size) => `outputs of ${fileSize(size)}`, "outputs"),
+    limits.log_bytes !== null && inWords(limits.log_bytes, (size) => `log of ${fileSize(size)}`, "log"),
+    retry.max_node_losses !== 2 && inWords(retry.max_node_losses, (count) => plural(count, "lost node"), "lost nodes"),
   ]
     .filter(Boolean)
     .join(", ");

@@ -28,3 +28,10 @@ test("the waits between attempts grow up to the longest", () => {
   const retry = { ...ONE_ATTEMPT, max_attempts: 9, backoff_s: 20, backoff_factor: 3, max_backoff_s: 100 };
   assert.equal(waitWords(retry), "Waits: 20 s, 1 min, 1 min 40 s, 1 min 40 s, ….");
 });
+
+test("settings that parameters feed are told by their names", () => {
+  const fed = "${{parameters.p}}";
+  const words = limitWords(step({ retry: { max_attempts: fed }, limits: { cpus: fed }, timeout_s: fed }));
+  assert.equal(words, "attempts by p, time by p, CPUs by p");
+  assert.equal(waitWords({ ...ONE_ATTEMPT, max_attempts: 3, backoff_s: fed }), "");
+});

@@ -3,8 +3,10 @@
 import { h } from "../graph/dom.js";
 import { fileSize, plural } from "../lib/format.js";
 import { resourceWords } from "../lib/resources.js";
-import { updateStep } from "./document.js";
+import { NO_RESOURCES, updateStep } from "./document.js";
 import { folded, sentence } from "./folded.js";
+import { settingNumber } from "./setting_number.js";
+import { parameterIn } from "./settings.js";
 
 const GB = 1e9;
 
@@ -17,11 +19,12 @@ export function stepResources(fields, { store, stepKey, step, computes }) {
     store.apply((draft) => updateStep(draft, stepKey, { resources: { ...step().resources, [name]: value } }), {
       merge: `${stepKey}.resources.${name}`,
     });
+  /** @param {any} more */
   const number = (name, label, more = {}) =>
-    fields.number({
+    settingNumber(fields, {
+      store,
       path: `resources.${name}`,
       label,
-      step: "any",
       placeholder: "none",
       read: () => step()?.resources[name] ?? null,
       write: set(name),
@@ -30,21 +33,24 @@ export function stepResources(fields, { store, stepKey, step, computes }) {
   return folded(
     fields,
     "resources",
-    () => resourceWords(step()?.resources),
+    () => askedWords(step()?.resources),
     [
       h(
         "div",
         { class: "builder-pair" },
         number("cpus", "CPUs"),
-        number("memory_bytes", "Memory in GB", {
-          read: () => inGb(step()?.resources.memory_bytes),
-          write: (value) => set("memory_bytes")(value === null ? null : Math.round(value * GB)),
-        }),
+        number("memory_bytes", "Memory in GB", { kind: "whole", unit: GB }),
       ),
-      number("gpus", "GPUs", { step: 1, placeholder: "0", read: () => step()?.resources.gpus || null, write: (value) => set("gpus")(value ?? 0) }),
+      number("gpus", "GPUs", {
+        kind: "whole",
+        placeholder: "0",
+        read: () => step()?.resources.gpus || null,
+        write: (value) => set("gpus")(value ?? 0),
+      }),
+      sentence(fields, () => bytesWords(step()?.resources.memory_bytes)),
       h("p", {
         class: "field-help builder-more__help",
-        text: "Set aside for the step on the one node that runs it: it waits until a node has as much free. Empty: it takes a slot, and nothing is set aside. What it may use at most is said under limits.",
+        text: "Set aside for the step on the one node that runs it: it waits until a node has as much free. Empty: it takes a slot, and nothing is set aside. What it may use at most is said under limits. For a value given at each submission, write ${{parameters.NAME}}.",
       }),
       sentence(fields, () => nodeWords(step(), computes)),
     ],
@@ -52,7 +58,19 @@ export function stepResources(fields, { store, stepKey, step, computes }) {
   );
 }
 
-const inGb = (value) => (value === null || value === undefined ? null : value / GB);
+/** What a step asks for, in a line. */
+export function askedWords(resources) {
+  if (!resources) return "";
+  const isOwn = (value) => parameterIn(value) === null;
+  const own = Object.fromEntries(Object.entries(resources).filter(([, value]) => isOwn(value)));
+  const fed = Object.entries({ cpus: "CPUs", memory_bytes: "memory", gpus: "GPUs" }).filter(([name]) => !isOwn(resources[name]));
+  const parts = fed.map(([name, what]) => `${what} by ${parameterIn(resources[name])}`);
+  return [resourceWords({ ...NO_RESOURCES, ...own }), ...parts].filter(Boolean).join(", ");
+}
+
+/** In what a parameter gives the setting, which nobody sees at a field in GB. */
+export const bytesWords = (...values) =>
+  values.some((value) => parameterIn(value) !== null) ? "A parameter gives bytes, as in 2000000000 for 2 GB." : "";
 
 /** What the nodes of the step's target have at most, each thing by itself. */
 export function nodeWords(step, computes) {

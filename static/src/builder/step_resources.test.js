@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { nodeWords } from "./step_resources.js";
+import { askedWords, bytesWords, nodeWords } from "./step_resources.js";
 
 const GB = 1e9;
 const computes = [
@@ -18,4 +18,13 @@ test("what the nodes of a target have is told beside the fields", () => {
 test("of a target without a node nobody knows, and of one that is not there nothing is said", () => {
   assert.match(nodeWords({ compute: "new" }, computes), /No node of “new” has been seen yet/);
   assert.equal(nodeWords({ compute: "gone" }, computes), "");
+});
+
+test("what is asked for, by values and by parameters", () => {
+  const fed = "${{parameters.c}}";
+  assert.equal(askedWords({ cpus: 2, memory_bytes: null, gpus: 0 }), "2 CPUs");
+  assert.equal(askedWords({ cpus: fed, memory_bytes: 2e9, gpus: fed }), "2.0 GB memory, CPUs by c, GPUs by c");
+  assert.equal(askedWords(undefined), "");
+  assert.match(bytesWords(null, fed), /gives bytes/);
+  assert.equal(bytesWords(null, 2e9), "");
 });

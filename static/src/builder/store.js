@@ -1,7 +1,7 @@
 /** The page's state: the draft with its history, what is saved, what is wrong, and what is selected. No DOM. */
 
 import { api } from "../lib/api.js";
-import { fingerprint, keepEdits, stepOf, toDefinition } from "./document.js";
+import { fingerprint, keepEdits, stepOf, toDefinition, withNamedOutputs } from "./document.js";
 import { History } from "./history.js";
 import { placed, withoutPending } from "./problems.js";
 
@@ -28,6 +28,7 @@ export class Store extends EventTarget {
     this.savedAs = fingerprint(draft);
     this.savedNames = { name: draft.name, description: draft.description };
     this.problems = [];
+    this.warnings = [];
     this.selected = null;
     this.saving = null;
     this.checks = 0;
@@ -50,6 +51,11 @@ export class Store extends EventTarget {
     if (this.readOnly) return;
     this.history.commit(change(this.draft), { merge });
     this.#changed();
+  }
+
+  /** Once somebody is done with a text: what it names as an output is one. */
+  countOutputs() {
+    if (withNamedOutputs(this.draft) !== this.draft) this.apply(withNamedOutputs);
   }
 
   undo() {
@@ -96,8 +102,9 @@ export class Store extends EventTarget {
     const check = (this.checks += 1);
     /** @type {any[]} */
     let problems;
+    let warnings = [];
     try {
-      ({ problems } = await api.post(`${this.pipelinesUrl}validate/`, {
+      ({ problems, warnings } = await api.post(`${this.pipelinesUrl}validate/`, {
         definition: toDefinition(draft),
         pipeline_id: this.pipelineId,
       }));
@@ -107,6 +114,7 @@ export class Store extends EventTarget {
       problems = problems.map(({ loc, message }) => ({ loc: loc[0] === "definition" ? loc.slice(1) : loc, message }));
     }
     if (check !== this.checks) return;
+    this.warnings = withoutPending(placed(warnings, draft), draft);
     this.showProblems(problems, draft);
   }
 
@@ -155,6 +163,7 @@ export class Store extends EventTarget {
 
   async #save(baseVersion) {
     await this.keepEdits();
+    this.countOutputs();
     const { draft } = this;
     const answer = await api.post(`${this.pipelinesUrl}${this.pipelineId}/versions/`, {
       definition: toDefinition(draft),

@@ -21,6 +21,7 @@ export function spokenName(node) {
   if (node.status) parts.push(statusOf(node.status).word);
   const taken = secondsTaken(node);
   if (taken !== null) parts.push(duration(taken));
+  if (node.progress) parts.push(node.progress);
   if (node.detail) parts.push(node.detail);
   if (node.badge) parts.push(node.badge);
   if (node.problems) parts.push(plural(node.problems, "problem"));
@@ -50,8 +51,9 @@ export function paint(card, node) {
   card.classList.toggle("has-status", Boolean(status));
   card.classList.toggle("has-problems", node.problems > 0);
   card.classList.toggle("is-marked", Boolean(node.marked));
+  card.classList.toggle("holds-runs", Boolean(node.holds));
   card.setAttribute("aria-label", spokenName(node));
-  card.title = node.title;
+  card.title = node.progress ? `${node.title}: ${node.progress}` : node.title;
   card.replaceChildren(
     ...(node.inputs.length ? [ports(node.inputs, "input")] : []),
     h(
@@ -88,8 +90,9 @@ function foot(node, status) {
     "span",
     { class: "graph-node__status" },
     icon(status.icon),
-    h("span", { class: "graph-node__word", text: status.word }),
-    h("span", { class: "graph-node__time", text: taken === null ? node.detail : duration(taken) }),
+    // How far it is says more than that it runs, and for how long.
+    h("span", { class: "graph-node__word", text: node.progress || status.word }),
+    !node.progress && h("span", { class: "graph-node__time", text: taken === null ? node.detail : duration(taken) }),
   );
 }
 

@@ -5,8 +5,8 @@
  * finished_at, detail, badge, problems,
  * inputs: [name | {name, label, bound}], outputs: [name | {name, label}]}; only `id` must be there, and `label` is what
  * is shown of a port where that differs from the name that edges use. `status` is one of the words of
- * `lib/status.js`; times are ISO strings; `problems` is a count. An edge: {from, output, to, input}, by id and name;
- * between two steps without ports where one just runs after the other.
+ * `lib/status.js`; times are ISO strings; `problems` is a count. An edge: {from, output, to, input, label}, by id and name;
+ * between two steps without ports where one just runs after the other. `label` stands at its end, as in "true".
  */
 
 const NODE_WIDTH = 232;
@@ -28,6 +28,8 @@ export function normalise({ nodes = [], edges = [] }) {
       kind: "step",
       status: null,
       detail: "",
+      progress: "",
+      holds: false,
       badge: "",
       problems: 0,
       ...node,
@@ -36,10 +38,10 @@ export function normalise({ nodes = [], edges = [] }) {
     });
   }
   const unique = new Map();
-  for (const { from, to, output = "", input = "" } of edges) {
+  for (const { from, to, output = "", input = "", label = "" } of edges) {
     if (!byId.has(from) || !byId.has(to)) continue;
     const id = edgeId({ from, to, output, input });
-    unique.set(id, { id, from, to, output, input });
+    unique.set(id, { id, from, to, output, input, label: label || unique.get(id)?.label || "" });
   }
   const incoming = new Map([...byId.keys()].map((id) => [id, []]));
   const outgoing = new Map([...byId.keys()].map((id) => [id, []]));

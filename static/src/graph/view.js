@@ -22,6 +22,7 @@ const ANIMATED_LIMIT = 300; // nodes; a larger graph jumps to its place
 const CULLED_FROM = 120; // nodes; from here on only cards near the screen exist
 const FAR_ZOOM = 0.45; // below it a card shows only its title
 const OVERVIEW_ZOOM = 0.32; // below it a graph that is culled is drawn on a canvas
+const LABEL_ABOVE = 10; // the card that an edge with a label leads to
 const DRAG_PX = 4; // a pointer that moves less has clicked
 const READABLE_ZOOM = 0.5; // the first view of a large graph is not zoomed out further than this
 
@@ -53,6 +54,8 @@ export class GraphView {
     this.edges = new Map();
     this.cards = new Map();
     this.paths = new Map();
+    /** What is written at the ends of edges that have a label. */
+    this.labels = new Map();
     this.isOverview = false;
     this.selected = null;
     /** What is shown, and where a movement under way will end. */
@@ -74,10 +77,9 @@ export class GraphView {
     this.shape = shapeOf(this.graph);
     for (const id of this.cards.keys()) if (!this.graph.nodes.has(id)) this.#unmount(id);
     this.edges = new Map(this.graph.edges.map((edge) => [edge.id, edge]));
-    for (const [id, path] of this.paths) {
+    for (const id of this.paths.keys()) {
       if (this.edges.has(id)) continue;
-      path.remove();
-      this.paths.delete(id);
+      this.#unmountEdge(id);
     }
     if (this.selected !== null && !this.graph.nodes.has(this.selected)) this.selected = null;
     for (const [id, card] of this.cards) paint(card, this.graph.nodes.get(id));
@@ -279,6 +281,7 @@ export class GraphView {
       const edge = this.edges.get(id);
       if (edge) path.setAttribute("d", this.#curve(edge));
     }
+    for (const id of this.labels.keys()) this.#placeLabel(this.edges.get(id));
     this.#drawOverview();
   }
 
@@ -304,16 +307,47 @@ export class GraphView {
     for (const edge of this.graph.edges) {
       const [a, b] = [this.positions.get(edge.from), this.positions.get(edge.to)];
       if (!seen(bounds(new Map([["a", a], ["b", b]])))) {
-        this.paths.get(edge.id)?.remove();
-        this.paths.delete(edge.id);
+        this.#unmountEdge(edge.id);
         continue;
       }
-      if (this.paths.has(edge.id)) continue;
+      if (this.paths.has(edge.id)) {
+        if (this.labels.get(edge.id)?.textContent !== (edge.label || undefined)) this.#label(edge);
+        continue;
+      }
       const path = svg("path", { class: "graph-edge", d: this.#curve(edge) });
       this.paths.set(edge.id, path);
       this.#paintEdge(edge);
       this.edgeLayer.append(path);
+      this.#label(edge);
     }
+  }
+
+  #unmountEdge(id) {
+    this.paths.get(id)?.remove();
+    this.paths.delete(id);
+    this.labels.get(id)?.remove();
+    this.labels.delete(id);
+  }
+
+  /** Write an edge's label, or take it away. */
+  #label(edge) {
+    this.labels.get(edge.id)?.remove();
+    this.labels.delete(edge.id);
+    if (!edge.label) return;
+    const text = svg("text", { class: "graph-edge-label", "text-anchor": "middle" });
+    text.textContent = edge.label;
+    this.labels.set(edge.id, text);
+    this.#placeLabel(edge);
+    this.edgeLayer.append(text);
+  }
+
+  #placeLabel(edge) {
+    const text = edge && this.labels.get(edge.id);
+    if (!text) return;
+    const box = this.positions.get(edge.to);
+    const into = portPosition(this.graph.nodes.get(edge.to), "input", edge.input);
+    text.setAttribute("x", box.x + into.x);
+    text.setAttribute("y", box.y + into.y - LABEL_ABOVE);
   }
 
   #unmount(id) {

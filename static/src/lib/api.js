@@ -106,3 +106,21 @@ export const api = {
   /** @param {string} path @param {any} [body] @param {{signal?: AbortSignal}} [options] */
   delete: (path, body, options) => request("DELETE", path, body, options),
 };
+
+/**
+ * Have the browser save what `path` answers with.
+ * @param {string} path
+ * @returns {Promise<void>} Rejected with the server's sentence where it refuses: a page of it would help nobody.
+ */
+export async function save(path) {
+  const asking = new AbortController();
+  let response;
+  try {
+    response = await fetch(path, { headers: { Accept: "application/json" }, credentials: "same-origin", signal: asking.signal });
+  } catch {
+    throw errorFrom(0, null);
+  }
+  if (!response.ok) throw errorFrom(response.status, await response.json().catch(() => null));
+  asking.abort(); // the browser asks again, and writes to a file what comes
+  location.assign(path);
+}

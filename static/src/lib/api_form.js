@@ -1,8 +1,10 @@
 /**
  * Forms that speak with the API: <form action="/api/…" data-api="patch">.
  *
- * Afterwards: `data-api-next` is the address to go to ("" is this page again), else `data-api-done` is said in a toast
- * and the lists on the page look again. Problems appear in the form's [data-error-for=FIELD], others in a toast.
+ * What is ticked under the name that `data-api-list` gives is sent as a list.
+ *
+ * Afterwards: `data-api-next` is the address to go to ("" is this page again), else what the server `said`, or
+ * `data-api-done`, is said in a toast and the lists on the page look again. Problems appear in the form's [data-error-for=FIELD], others in a toast.
  */
 import { api, ApiError } from "./api.js";
 import { toast } from "./toast.js";
@@ -14,9 +16,11 @@ export async function sendToApi(form) {
   for (const error of form.querySelectorAll("[data-error-for]")) error.textContent = "";
   const fields = new FormData(form);
   fields.delete("csrfmiddlewaretoken");
-  const body = [...fields.keys()].length ? Object.fromEntries(fields) : undefined;
+  const list = form.dataset.apiList;
+  const body = [...fields.keys()].length ? { ...Object.fromEntries(fields), ...(list && { [list]: fields.getAll(list) }) } : undefined;
+  let answer;
   try {
-    await api[form.dataset.api](form.getAttribute("action"), body);
+    answer = await api[form.dataset.api](form.getAttribute("action"), body);
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     showProblems(form, error);
@@ -26,7 +30,7 @@ export async function sendToApi(form) {
   }
   const { apiNext, apiDone } = form.dataset;
   if (apiNext !== undefined) window.location.assign(apiNext || window.location.href);
-  else if (apiDone) toast(apiDone, "success");
+  else if (answer?.said ?? apiDone) toast(answer?.said ?? apiDone, "success");
   document.dispatchEvent(new CustomEvent("studio:changed"));
 }
 

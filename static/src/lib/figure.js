@@ -39,9 +39,13 @@ function painted(traces) {
   return traces.map((trace) => {
     const status = trace.meta?.status;
     if (!status && !trace.meta?.tone) return trace;
-    if (!status && trace.mode === "lines") {
+    if (!status && trace.mode?.includes("lines")) {
       const colour = token(`--${trace.meta.tone}`);
-      return { ...trace, line: { ...trace.line, color: colour }, fillcolor: `${colour}24` };
+      const marker = { ...trace.marker, color: colour };
+      return { ...trace, line: { ...trace.line, color: colour }, fillcolor: `${colour}24`, marker };
+    }
+    if (trace.type === "heatmap") {
+      return { ...trace, colorscale: [[0, token("--sunken")], [1, token(`--${trace.meta.tone}`)]] };
     }
     if (!status) return { ...trace, marker: { ...trace.marker, color: token(`--${trace.meta.tone}`) } };
     const pattern = { ...trace.marker?.pattern, fillmode: "overlay", fgcolor: token("--surface"), fgopacity: 0.7 };
@@ -66,7 +70,7 @@ function themed(layout) {
     ...Object.fromEntries(
       ["xaxis", "yaxis", ...Object.keys(layout).filter((name) => /^[xy]axis\d+$/.test(name))].map((name) => [
         name,
-        { ...layout[name], ...axis },
+        { ...layout[name], ...axis, ...(layout[name]?.title && { title: { ...layout[name].title, font: { color: token("--text-3"), size: 11 } } }) },
       ]),
     ),
   };

@@ -13,7 +13,7 @@ import statuses from "./statuses.json" with { type: "json" };
  * @property {string} className `status status-<name> tone-<tone>`; set it on the element that is to be coloured.
  */
 
-const TERMINAL = new Set(["completed", "failed", "skipped", "cancelled"]);
+const TERMINAL = new Set(["completed", "failed", "skipped", "cancelled", "not_taken"]);
 
 /**
  * @param {string} name As the API says it. One that is not known yet is shown by its own name.

@@ -20,7 +20,7 @@ test("no two statuses share shape and colour", () => {
 });
 
 test("an unknown status is shown by its own name, whatever the name", () => {
-  assert.equal(statusOf("paused").word, "paused");
+  assert.equal(statusOf("pondering").word, "pondering");
   assert.equal(statusOf("toString").className, "status status-unknown tone-idle");
 });
 

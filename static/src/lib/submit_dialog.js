@@ -16,9 +16,14 @@ import { icon } from "./status.js";
  * @param {number} [options.version] The latest unless given.
  * @param {Record<string, any>} [options.values] What stands in the fields at first, in place of the defaults.
  * @param {string} [options.experiment]
+ * @param {number} [options.priority]
+ * @param {boolean} [options.goesOn] Whether what does not depend on a failed step goes on; as the pipeline says unless given.
+ * @param {boolean} [options.regenerate] Whether every step is to run anew.
+ * @param {string[]} [options.without] Steps that were edited within the run that is submitted again.
+ * @param {string} [options.submitTo] Another address that takes the form, which knows the version.
  * @returns {Promise<{id: number, url: string, status: string}|null>} The new run; null where the person thought better.
  */
-export async function openSubmitDialog({ workspace, pipelineId, version, values = {}, experiment = "" }) {
+export async function openSubmitDialog({ workspace, pipelineId, version, values = {}, experiment = "", priority = 0, regenerate = false, goesOn, without = [], submitTo = "" }) {
   const address = `/api/workspaces/${workspace}/pipelines/${pipelineId}/`;
   const pipeline = await api.get(address);
   const chosen = version ? await api.get(`${address}versions/${version}/`) : null;
@@ -26,8 +31,8 @@ export async function openSubmitDialog({ workspace, pipelineId, version, values 
   const number = version ?? pipeline.latest_version;
   const parameters = definition?.parameters ?? [];
   const known = await suggestions(workspace, parameters);
-  return new SubmitDialog(pipeline.name, number, parameters, values, experiment, known, (body) =>
-    api.post(`${address}runs/`, { version: number, ...body }),
+  return new SubmitDialog(pipeline.name, number, parameters, values, { experiment, priority, regenerate, without, goesOn: goesOn ?? definition?.continue_on_step_failure ?? true }, known, (body) =>
+    submitTo ? api.post(submitTo, body) : api.post(`${address}runs/`, { version: number, ...body }),
   ).result;
 }
 
@@ -44,10 +49,18 @@ async function suggestions(workspace, parameters) {
   return known;
 }
 
+/** A new run is one of the version: what somebody changed within the earlier run is no part of that. */
+function withoutEdits(steps, version) {
+  if (steps.length === 0) return null;
+  const names = steps.slice(0, 3).map((name) => `“${name}”`).join(", ") + (steps.length > 3 ? ` and ${steps.length - 3} more` : "");
+  const text = `${names} ran as edited within the run. This submits version ${version}, without that. “Clone as a new pipeline” keeps it.`;
+  return h("p", { class: "muted", dataset: { without: "" }, text });
+}
+
 let opened = 0;
 
 class SubmitDialog {
-  constructor(name, version, parameters, values, experiment, known, submit) {
+  constructor(name, version, parameters, values, { experiment, priority, regenerate, goesOn, without }, known, submit) {
     this.known = known;
     this.parameters = parameters;
     this.submit = submit;
@@ -56,19 +69,33 @@ class SubmitDialog {
     this.fields = new Map();
     this.problems = h("div", { class: "form-errors", role: "alert", hidden: true });
     this.button = h("button", { class: "btn btn-primary", type: "submit" }, icon("player-play"), "Submit");
+    this.goesOn = h("input", { class: "form-check-input", type: "checkbox", id: `${this.id}-goes-on`, "aria-describedby": `${this.id}-goes-on-help`, checked: goesOn });
     const form = h(
       "form",
       { method: "dialog", novalidate: true },
       h("h2", { id: `${this.id}-title`, text: `Submit ${name}` }),
       h("p", { class: "muted", text: `Version ${version}` }),
+      withoutEdits(without, version),
       this.problems,
       ...parameters.map((parameter) => this.#parameterField(parameter, values[parameter.name] ?? parameter.default)),
       this.#field("experiment", "Experiment", "optional", "Groups runs in the list. Without one, the pipeline's name.", (props) =>
         h("input", { ...props, maxlength: 100, autocomplete: "off", spellcheck: "false", value: experiment }),
       ),
       this.#field("priority", "Priority", "optional", "Higher goes first in the queue, lower waits for the others. Usually 0.", (props) =>
-        h("input", { ...props, type: "text", inputmode: "numeric", autocomplete: "off", maxlength: 6, placeholder: "0", value: "" }),
+        h("input", { ...props, type: "text", inputmode: "numeric", autocomplete: "off", maxlength: 6, placeholder: "0", value: priority || "" }),
       ),
+      h(
+        "div",
+        { class: "field field-check" },
+        this.goesOn,
+        h(
+          "div",
+          {},
+          h("label", { for: this.goesOn.id, text: "Continue on step failure" }),
+          h("div", { class: "field-help", id: `${this.goesOn.id}-help`, text: "Steps that don't depend on a failed one go on. Otherwise nothing further starts." }),
+        ),
+      ),
+      this.#regenerateField(regenerate),
       ...[...known].map(([type, names]) => h("datalist", { id: `${this.id}-${type}` }, ...names.map((value) => h("option", { value })))),
       h(
         "div",
@@ -116,6 +143,23 @@ class SubmitDialog {
     });
   }
 
+  #regenerateField(checked) {
+    const id = `${this.id}-regenerate`;
+    this.regenerate = h("input", { type: "checkbox", class: "form-check-input", id, "aria-describedby": `${id}-help` });
+    this.regenerate.checked = checked;
+    return h(
+      "div",
+      { class: "field field-check" },
+      this.regenerate,
+      h(
+        "div",
+        {},
+        h("label", { for: id, text: "Run every step anew" }),
+        h("div", { class: "field-help", id: `${id}-help`, text: "No step takes an earlier result, whatever is the same." }),
+      ),
+    );
+  }
+
   #field(key, label, note, help, make) {
     const id = `${this.id}-${this.fields.size}`;
     const error = h("div", { class: "field-error", id: `${id}-error` });
@@ -161,7 +205,13 @@ class SubmitDialog {
     this.button.disabled = true;
     this.button.setAttribute("aria-busy", "true");
     try {
-      this.run = await this.submit({ parameters: values, experiment: this.fields.get("experiment").input.value.trim(), priority: Number(priority) });
+      this.run = await this.submit({
+        parameters: values,
+        experiment: this.fields.get("experiment").input.value.trim(),
+        priority: Number(priority),
+        regenerate_outputs: this.regenerate.checked,
+        continue_on_step_failure: this.goesOn.checked,
+      });
       this.dialog.close();
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;

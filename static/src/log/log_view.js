@@ -2,8 +2,8 @@
  * A log of any length, live or years old.
  *
  * Only the rows in view are in the page and only pages of lines around them in memory. `source` speaks to the server:
- * `page({attempt, start, count})`, `search({attempt, q, from, direction})` and `downloadUrl(attempt)`. What the socket
- * says of the log's growth goes to `grew`.
+ * `page({attempt, start, count})`, `search({attempt, q, from, direction})`, `stream({attempt, stream, before})` and
+ * `downloadUrl(attempt, stream)`. What the socket says of the log's growth goes to `grew`.
  */
 
 import { fileSize } from "../lib/format.js";
@@ -12,6 +12,7 @@ import { h, setText } from "../run/dom.js";
 import { anchorAt, anchorFromScroll, isExact, normalise, scrollFromAnchor, spacerHeight } from "./geometry.js";
 import { LogPages, request } from "./pages.js";
 import { renderRow } from "./row.js";
+import { STREAM_NAMES, StreamList } from "./stream_list.js";
 
 const ROW_PX = 20; // as `--log-row` in log.css
 const OVERSCAN = 12;
@@ -26,7 +27,8 @@ const count = (n) => n.toLocaleString("en-US");
  * @typedef {object} LogSource
  * @property {(ask: {attempt: number|null, start: number, count: number, signal: AbortSignal}) => Promise<any>} page
  * @property {(ask: {attempt: number|null, q: string, from: number, direction: string, signal: AbortSignal}) => Promise<any>} search
- * @property {(attempt: number|null) => string} downloadUrl
+ * @property {(ask: {attempt: number|null, stream: string, before: number|null, signal: AbortSignal}) => Promise<any>} stream
+ * @property {(attempt: number|null, stream: string) => string} downloadUrl
  */
 
 export class LogView {
@@ -89,6 +91,9 @@ export class LogView {
       if (line !== null) {
         this.showLine(line);
       }
+      if (this.streams.isOpen) {
+        this.streams.open(this.attempt, this.streamPicker.value);
+      }
     } catch (error) {
       this.#failed(error, () => generation === this.generation && this.open({ attempt, line }));
     }
@@ -114,6 +119,7 @@ export class LogView {
     }
     // A last line without its end is not counted by the socket, but the reader is to see it.
     this.tailUnknown = bytes !== this.bytes;
+    this.streams.grew();
     this.total = Math.max(this.total, lines);
     this.bytes = Math.max(this.bytes, bytes);
     this.complete = complete;
@@ -155,6 +161,7 @@ export class LogView {
 
   destroy() {
     this.generation = -1;
+    this.streams.close();
     this.abort.abort();
     this.observer.disconnect();
     clearTimeout(this.fetchTimer);
@@ -172,6 +179,18 @@ export class LogView {
       "aria-label": "Attempt",
       hidden: true,
       on: { change: () => this.#pickAttempt() },
+    });
+    this.streamPicker = h(
+      "select",
+      { class: "form-select log-streams", "aria-label": "What to show", on: { change: () => this.#pickStream() } },
+      h("option", { value: "", text: "Everything" }),
+      ...Object.entries(STREAM_NAMES).map(([stream, name]) => h("option", { value: stream, text: name })),
+    );
+    this.streams = new StreamList({
+      label: `${label}, one stream`,
+      read: (ask) => this.source.stream(ask),
+      onLine: (line) => this.#showWhole(line),
+      onFail: (error, again) => this.#failed(error, again),
     });
     this.searchBox = h("input", { class: "form-control",
       type: "search",
@@ -215,6 +234,7 @@ export class LogView {
     this.root.replaceChildren(
       h("div", { class: "log-bar" },
         this.attemptPicker,
+        this.streamPicker,
         h(
           "div",
           {
@@ -227,7 +247,7 @@ export class LogView {
         ),
         h("div", { class: "log-tools" }, this.wrapButton, this.download),
       ),
-      h("div", { class: "log-body" }, this.viewport, this.note, this.jumpButton),
+      h("div", { class: "log-body" }, this.viewport, this.streams.element, this.note, this.jumpButton),
       h("div", { class: "log-foot" },
         this.summary,
         h(
@@ -386,14 +406,14 @@ export class LogView {
 
   #setNote() {
     const words = this.error || (this.loaded && this.total === 0 ? this.#emptyWords() : this.loaded ? "" : "Reading the log…");
-    this.note.hidden = words === "";
+    this.note.hidden = words === "" || (this.streams.isOpen && this.error === "");
     setText(this.note, words);
     this.note.classList.toggle("log-note-error", this.error !== "");
     this.root.classList.toggle("log-live", this.loaded && !this.complete);
     const size = this.bytes > 0 ? ` · ${fileSize(this.bytes)}` : "";
     const lines = `${count(this.total)} ${this.total === 1 ? "line" : "lines"}`;
     setText(this.summary, this.loaded ? `${lines}${size}${this.complete ? "" : " · live"}` : "");
-    this.download.href = this.source.downloadUrl(this.attempt);
+    this.download.href = this.source.downloadUrl(this.attempt, this.streamPicker.value);
   }
 
   #emptyWords() {
@@ -402,7 +422,7 @@ export class LogView {
 
   #setJump() {
     const fresh = this.total - this.seen;
-    const away = !this.following && !this.atEnd && this.total > 0;
+    const away = !this.streams.isOpen && !this.following && !this.atEnd && this.total > 0;
     this.jumpButton.hidden = !away;
     if (away) {
       setText(this.jumpButton, fresh > 0 ? `Jump to end · ${count(fresh)} new ${fresh === 1 ? "line" : "lines"}` : "Jump to end");
@@ -413,6 +433,33 @@ export class LogView {
     const attempt = Number(this.attemptPicker.value);
     this.onAddress({ attempt: attempt === Math.max(...this.attempts) ? null : attempt, line: null });
     this.open({ attempt });
+  }
+
+  /** One stream alone, or all as they came. The search goes over all of them. */
+  #pickStream() {
+    const stream = this.streamPicker.value;
+    this.root.classList.toggle("log-one-stream", stream !== "");
+    if (stream) {
+      this.streams.open(this.attempt, stream);
+    } else {
+      this.streams.close();
+      this.#resized();
+    }
+    this.#setNote();
+    this.#setJump();
+    const what = stream ? STREAM_NAMES[stream].toLowerCase() : "the whole log";
+    this.download.title = `Download ${what}`;
+    this.download.setAttribute("aria-label", `Download ${what}`);
+  }
+
+  /** A line of one stream where it stands among the others. */
+  #showWhole(line) {
+    this.streamPicker.value = "";
+    this.#pickStream();
+    this.marked = line;
+    this.onAddress({ attempt: this.attempts.length > 1 ? this.attempt : null, line });
+    this.showLine(line);
+    this.focus();
   }
 
   #setAttempts(attempts) {

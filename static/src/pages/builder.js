@@ -4,6 +4,7 @@ import { askChoice } from "../builder/ask.js";
 import { addStep, duplicateStep, fromDefinition, graphOf, removeStep, stepOf } from "../builder/document.js";
 import { isTable } from "../builder/catalogue.js";
 import { EditorPane } from "../builder/editor_pane.js";
+import { InnerPipelines } from "../builder/inner.js";
 import { useKinds } from "../builder/kinds.js";
 import { pipelineForm } from "../builder/pipeline_form.js";
 import { countsByStep } from "../builder/problems.js";
@@ -71,6 +72,7 @@ let form = null;
 
 const stepPage = {
   catalogue: data.catalogue,
+  inner: new InnerPipelines(`${data.api}/pipelines/`, () => form?.fields.sync()),
   openFile: (stepKey, path, { onlyIfOpen = null } = {}) => {
     if (onlyIfOpen !== null && !editor.isShowing(stepKey, onlyIfOpen)) return;
     showEditor(true);
@@ -147,12 +149,17 @@ function offerUndo(text) {
 
 // --- Problems -----------------------------------------------------------------------------------------------------
 function paintProblems() {
-  const byPath = new Map();
-  for (const { stepKey, path, message } of store.problems) {
+  form.fields.paint(byPath(store.problems), byPath(store.warnings));
+}
+
+/** What is said of the selected step, or of the pipeline. */
+function byPath(said) {
+  const found = new Map();
+  for (const { stepKey, path, message } of said) {
     if (stepKey !== store.selected) continue;
-    byPath.set(path, [...(byPath.get(path) ?? []), message]);
+    found.set(path, [...(found.get(path) ?? []), message]);
   }
-  form.fields.paint(byPath);
+  return found;
 }
 
 function listProblems() {

@@ -4,6 +4,7 @@ import { chosenFiles, droppedFiles } from "../data/dropped.js";
 import { wireKindForm } from "../data/kind-form.js";
 import { wireNodeTest } from "../data/node-test.js";
 import { wireSelection } from "../data/selection.js";
+import { wireThumbnails } from "../data/thumbnails.js";
 import { UploadPanel } from "../data/upload-panel.js";
 import { toast } from "../lib/toast.js";
 
@@ -12,6 +13,7 @@ if (browser instanceof HTMLElement) {
   if (browser.dataset.uploadUrl) wireUploads(browser);
   wireSelection(browser);
   wireCountedDeletes(browser);
+  wireThumbnails(browser);
 }
 
 const kindForm = document.querySelector("[data-kind-form]");

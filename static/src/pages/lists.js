@@ -2,13 +2,21 @@
 
 import { GraphView } from "../graph/index.js";
 import { ApiError } from "../lib/api.js";
+import { Chosen } from "../lib/chosen.js";
 import { drawFigure } from "../lib/figure.js";
 import { listen, LivePart } from "../lib/live_part.js";
 import { openSubmitDialog } from "../lib/submit_dialog.js";
+import { TickedRuns } from "../lib/ticked_runs.js";
 import { toast } from "../lib/toast.js";
 
 const element = document.querySelector("[data-live]");
-const part = element instanceof HTMLElement ? new LivePart(element, { onDrawn: () => drawChart() }) : null;
+const part = element instanceof HTMLElement ? new LivePart(element, { onDrawn: () => drawAgain() }) : null;
+const chosen = part?.element.id === "runs" ? new Chosen(part.element, "run") : null;
+
+function drawAgain() {
+  drawChart();
+  chosen?.redraw();
+}
 
 // --- Live -----------------------------------------------------------------------------------------------------------
 if (part) {
@@ -71,6 +79,18 @@ function fillFilters() {
   const query = new URLSearchParams(window.location.search);
   for (const field of form.elements) {
     if (field instanceof HTMLInputElement || field instanceof HTMLSelectElement) field.value = query.get(field.name) ?? "";
+  }
+}
+
+// --- Two runs to compare --------------------------------------------------------------------------------------------
+const comparing = document.querySelector("form[data-compare-runs]");
+if (comparing instanceof HTMLFormElement) {
+  const ticked = new TickedRuns(comparing);
+  if (chosen) {
+    chosen.onChange = (values) => {
+      if (part?.element.querySelector("[data-pick]")) ticked.follow(values);
+    };
+    chosen.redraw();
   }
 }
 

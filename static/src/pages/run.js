@@ -1,17 +1,23 @@
 // The page of one run: the server drew it, this keeps it live.
 
 import { api } from "../lib/api.js";
+import { openSubmitDialog } from "../lib/submit_dialog.js";
 import { toast } from "../lib/toast.js";
+import { Approvals } from "../run/approvals.js";
 import { VIEWS, readAddress, writeAddress } from "../run/address.js";
 import { Clock } from "../run/clock.js";
 import { RunConnection } from "../run/connection.js";
 import { GraphPane } from "../run/graph_pane.js";
 import { RunHeader, drawConnection } from "../run/header.js";
 import { listenToKeys } from "../run/keys.js";
+import { MetricsPane } from "../run/metrics_pane.js";
 import { StepPanel } from "../run/panel.js";
 import { StepsTable } from "../run/steps_table.js";
+import { changeRunReuse } from "../run/tabs/why.js";
 import { RunStore, failure, stepOfInterest } from "../run/store.js";
+import { editTags, drawTags } from "../run/tags.js";
 import { TimelinePane } from "../run/timeline_pane.js";
+import { stepToEdit } from "../run/ways_on.js";
 
 const VIEW_KEY = "studio-run-view";
 const $ = (selector) => /** @type {any} */ (document.querySelector(selector));
@@ -20,8 +26,15 @@ const runApi = root.dataset.api;
 const urls = {
   step: (name) => `${runApi}steps/${encodeURIComponent(name)}/`,
   usage: (name) => `${root.dataset.stepsUrl}${encodeURIComponent(name)}/usage/`,
+  why: (name) => `${root.dataset.stepsUrl}${encodeURIComponent(name)}/reuse/`,
+  notebook: (name) => `${root.dataset.stepsUrl}${encodeURIComponent(name)}/notebook/`,
+  artifact: (name) => `${root.dataset.stepsUrl}${encodeURIComponent(name)}/artifact/`,
+  trials: (name) => `${root.dataset.stepsUrl}${encodeURIComponent(name)}/trials/`,
+  metrics: root.dataset.metricsUrl,
+  compare: (name) => `${root.dataset.compareUrl}?${new URLSearchParams({ right: root.dataset.number, step: name })}`,
   run_of: root.dataset.runUrl,
   compute: root.dataset.computeUrl,
+  sources: root.dataset.sourcesUrl,
 };
 
 const store = new RunStore(JSON.parse($("#run-state").textContent));
@@ -36,9 +49,12 @@ const graph = new GraphPane(panes.graph, store, {
   onOpen: (name) => open(name, "log"),
 });
 const timeline = new TimelinePane(panes.timeline, store, { url: root.dataset.timelineUrl, onSelect: (name) => open(name) });
+const metrics = new MetricsPane(panes.metrics, { url: urls.metrics });
+store.subscribe(({ steps }) => metrics.hear([...steps]));
 const panel = new StepPanel($("#step-panel"), store, {
   clock,
   urls,
+  may: { run: "mayRun" in root.dataset, pin: "mayPin" in root.dataset, editPipelines: "mayEditPipelines" in root.dataset },
   watchLog: (name) => connection.watchLog(name),
   onAddress: (where) => goTo(where),
   onSelect: (name, tab) => open(name, tab),
@@ -53,6 +69,10 @@ const connection = new RunConnection(root.dataset.socket, store, {
     showLink();
   },
   onLog: (message) => panel.hearLog(message),
+  onMetrics: (steps) => {
+    metrics.hear(steps);
+    panel.hearMetrics(steps);
+  },
 });
 
 // --- Where the reader is -------------------------------------------------------------------------------------------
@@ -84,6 +104,7 @@ function showView(view, { keep = true } = {}) {
     $(`[data-view=${name}]`).setAttribute("aria-pressed", String(name === view));
   }
   timeline.show(view === "timeline");
+  metrics.show(view === "metrics");
   if (keep) {
     try {
       localStorage.setItem(VIEW_KEY, view);
@@ -122,6 +143,8 @@ document.addEventListener("click", (event) => {
   const { step, tab, attempt, line } = readAddress(new URL(link.href).search, new URL(link.href).hash);
   open(step, tab ?? "overview", { attempt, line });
 });
+
+new Approvals($("#approvals"), store, { url: root.dataset.approvalsUrl, stepUrl: urls.step });
 
 // --- What goes wrong stands above everything else ------------------------------------------------------------------
 let shownFailure = JSON.stringify(failureKey());
@@ -165,20 +188,70 @@ cancelDialog?.addEventListener("close", async () => {
   }
   header.draw();
 });
-header.parts.again?.addEventListener("click", async () => {
-  const button = header.parts.again;
-  button.disabled = true;
+header.parts.continue?.addEventListener("click", async () => {
+  const button = header.parts.continue;
+  if (button.getAttribute("aria-busy")) return;
   button.setAttribute("aria-busy", "true");
-  const { version, parameters, experiment } = store.state;
   try {
-    const run = await api.post(root.dataset.submitUrl, { version, parameters, experiment });
-    location.assign(run.url);
+    await api.post(`${runApi}continue/`);
   } catch (error) {
     toast(/** @type {Error} */ (error).message, "error");
-    button.disabled = false;
+  }
+  button.removeAttribute("aria-busy");
+});
+for (const [verb, said] of [["pause", "was paused already"], ["resume", "goes on already"]]) {
+  const button = header.parts[verb];
+  button?.addEventListener("click", async () => {
+    if (button.getAttribute("aria-busy")) return;
+    button.setAttribute("aria-busy", "true");
+    try {
+      const { changed } = await api.post(`${runApi}${verb}/`);
+      if (!changed) toast(`The run ${said}.`, "info");
+    } catch (error) {
+      toast(/** @type {Error} */ (error).message, "error");
+    }
     button.removeAttribute("aria-busy");
+  });
+}
+header.parts.edit?.addEventListener("click", () => {
+  const step = stepToEdit(store);
+  if (step) open(step.name, "code", { edit: true });
+});
+header.parts.again?.addEventListener("click", async () => {
+  const { version, parameters, experiment, priority, regenerate_outputs: regenerate, continue_on_step_failure: goesOn } = store.state;
+  const { workspace, pipeline } = root.dataset;
+  const without = store.state.edited ?? [];
+  try {
+    const run = await openSubmitDialog({ without, workspace, pipelineId: pipeline, version, values: parameters, experiment, priority, regenerate, goesOn, submitTo: `${runApi}resubmit/` });
+    if (run) location.assign(run.url);
+  } catch (error) {
+    toast(/** @type {Error} */ (error).message, "error");
   }
 });
+
+const tags = $("[data-run=tags]");
+let known = JSON.parse($("#run-tags").textContent);
+const showTags = () => drawTags(tags, known, { onEdit: "mayRun" in root.dataset ? editRunTags : null });
+async function editRunTags() {
+  known = (await editTags({ url: `${runApi}tags/`, what: `run ${root.dataset.number}`, tags: known.tags })) ?? known;
+  showTags();
+}
+showTags();
+
+const clone = $("[data-clone-run]");
+clone?.addEventListener("click", async () => {
+  clone.disabled = true;
+  try {
+    location.assign((await api.post(`${runApi}clone/`)).url);
+  } catch (error) {
+    toast(/** @type {Error} */ (error).message, "error");
+    clone.disabled = false;
+  }
+});
+
+for (const button of document.querySelectorAll("[data-run-reuse]")) {
+  button.addEventListener("click", () => changeRunReuse(runApi, /** @type {HTMLElement} */ (button).dataset.runReuse === "exclude"));
+}
 
 // --- Keys ----------------------------------------------------------------------------------------------------------
 function neighbour(by) {

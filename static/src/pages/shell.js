@@ -4,6 +4,7 @@ import "htmx.org";
 import { csrfToken } from "../lib/api.js";
 import { sendToApi } from "../lib/api_form.js";
 import { absoluteTime, duration, relativeTime, secondsBetween } from "../lib/format.js";
+import { watchHealth } from "../lib/health.js";
 import { settle, toast } from "../lib/toast.js";
 
 const body = document.body;
@@ -153,3 +154,14 @@ for (const drawn of ["htmx:afterSwap", "studio:drawn"]) {
 }
 
 for (const note of document.querySelectorAll("[data-toast]")) settle(note);
+
+// --- The studio's own health: said once, and that it is over; whoever is not signed in has nothing to lose ------------
+if (document.querySelector("#nav [data-menu]")) {
+  /** @type {HTMLElement|null} */
+  let trouble = null;
+  watchHealth((words) => {
+    trouble?.remove();
+    if (!words && trouble) toast("All parts of the studio answer again.", "success");
+    trouble = words ? toast(words, "error") : null;
+  });
+}

@@ -16,11 +16,12 @@ export class RunConnection {
   /**
    * @param {string} path
    * @param {import("./store.js").RunStore} store
-   * @param {{onState: (state: string, code: number|null) => void, onLog: (message: any) => void}} handlers
+   * @param {{onState: (state: string, code: number|null) => void, onLog: (message: any) => void, onMetrics: (steps: string[]) => void}} handlers
    */
-  constructor(path, store, { onState, onLog }) {
+  constructor(path, store, { onState, onLog, onMetrics }) {
     this.store = store;
     this.onLog = onLog;
+    this.onMetrics = onMetrics;
     this.watched = null;
     this.socket = new LiveSocket(path, {
       onOpen: () => {
@@ -66,6 +67,8 @@ export class RunConnection {
       }
     } else if (message.type === "log") {
       this.onLog(message);
+    } else if (message.type === "metrics") {
+      this.onMetrics(message.steps);
     }
   }
 }

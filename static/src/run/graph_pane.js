@@ -1,6 +1,7 @@
 /** The run as a graph: the steps, what flows between them, and how each is doing. */
 
 import { GraphView } from "../graph/index.js";
+import { shownStep } from "./store.js";
 
 export class GraphPane {
   constructor(element, store, { onSelect, onOpen }) {
@@ -52,10 +53,12 @@ export function graphOf(state) {
 
 function look(step) {
   return {
-    status: step.reused_from ? "reused" : step.status,
-    started_at: step.reused_from ? null : step.started_at,
+    status: shownStep(step),
+    started_at: ["reused", "asking"].includes(shownStep(step)) ? null : step.started_at,
     finished_at: step.finished_at,
     detail: step.reused_from ? `from run ${step.reused_from}` : "",
+    holds: Boolean(step.makes_runs),
+    progress: step.makes_runs && step.status === "running" ? step.reason : "",
     badge: step.attempt > 1 ? `×${step.attempt}` : "",
   };
 }

@@ -1,11 +1,12 @@
 /** The head of the page that the server drew, kept up to date: status, progress, duration, what can be done. */
 
-import { duration } from "../lib/format.js";
+import { absoluteTime, duration, relativeTime } from "../lib/format.js";
 import { statusBadge } from "../lib/status.js";
 import { setText } from "./dom.js";
-import { progress, runSeconds, stepsWords } from "./store.js";
+import { progress, runSeconds, shownStatus, stepsWords } from "./store.js";
+import { canContinue, canPause, canResume, continueWords, pausedWords, stepToEdit } from "./ways_on.js";
 
-const SEGMENTS = ["completed", "failed", "cancelled", "skipped", "running", "preparing"];
+const SEGMENTS = ["completed", "failed", "cancelled", "skipped", "not_taken", "running", "preparing"];
 
 export class RunHeader {
   /**
@@ -26,17 +27,24 @@ export class RunHeader {
 
   draw() {
     const { state } = this.store;
-    const shown = state.cancel_requested_at && !this.store.isTerminal ? "cancelling" : state.status;
+    const shown = shownStatus(state);
     if (this.parts.status?.dataset.status !== shown) {
       this.parts.status.dataset.status = shown;
       this.parts.status.replaceChildren(statusBadge(shown));
     }
     this.#progress(state);
     this.#actions(state);
+    this.parts.paused.hidden = shown !== "paused";
+    if (shown === "paused") setText(this.parts["paused-words"], pausedWords(state));
     this.tick();
   }
 
   tick() {
+    const { paused_at: pausedAt } = this.store.state;
+    if (pausedAt) {
+      setText(this.parts["paused-since"], relativeTime(pausedAt, this.clock.now()));
+      this.parts["paused-since"].title = absoluteTime(pausedAt);
+    }
     const seconds = runSeconds(this.store.state, this.clock.now());
     setText(this.parts.duration, seconds === null ? "not started" : duration(this.store.isTerminal ? seconds : Math.floor(seconds)));
   }
@@ -57,15 +65,30 @@ export class RunHeader {
   }
 
   #actions(state) {
-    const { cancel, again } = this.parts;
+    const { cancel, pause, resume, again, edit, trash, continue: goOn } = this.parts;
     const over = this.store.isTerminal;
+    const on = document.activeElement;
     if (cancel) {
       cancel.hidden = over;
       cancel.disabled = Boolean(state.cancel_requested_at);
       setText(cancel.querySelector("span"), state.cancel_requested_at ? "Cancelling…" : "Cancel run");
     }
+    if (pause) {
+      pause.hidden = !canPause(this.store);
+      resume.hidden = !canResume(this.store);
+      // Who pressed one of them stands on the other: a button that hides lets go of the keyboard.
+      if (on === pause && pause.hidden && !resume.hidden) resume.focus();
+      if (on === resume && resume.hidden && !pause.hidden) pause.focus();
+    }
+    if (trash) trash.hidden = !over;
     if (again) {
       again.hidden = !over;
+      again.classList.toggle("btn-primary", !canContinue(this.store));
+    }
+    if (goOn) {
+      goOn.hidden = !canContinue(this.store);
+      setText(goOn.querySelector("span"), continueWords(this.store));
+      edit.hidden = !stepToEdit(this.store);
     }
   }
 }

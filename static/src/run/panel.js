@@ -3,14 +3,21 @@
 import { api } from "../lib/api.js";
 import { statusBadge } from "../lib/status.js";
 import { setText } from "./dom.js";
+import { shownStep } from "./store.js";
+import { ArtifactsTab } from "./tabs/artifacts.js";
 import { CodeTab } from "./tabs/code.js";
 import { EnvironmentTab } from "./tabs/environment.js";
 import { FilesTab } from "./tabs/files.js";
 import { LogTab } from "./tabs/log.js";
+import { MetricsTab } from "./tabs/metrics.js";
 import { OverviewTab } from "./tabs/overview.js";
+import { RunsTab } from "./tabs/runs.js";
+import { TrialsTab } from "./tabs/trials.js";
 import { UsageTab } from "./tabs/usage.js";
 
-const MAKERS = { overview: OverviewTab, log: LogTab, usage: UsageTab, files: FilesTab, code: CodeTab, environment: EnvironmentTab };
+const MAKERS = { overview: OverviewTab, runs: RunsTab, trials: TrialsTab, log: LogTab, metrics: MetricsTab, usage: UsageTab, files: FilesTab, artifacts: ArtifactsTab, code: CodeTab, environment: EnvironmentTab };
+const OF_A_JOB = new Set(["log", "metrics", "usage", "artifacts", "environment"]); // tabs that mean nothing for a step without one
+const OF_RUNS = new Set(["runs", "trials"]); // of what a step had made; which of them a step has, its kind says
 const WIDTH_KEY = "studio-run-panel";
 const WAITING_EVERY_MS = 5000;
 
@@ -18,7 +25,7 @@ export class StepPanel {
   /**
    * @param {HTMLElement} root
    * @param {import("./store.js").RunStore} store
-   * @param {{clock: any, urls: any, watchLog: (step: string|null) => void, onAddress: (where: any) => void, onSelect: (step: string, tab?: string) => void, onClose: () => void}} options
+   * @param {{clock: any, urls: any, may: {run: boolean, pin: boolean, editPipelines: boolean}, watchLog: (step: string|null) => void, onAddress: (where: any) => void, onSelect: (step: string, tab?: string) => void, onClose: () => void}} options
    */
   constructor(root, store, options) {
     this.root = root;
@@ -41,7 +48,11 @@ export class StepPanel {
     root.querySelector("[data-panel=close]").addEventListener("click", () => options.onClose());
     root.querySelector("[data-panel=wide]").addEventListener("click", () => document.body.classList.toggle("run-wide"));
     this.#resizable(root.querySelector("[data-panel=resize]"));
-    store.subscribe(({ steps }) => this.name && steps.has(this.name) && this.#changed());
+    store.subscribe(({ run, steps }) => {
+      if (!this.name) return;
+      if (steps.has(this.name)) this.#changed();
+      else if (run) this.#draw(); // what can be done with a step hangs on its run, too
+    });
   }
 
   get isOpen() {
@@ -50,9 +61,13 @@ export class StepPanel {
 
   /** Show a step. `where` goes to the tab: `{attempt, line}` to the log, `{path}` to the code. */
   open(name, tab = this.tab, where = {}) {
-    if (!this.store.step(name)) {
+    const step = this.store.step(name);
+    if (!step) {
       return;
     }
+    const isMeant = (key) => (OF_RUNS.has(key) ? step.runs_tab === key : step.has_job || !OF_A_JOB.has(key));
+    if (OF_RUNS.has(tab) && step.runs_tab) tab = step.runs_tab;
+    tab = isMeant(tab) ? tab : "overview";
     if (name !== this.name) {
       this.#clear();
       this.name = name;
@@ -66,8 +81,10 @@ export class StepPanel {
     this.#head();
     for (const button of this.buttons) {
       const current = button.dataset.tab === tab;
+      button.hidden = !isMeant(button.dataset.tab);
       button.setAttribute("aria-selected", String(current));
       button.tabIndex = current ? 0 : -1;
+      if (current) button.scrollIntoView({ block: "nearest", inline: "nearest" }); // on a phone they are a row to scroll
     }
     for (const [key, { element, tab: other }] of this.tabs) {
       element.hidden = key !== tab;
@@ -92,6 +109,7 @@ export class StepPanel {
   }
 
   focusLog({ search = false } = {}) {
+    if (this.tab !== "log") return; // a step without a job has none
     const log = this.#tab("log");
     if (search) {
       log.focusSearch();
@@ -104,6 +122,10 @@ export class StepPanel {
     if (message.step === this.name && this.tab === "log") {
       this.#tab("log").hear(message);
     }
+  }
+
+  hearMetrics(steps) {
+    if (steps.includes(this.name)) this.tabs.get("metrics")?.tab.hear(steps);
   }
 
   tick() {
@@ -127,15 +149,17 @@ export class StepPanel {
   }
 
   #context() {
-    const { clock, urls, watchLog, onAddress, onSelect } = this.options;
+    const { clock, urls, may, watchLog, onAddress, onSelect } = this.options;
     const name = this.name;
     return {
       store: this.store,
       clock,
       urls,
+      may,
       name,
       watchLog,
       detail: () => this.details ?? this.fetched,
+      reread: () => this.#fetch(),
       open: (tab, where) => this.open(name, tab, where),
       select: onSelect,
       address: (where) => onAddress({ step: name, tab: "log", ...where }),
@@ -145,7 +169,7 @@ export class StepPanel {
   #head() {
     const step = this.store.step(this.name);
     setText(this.title, this.name);
-    this.status.replaceChildren(statusBadge(step.reused_from ? "reused" : step.status));
+    this.status.replaceChildren(statusBadge(shownStep(step)));
   }
 
   #draw() {
@@ -215,8 +239,8 @@ export class StepPanel {
       return;
     }
     event.preventDefault();
-    const at = this.buttons.indexOf(event.currentTarget);
-    const next = this.buttons.at((at + step) % this.buttons.length);
+    const shown = this.buttons.filter((button) => !button.hidden);
+    const next = shown.at((shown.indexOf(event.currentTarget) + step) % shown.length);
     next.focus();
     this.open(this.name, next.dataset.tab);
   }

@@ -3,7 +3,7 @@
 import { duration } from "../lib/format.js";
 import { statusBadge } from "../lib/status.js";
 import { setText } from "./dom.js";
-import { exitWords, stepSeconds, STEP_TERMINAL } from "./store.js";
+import { exitWords, shownStep, stepSeconds, STEP_TERMINAL } from "./store.js";
 
 export class StepsTable {
   /**
@@ -51,7 +51,7 @@ export class StepsTable {
     if (!row || !step) {
       return;
     }
-    const shown = step.reused_from ? "reused" : step.status;
+    const shown = shownStep(step);
     if (row.dataset.status !== shown) {
       row.dataset.status = shown;
       row.querySelector("[data-cell=status]").replaceChildren(statusBadge(shown));
@@ -78,6 +78,9 @@ export function noteOf(step) {
   }
   if (step.reason) {
     return step.reason;
+  }
+  if (step.status === "waiting" && step.reuse_note) {
+    return step.reuse_note; // an equal step is at work
   }
   return step.attempt > 1 ? `Attempt ${step.attempt}` : "";
 }

@@ -8,7 +8,7 @@
 import { plural, secondsBetween } from "../lib/format.js";
 
 export const RUN_TERMINAL = new Set(["completed", "failed", "cancelled"]);
-export const STEP_TERMINAL = new Set(["completed", "failed", "skipped", "cancelled"]);
+export const STEP_TERMINAL = new Set(["completed", "failed", "skipped", "cancelled", "not_taken"]);
 export const STEP_ACTIVE = new Set(["preparing", "running"]);
 
 const STEP_FIELDS = [
@@ -94,7 +94,8 @@ export class RunStore {
       state.status = event.status;
       state.reason = event.reason ?? "";
       state.started_at = event.started_at ?? state.started_at;
-      state.finished_at = event.finished_at ?? state.finished_at;
+      state.finished_at = RUN_TERMINAL.has(event.status) ? (event.finished_at ?? state.finished_at) : null;
+      if (this.isTerminal) state.paused_at = null;
       changed.run = true;
     } else if (event.kind === "step") {
       const step = this.#byName.get(event.step);
@@ -106,8 +107,21 @@ export class RunStore {
         }
         changed.steps.add(step.name);
       }
+    } else if (event.kind === "step_edited") {
+      state.edited = [...new Set([...(state.edited ?? []), event.step])].sort();
+    } else if (event.kind === "reuse_changed") {
+      for (const step of event.step ? [this.#byName.get(event.step)] : state.steps) {
+        if (step) changed.steps.add(step.name); // its details say what is new
+      }
     } else if (event.kind === "cancel_requested") {
       state.cancel_requested_at ??= event.at;
+      changed.run = true;
+    } else if (event.kind === "paused" || event.kind === "resumed") {
+      state.paused_at = event.kind === "paused" ? event.at : null;
+      state.paused_by = event.kind === "paused" ? event.by : null;
+      changed.run = true;
+    } else if (event.kind === "continued") {
+      state.cancel_requested_at = null;
       changed.run = true;
     }
   }
@@ -117,6 +131,18 @@ export class RunStore {
       listener(changed);
     }
   }
+}
+
+/** The run's status, but "cancelling" between the request and the end, and "paused" until somebody resumes it. */
+export function shownStatus(state) {
+  if (RUN_TERMINAL.has(state.status)) return state.status;
+  return state.cancel_requested_at ? "cancelling" : state.paused_at ? "paused" : state.status;
+}
+
+/** The step's status, but "reused", and "asking" while it waits for somebody's answer. */
+export function shownStep(step) {
+  if (step.reused_from) return "reused";
+  return step.asks && step.status === "running" ? "asking" : step.status;
 }
 
 /** How far the run is: `{total, done, reused, fraction, counts: {status: n}}`. */
@@ -136,7 +162,7 @@ export function progress(state) {
 /** How far the run is, in words: `2 of 4 steps completed, 1 failed, 1 skipped`. */
 export function stepsWords(state) {
   const { total, reused, counts } = progress(state);
-  const more = { reused, failed: counts.failed, skipped: counts.skipped, cancelled: counts.cancelled };
+  const more = { reused, failed: counts.failed, skipped: counts.skipped, cancelled: counts.cancelled, "not taken": counts.not_taken };
   return [
     `${counts.completed ?? 0} of ${plural(total, "step")} completed`,
     ...Object.entries(more)

@@ -92,6 +92,12 @@ test("a request to cancel is noted beside the status", () => {
   assert.equal(store.state.cancel_requested_at, AT);
 });
 
+test("a step that was edited is noted once", () => {
+  const store = new RunStore(state());
+  store.apply([{ seq: 2, at: AT, kind: "step_edited", step: "train", number: 1 }, { seq: 3, at: AT, kind: "step_edited", step: "train", number: 2 }]);
+  assert.deepEqual(store.state.edited, ["train"]);
+});
+
 test("an unknown step or kind is passed over, not an error", () => {
   const store = new RunStore(state());
   assert.equal(store.apply([stepEvent(2, "ghost", "running"), { seq: 3, at: AT, kind: "later" }]).applied, 2);

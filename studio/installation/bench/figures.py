@@ -7,7 +7,17 @@ from typing import Literal
 
 from studio.installation.bench import downloads
 from studio.installation.bench.studio_side import Phase, StudioSide, phases
-from studio.installation.bench.workloads import CHAIN_STEPS, FAN_LOOPS, LINE_BYTES, LOG_LINES, Bare, chain, fan, single
+from studio.installation.bench.workloads import (
+    CHAIN_STEPS,
+    FAN_LOOPS,
+    LINE_BYTES,
+    LOG_LINES,
+    Bare,
+    chain,
+    fan,
+    reused_chain,
+    single,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +67,14 @@ def chain_overhead(studio: StudioSide, bare: Bare, repetitions: int) -> Measured
     ours, theirs = _medians(samples)
     figure = Figure(1000 * overhead_s, "ms per step", 1000 * theirs / CHAIN_STEPS, ours / theirs)
     return Measured(figure, samples, phases(runs[-1], studio.attempts(runs[-1])))
+
+
+def reuse(studio: StudioSide, bare: Bare, repetitions: int) -> Measured:
+    pipeline = studio.pipeline("reused", reused_chain(studio.source))
+    studio.run(pipeline)
+    samples = [(studio.submit_s(pipeline), bare.chain_s()) for _ in range(max(3, repetitions))]
+    ours, theirs = _medians(samples)
+    return Measured(Figure(1000 * ours, "ms", 1000 * theirs, ours / theirs), samples, [])
 
 
 def fanout(studio: StudioSide, bare: Bare, repetitions: int, *, loops: int = FAN_LOOPS) -> Measured:
@@ -111,6 +129,13 @@ MEASUREMENTS = [
         30,
         "less",
         chain_overhead,
+    ),
+    Measurement(
+        "reuse_50_ms",
+        f"{CHAIN_STEPS} Python steps in a chain that all take earlier results, from the submit call to its answer",
+        100,
+        "less",
+        reuse,
     ),
     Measurement(
         "fanout_ratio",

@@ -16,6 +16,7 @@ FAN_STEPS = 100
 AT_ONCE = 2
 LOG_LINES = 1_000_000
 LINE_BYTES = 100
+POINTS = 1_000_000
 # About a seventh of a second of one core: the smallest step that somebody would bother to run in parallel.
 FAN_LOOPS = 2_000_000
 
@@ -35,6 +36,20 @@ print(number + 1)
 rest = "x" * {LINE_BYTES - 10}
 for number in range({LOG_LINES}):
     print(f"{{number:08d}} {{rest}}")
+''',
+    "points.py": f'''"""Log a series of {POINTS:,} points."""
+from studio_sdk.core import Run
+
+run = Run.get_context()
+for step in range({POINTS}):
+    run.log("loss", 1 / (step + 1), step=step)
+''',
+    "points_bare.py": f'''"""Write as many lines, with what a point has, to a file."""
+import sys
+
+with open(sys.argv[1], "w") as file:
+    for step in range({POINTS}):
+        file.write(f"loss {{1 / (step + 1)!r}} {{step}}\\n")
 ''',
     "imports.py": '''"""Import what a training script does."""
 import pandas
@@ -63,6 +78,12 @@ def chain(source: str) -> dict[str, Any]:
     return _definition(
         [_step(f"link-{i:02d}", source, before=[f"link-{i - 1:02d}"] if i else []) for i in range(CHAIN_STEPS)]
     )
+
+
+def reused_chain(source: str) -> dict[str, Any]:
+    """The same, of steps that take earlier results."""
+    definition = chain(source)
+    return definition | {"steps": [step | {"allow_reuse": True} for step in definition["steps"]]}
 
 
 def fan(source: str, loops: int) -> dict[str, Any]:
@@ -144,6 +165,17 @@ class Bare:
                 out.write(piece)
         elapsed = time.perf_counter() - began
         assert file.stat().st_size == LOG_LINES * LINE_BYTES
+        file.unlink()
+        return elapsed
+
+    def points_s(self) -> float:
+        """Seconds for as many lines in a file."""
+        file = self._new_folder() / "points"
+        began = time.perf_counter()
+        with self._popen("points_bare.py", str(file), stdout=subprocess.PIPE) as process:
+            process.communicate()
+        elapsed = time.perf_counter() - began
+        assert file.read_bytes().count(b"\n") == POINTS
         file.unlink()
         return elapsed
 

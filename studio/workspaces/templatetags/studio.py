@@ -12,10 +12,11 @@ from django.http import HttpRequest
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 register = template.Library()
 
+NOTHING = mark_safe('<span class="muted">–</span>')
 _SIZE_UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
 
 
@@ -72,6 +73,11 @@ _VERBS = {
     "cancel_profile": "cancelled the profile of",
     "upload": "uploaded",
     "save": "saved",
+    "trash": "put in the trash",
+    "restore": "restored",
+    "purge": "deleted for good",
+    "pin": "pinned",
+    "unpin": "took the pin off",
 }
 
 
@@ -140,17 +146,27 @@ def relative(instant: datetime | None) -> str:
     return f"{amount} ago" if seconds >= 0 else f"in {amount}"
 
 
-@register.inclusion_tag("components/time.html")
-def when(instant: datetime | None) -> dict[str, Any]:
+# These two stand within sentences: a template's file would put the newline at its end behind them.
+@register.simple_tag
+def when(instant: datetime | None) -> SafeString:
     """An instant, relative to now and kept so by the browser, with the absolute one in its title."""
-    return {"instant": instant}
+    if not instant:
+        return NOTHING
+    shown = f"{instant.day} {instant:%b %Y, %H:%M:%S} UTC"
+    return format_html(
+        '<time datetime="{}" title="{}" data-relative>{}</time>', instant.isoformat(), shown, relative(instant)
+    )
 
 
-@register.inclusion_tag("components/elapsed.html")
-def elapsed(started_at: datetime | None, finished_at: datetime | None = None) -> dict[str, Any]:
+@register.simple_tag
+def elapsed(started_at: datetime | None, finished_at: datetime | None = None) -> SafeString:
     """The time between two instants; ticks in the browser while the second is missing."""
-    seconds = ((finished_at or timezone.now()) - started_at).total_seconds() if started_at else None
-    return {"started_at": started_at, "finished_at": finished_at, "seconds": seconds}
+    if not started_at:
+        return NOTHING
+    spent = duration(((finished_at or timezone.now()) - started_at).total_seconds())
+    if finished_at:
+        return format_html('<span class="num">{}</span>', spent)
+    return format_html('<span class="num" data-since="{}">{}</span>', started_at.isoformat(), spent)
 
 
 @register.simple_tag(takes_context=True)

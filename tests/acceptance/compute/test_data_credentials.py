@@ -86,7 +86,8 @@ def test_a_signature_that_expires_while_a_step_reads(
     for ended in (over(job), _reads(compute, store, "download"), _writes(compute, store)):
         assert ended.status == JobStatus.FAILED
         said = "\n".join([ended.reason, *log_of(ended)])
-        assert "expired, or were revoked" in said
+        assert f"The SAS token for the container {container} expired on " in said
+        assert "Give the datastore a new one." in said
         assert token.partition("sig=")[2] not in said
     assert log_of(job, "o") == ["here"]
 

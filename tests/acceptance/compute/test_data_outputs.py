@@ -7,8 +7,9 @@ import pytest
 
 from compute.models import Job
 from compute.services import request_cancel
+from compute.spec import JobInput
 from compute.states import JobStatus
-from datastores.models import Datastore
+from datastores.models import DataPath, Datastore
 from studio.lib.secrets import Sealed
 from tests.support.compute import Compute, in_state, log_of, over, says
 from tests.support.data import LOOK, MIB, FarStore
@@ -49,6 +50,20 @@ def test_outputs_are_uploaded_when_the_command_has_ended_well(compute: Compute, 
     assert any("Uploaded out: 21.0 MB in 3 files" in line for line in log_of(job, "s")), log_of(job, "s")
     same = over(_write(compute, far))
     assert same.result.outputs["out"].fingerprint == record.fingerprint
+
+
+def test_of_an_output_that_is_one_file_nothing_else_is_uploaded(compute: Compute, node: Stack, far: FarStore) -> None:
+    one = far.output("runs/1/{attempt}/out").model_copy(update={"file": "model.txt"})
+    script = "import pathlib, sys\np = pathlib.Path(sys.argv[1])\np.write_text('one')\np.with_name('b').write_text('b')"
+    job = over(_write(compute, far, script, output=one))
+    record = job.result.outputs["out"]
+    assert (record.path, record.is_file, record.size_bytes) == ("runs/1/1/out/model.txt", True, 3)
+    assert (far.folder / "runs/1/1/out/model.txt").read_text() == "one"
+    assert not (far.folder / "runs/1/1/out/b").exists()
+    reads = ("python", "-c", "import sys; print(open(sys.argv[1]).read())", "${{inputs.model}}")
+    path = DataPath(datastore_id=record.datastore_id, path=record.path)
+    job = over(compute.job(*reads, inputs={"model": JobInput(paths=[path])}))
+    assert log_of(job, "o") == ["one"]
 
 
 def test_a_mounted_output_is_uploaded_and_says_so(compute: Compute, node: Stack, far: FarStore) -> None:

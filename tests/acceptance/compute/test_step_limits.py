@@ -171,6 +171,11 @@ def test_attempts_that_follow_a_failure_wait_as_told(compute: Compute, node: Sta
     assert waits[1] >= 1.95
 
 
+def test_a_time_limit_may_be_months(compute: Compute, node: Stack) -> None:
+    job = over(compute.script("import time; time.sleep(1)", timeout_s=90 * 86400.0))
+    assert (job.status, job.reason) == (JobStatus.COMPLETED, "")
+
+
 def test_what_a_step_used_is_kept(compute: Compute, node: Stack) -> None:
     text = (
         "import os, time, tempfile\n"

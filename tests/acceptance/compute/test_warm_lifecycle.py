@@ -225,7 +225,7 @@ UNFIT = {
     "has_a_thread": "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n",
     "draws": "import uuid\nWHO = uuid.uuid4()\n",
     "needs_one": "import looks_at_home\n",
-    "raises": "import os\nif os.getcwd().endswith('warm'):\n    raise OSError\n",
+    "raises": "import os\nif '/warm/' in os.getcwd():\n    raise OSError\n",
 }
 
 

@@ -2,9 +2,11 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from compute import listener
 from compute.models import Attempt, Job
@@ -188,15 +190,27 @@ def test_a_lost_job_that_was_to_be_cancelled_is_cancelled() -> None:
 
 
 @pytest.mark.django_db
+def test_leases_are_judged_by_the_time_that_was_believed_and_not_by_a_later_one() -> None:
+    compute = Compute()
+    node = compute.node()
+    job = compute.job()
+    claim(node)
+    believed = timezone.now()  # and then the clock was set two hours on
+    Job.objects.filter(pk=job.pk).update(lease_expires_at=believed - timedelta(hours=1))
+    assert expired(believed - timedelta(hours=2)) == []
+    assert [late.pk for late in expired(believed)] == [job.pk]
+
+
+@pytest.mark.django_db
 def test_a_heartbeat_renews_every_lease_and_another_incarnation_none() -> None:
     compute = Compute()
     node = compute.node()
     job = compute.job()
     claim(node)
     Job.objects.filter(pk=job.pk).update(lease_expires_at="2020-01-01T00:00Z")
-    assert [late.pk for late in expired()] == [job.pk]
+    assert [late.pk for late in expired(timezone.now())] == [job.pk]
     assert heartbeat(node)
-    assert expired() == []
+    assert expired(timezone.now()) == []
     node.incarnation = "00000000-0000-0000-0000-000000000000"
     assert not heartbeat(node)
 

@@ -84,6 +84,13 @@ def test_what_the_channel_does_not_have_is_said(machine: Callable[[str], Machine
     assert not SpecificationLock.objects.exists()
 
 
+def test_a_channel_that_is_away_is_not_a_name_to_look_at(machine: Callable[[str], Machine]) -> None:
+    reason = machine("one").failure(conda=["lake"], channels=["http://127.0.0.1:9/channel"], python_version=PYTHON)
+    assert "A conda channel could not be reached from the node" in reason
+    assert "http://127.0.0.1:9/channel" in reason
+    assert "Look at the names" not in reason
+
+
 def test_what_conda_locked_needs_conda_everywhere(
     machine: Callable[[str], Machine], channel: CondaChannel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

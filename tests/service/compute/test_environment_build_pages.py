@@ -70,6 +70,12 @@ def test_a_version_shows_its_lock_and_what_changed_since_the_one_before(world: W
     assert "3.1" in rows[0]
     assert "locked anew" in text
     assert "3 changed" not in text_of(client, f"{LIST}{first.pk}/")
+    # What asks for something else goes back to no earlier lock, and was not rebuilt.
+    third = environment(world, "polars")
+    assert third.spec.generation != second.spec.generation
+    text = text_of(client, f"{LIST}{third.pk}/")
+    assert "polars" in text
+    assert "locked anew" not in text
 
 
 def test_a_rebuild_says_the_same_and_takes_no_lock_that_is_there(world: World) -> None:

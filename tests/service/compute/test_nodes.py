@@ -37,6 +37,16 @@ def test_a_live_process_here_keeps_its_name() -> None:
         register(target=compute.target, name="one", slots=1, capacity=CAPACITY)
 
 
+def test_a_live_process_keeps_its_name_when_the_clock_of_its_machine_was_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    compute = Compute()
+    compute.node("one", hostname=socket.gethostname(), pid=os.getppid())
+    boot_s = psutil.boot_time()
+    # As /proc/stat tells it after an hour on: the kernel reckons it anew by the clock as it is now.
+    monkeypatch.setattr(psutil._pslinux, "boot_time", lambda: boot_s + 3600)
+    with pytest.raises(UserError, match="--name"):
+        register(target=compute.target, name="one", slots=1, capacity=CAPACITY)
+
+
 def test_a_dead_process_here_gives_its_name_up_at_once() -> None:
     compute = Compute()
     before = compute.node("one", hostname=socket.gethostname(), pid=2**22 + 1)

@@ -8,7 +8,6 @@ from compute.services import (
     create_target,
     delete_target,
     ensure_curated,
-    find_environment,
     request_cancel,
 )
 from compute.services.leases import claim
@@ -32,6 +31,7 @@ def test_what_every_installation_has_is_made_once() -> None:
     assert 2 <= ComputeTarget.objects.get().slots <= 4
     assert {str(environment) for environment in Environment.objects.all()} == {
         "lightgbm:1",
+        "notebook:1",
         "python:1",
         "pytorch-cpu:1",
         "sklearn:1",
@@ -81,16 +81,3 @@ def test_names_that_come_with_the_studio_are_not_for_others(workspace: Workspace
     ensure_curated()
     with pytest.raises(UserError, match="comes with the studio"):
         create_environment(workspace=workspace, name="sklearn", spec=EnvironmentSpec(), created_by=None)
-
-
-def test_environments_are_found_by_name_and_version(workspace: Workspace) -> None:
-    ensure_curated()
-    for pip in (["numpy"], ["scipy"]):
-        create_environment(workspace=workspace, name="mine", spec=EnvironmentSpec(pip=pip), created_by=None)
-    other = Workspace.objects.create(slug="theirs", name="Theirs")
-    assert find_environment(workspace, "mine").version == 2
-    assert find_environment(workspace, "mine:1").spec.pip == ["numpy"]
-    assert find_environment(workspace, "python").name == "python"
-    for reference in ("mine:3", "mine:x", "mine:", "", ":1", "mine:99999999999999999999"):
-        assert find_environment(workspace, reference) is None or reference == "mine:"
-    assert find_environment(other, "mine") is None

@@ -55,7 +55,9 @@ def test_each_job_has_its_reason() -> None:
         "3rd in line: 2 of ada's steps before it",
     ]
     Quota.objects.create(workspace=compute.workspace, running_steps=1)
-    assert reasons(compute.workspace, [jobs[0].pk]) == {jobs[0].pk: "Your workspace runs 1 of its 1 steps"}
+    assert reasons(compute.workspace, [jobs[0].pk]) == {
+        jobs[0].pk: "Your workspace runs 1 step: a quota allows 1 at once"
+    }
     set_target_intake(compute.target, Intake.PAUSED, changed_by=None)
     assert "is paused" in reasons(compute.workspace, [jobs[0].pk])[jobs[0].pk]
 

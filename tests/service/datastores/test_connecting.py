@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from datastores.backends import get_backend
+from datastores.backends import Store, get_backend, store_classes
+from datastores.kinds import fields_of
 from datastores.models import Datastore
 from datastores.services import change_datastore, make_default, register_datastore, try_connection, try_datastore
 from studio.lib.problems import UserError
@@ -103,6 +104,50 @@ def test_a_server_that_says_nothing_is_given_up_on(workspace: Workspace, owner: 
                 actor=owner,
             )
         assert time.monotonic() - started < 12
+
+
+def test_a_server_that_refuses_is_told_to_the_one_who_asks_and_is_no_error_in_the_log(
+    bucket: dict[str, Any],
+    *,
+    owner: User,
+    s3_server: S3Server,
+    signed_in: Callable[[User], Client],
+    workspace: Workspace,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    body = {"kind": "s3", "config": {**bucket, "endpoint": "http://127.0.0.1:1"}, "credentials": s3_server.secrets}
+    path = f"/api/workspaces/{workspace.slug}/datastores/test/"
+    answer = signed_in(owner).post(path, body, content_type="application/json")
+    assert answer.status_code == 502
+    assert "refuses the connection" in answer.json()["detail"]
+    assert "django.request" not in {record.name for record in caplog.records}
+
+
+def test_who_may_mend_a_datastore_that_cannot_be_opened_is_led_to_its_settings(
+    remote: Datastore,
+    bucket: dict[str, Any],
+    *,
+    owner: User,
+    contributor: User,
+    s3_server: S3Server,
+    signed_in: Callable[[User], Client],
+) -> None:
+    s3_server.remove_bucket(bucket["bucket"])
+    settings = f"/w/digits/datastores/{remote.pk}/edit/"
+    for person, is_led in ((owner, True), (contributor, False)):
+        answer = signed_in(person).get(f"/w/digits/datastores/{remote.pk}/")
+        body = answer.content.decode()
+        assert answer.status_code == 400
+        assert "There is no bucket" in body
+        assert "Try again" in body
+        assert (settings in body) is is_led
+
+
+@pytest.mark.parametrize("store", [store for store in store_classes() if "auth" in store.Config.model_fields])
+def test_how_one_signs_in_is_asked_before_what_one_signs_in_with(store: type[Store]) -> None:
+    fields = fields_of(store)
+    asked = [field.name for field in fields].index("auth")
+    assert asked < min(place for place, field in enumerate(fields) if field.part == "credentials")
 
 
 def test_an_empty_secret_stays_and_a_new_one_replaces(remote: Datastore, owner: User, s3_server: S3Server) -> None:

@@ -153,6 +153,16 @@ def test_two_versions(
     body(client, compare, 404, a="x", b=1)
 
 
+def test_the_version_before_is_offered_for_comparison(
+    client: Client, version: DatasetVersion, datastore: Datastore
+) -> None:
+    second = csv_version(datastore, "readings", "a,new\n1,x\n", {"a": "integer", "new": "string"}, number=2)
+    compare = "/w/digits/datasets/compare/"
+    assert "1 added" in body(client, compare, b=second.pk)
+    for asked in ({"b": version.pk}, {"a": "", "b": second.pk}):
+        assert "Choose two versions" in body(client, compare, **asked)
+
+
 def test_files_are_not_compared_column_by_column(client: Client, version: DatasetVersion, owner: User) -> None:
     from datastores.models import DataPath
     from datastores.services import create_dataset

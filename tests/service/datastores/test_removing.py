@@ -102,6 +102,7 @@ def test_the_page_names_what_is_left_and_asks_for_a_tick(
     assert "Delete them first" in refused.content.decode()
     answer = client.post(address, {"dangling": "yes"}, follow=True)
     assert "images is removed" in answer.content.decode()
+    assert "images, removed:" in client.get("/w/digits/datasets/").content.decode()
     assert client.get(address).status_code == 404
 
 

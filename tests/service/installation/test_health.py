@@ -8,6 +8,7 @@ from django.test import Client
 
 from studio.installation import health
 from studio.installation.tasks import heartbeat
+from tests.support.servers.ports import free_port
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +47,16 @@ def test_a_redis_that_is_away_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     status, parts = ask()
     assert status == 503
     assert parts["redis"] == "does not answer"
+
+
+@pytest.mark.django_db
+def test_a_broker_of_its_own_that_is_away_is_named(settings: Any) -> None:
+    heartbeat()
+    settings.CELERY_BROKER_URL = f"amqp://guest:guest@127.0.0.1:{free_port()}//"
+    status, parts = ask()
+    assert status == 503
+    assert parts["broker"] == "does not answer"
+    assert (parts["redis"], parts["control_worker"]) == ("ok", "ok")
 
 
 @pytest.mark.django_db

@@ -197,7 +197,7 @@ def test_a_runs_state_costs_the_same_however_many_steps_it_has(
     with django_assert_max_num_queries(20):
         state = client.get(f"{WS}/runs/{run.pk}/").json()
     assert len(state["steps"]) == 60
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(13):
         client.get(f"{WS}/runs/{run.pk}/steps/s0/")
     for _ in range(5):
         world.submit(Pipeline.objects.get())
@@ -273,7 +273,8 @@ def test_another_workspaces_ids_are_not_found_through_ones_own(world: World, rou
     mine = _client(theirs.owner)
     for method in _methods(view):
         address = _address(route, "theirs", world, run)
-        assert getattr(mine, method)(f"{address}?path=main.py").status_code == 404, method
+        query = f"path=main.py&left={run.pk}&right={run.pk}"
+        assert getattr(mine, method)(f"{address}?{query}").status_code == 404, method
 
 
 @pytest.mark.parametrize(("route", "view"), ROUTES, ids=[route for route, _view in ROUTES])
@@ -283,7 +284,9 @@ def test_a_reader_reads_and_changes_nothing(world: World, route: str, view: Any)
     reader = _client(world.member("reader", Role.READER))
     for method in _methods(view):
         status = getattr(reader, method)(_address(route, "ours", world, run)).status_code
-        assert (status == 403) == (method != "get"), (method, status)
+        # Who may answer an approval, its step says: it can be a reader.
+        is_refused = method != "get" and not route.endswith("/answer/")
+        assert (status == 403) == is_refused, (method, status)
 
 
 def test_a_wrong_csrf_token_is_refused(world: World) -> None:
@@ -300,3 +303,10 @@ def test_runs_are_paged_by_cursor(world: World, client: Client) -> None:
     following = client.get(page["next"]).json()
     assert [row["id"] for row in following["results"]] == [older.pk]
     assert following["next"] is None
+
+
+@pytest.mark.parametrize("address", [f"{WS}/pipelines/", f"{WS}/sources/edit/"])
+def test_json_that_nobody_could_read_is_refused_in_words(client: Client, address: str) -> None:
+    answer = client.post(address, "[" * 100_000, content_type="application/json")
+    assert answer.status_code == 400
+    assert "nested too deeply" in answer.json()["detail"]

@@ -155,7 +155,7 @@ def test_only_what_came_of_the_output_that_is_meant(world: World) -> None:
 
     def reader(name: str, output: str) -> dict[str, Any]:
         given = {"name": "x", "binding": {"kind": "output", "step": "two", "output": output}}
-        return world.step(name, inputs=[given], arguments="")
+        return world.step(name, inputs=[given])
 
     world.submit(world.pipeline(two, reader("a", "left"), reader("b", "right")))
     world.drain()

@@ -66,6 +66,23 @@ def test_a_person_is_held_to_what_holds_for_each(world: World, root: User) -> No
     submit_run(Access(ada, world.workspace, Role.CONTRIBUTOR), pipeline)
 
 
+def test_no_waiting_helps_a_run_that_is_larger_than_the_quota(world: World, root: User) -> None:
+    quota = Quota.objects.create(workspace=world.workspace, queued_steps=2, set_by=root)
+    pipeline = world.pipeline(world.step("a"), world.step("b", "a"), world.step("c", "b"))
+    with pytest.raises(UserError) as refused:
+        world.submit(pipeline)
+    assert str(refused.value).startswith(
+        "This workspace may have 2 steps waiting, and this run alone has 3. The limit was set by Grace Hopper on "
+    )
+    Quota.objects.filter(pk=quota.pk).update(queued_steps=None, cpu_hours=0)
+    CpuUse.objects.create(
+        workspace=world.workspace, month=month_of(timezone.now()), person=world.owner.pk, cpu_seconds=1
+    )
+    with pytest.raises(UserError, match="may use 0 CPU hours") as refused:
+        world.submit(pipeline)
+    assert "Submit again" not in str(refused.value)
+
+
 def test_cpu_hours_are_those_of_the_month(world: World) -> None:
     Quota.objects.create(workspace=world.workspace, cpu_hours=2)
     pipeline = world.pipeline(world.step("a"))

@@ -1,6 +1,10 @@
 """An earlier result is taken again where everything that made it is the same, and each step says why it was or not."""
 
 import io
+from typing import Any
+
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from compute.services import create_environment
 from compute.spec import EnvironmentSpec
@@ -158,3 +162,66 @@ def test_a_python_that_somebody_else_looks_after_may_have_changed(world: World) 
     assert world.drain() == ["a"]
     assert _notes(run)["a"] == "Ran: nobody can tell whether cluster:1, a Python of the node, is the same."
     assert "Same code" in _notes(run)["b"]
+
+
+def _chain(world: World, count: int) -> list[dict[str, Any]]:
+    return [world.step(f"s{i}", *([f"s{i - 1}"] if i else [])) for i in range(count)]
+
+
+def _statements_of_a_reused_chain(world: World, count: int) -> int:
+    pipeline = world.pipeline(*_chain(world, count), name=f"chain of {count}")
+    world.submit(pipeline)
+    world.drain()
+    with CaptureQueriesContext(connection) as captured:
+        run = world.submit(pipeline)
+    run.refresh_from_db()
+    assert run.status == "completed"
+    # Where many rows are written alike, it is one call of the driver.
+    return len(captured)
+
+
+def test_a_longer_chain_of_reused_steps_takes_no_more_statements(world: World) -> None:
+    assert _statements_of_a_reused_chain(world, 30) == _statements_of_a_reused_chain(world, 10)
+
+
+def test_what_waits_for_more_than_the_reused_steps_is_counted_down_in_the_database(world: World) -> None:
+    steps = [world.step("a"), world.step("b", "a"), world.step("late", allow_reuse=False)]
+    pipeline = world.pipeline(*steps, world.step("all", "a", "b", "late"), world.step("end", "all"))
+    world.submit(pipeline)
+    world.drain()
+    run = world.submit(pipeline)
+    waiting = dict(StepRun.objects.filter(run=run).values_list("name", "waiting_for"))
+    assert waiting == {"a": 0, "b": 0, "late": 0, "all": 1, "end": 1}
+    assert world.drain() == ["late"]
+    assert world.statuses(run) == dict.fromkeys(waiting, "completed")
+    assert_no_gap(run)
+
+
+def test_results_of_several_runs_make_one_chain(world: World) -> None:
+    """One step in the middle was changed, and with it the next one ran anew."""
+    steps = _chain(world, 6)
+    pipeline = world.pipeline(*steps)
+    first = world.submit(pipeline)
+    world.drain()
+    steps[3] = steps[3] | {"arguments": "${{inputs.from_s2}} --changed"}
+    world.save(pipeline, *steps)
+    second = world.submit(pipeline)
+    world.complete(world.claim(), content="changed")
+    assert world.drain() == ["s4"], "it comes to what it came to before"
+    third = world.submit(pipeline)
+    assert world.statuses(third) == {f"s{i}": "completed" for i in range(6)}
+    sources = StepRun.objects.filter(run=third).values_list("reused_from__run_id", flat=True)
+    assert list(sources) == [*[first.pk] * 3, *[second.pk] * 2, first.pk]
+
+
+def test_an_output_that_an_earlier_run_did_not_leave_fails_the_next_step(world: World) -> None:
+    pipeline = world.pipeline(world.step("a"), world.step("b", "a"), world.step("c", "b"))
+    first = world.submit(pipeline)
+    world.drain()
+    StepRun.objects.filter(run=first, name="a").update(outputs={"schema_version": 1, "outputs": {}})
+    run = world.submit(pipeline)
+    run.refresh_from_db()
+    assert run.status == "failed"
+    assert world.statuses(run) == {"a": "completed", "b": "failed", "c": "skipped"}
+    assert "left no output “out”" in StepRun.objects.get(run=run, name="b").reason
+    assert_no_gap(run)

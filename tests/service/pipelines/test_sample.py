@@ -3,7 +3,7 @@
 from django.utils import timezone
 
 from compute.models import Job
-from datastores.models import Dataset
+from datastores.models import Dataset, DatasetVersion
 from pipelines import queries, sample
 from pipelines.catalogue import catalogue_for
 from pipelines.models import Pipeline, Run
@@ -40,6 +40,15 @@ def test_its_run_follows_when_its_images_are_written(world: World) -> None:
     assert run is not None
     assert run.submitted_by == world.owner
     assert sample.submit_sample(world.workspace.pk) is None
+
+
+def test_its_run_reads_a_version_that_knows_the_images(world: World) -> None:
+    sample.create_sample(world.workspace, world.owner)
+    world.complete(world.claim())
+    sample.submit_sample(world.workspace.pk)
+    assert list(DatasetVersion.objects.order_by("number").values_list("number", "file_count")) == [(1, 0), (2, 1)]
+    sample.submit_sample(world.workspace.pk)
+    assert DatasetVersion.objects.count() == 2
 
 
 def test_a_lost_message_is_made_good_by_the_sweep(world: World) -> None:

@@ -8,14 +8,15 @@ import pytest
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
-from django.db import connections
+from django.db import OperationalError, connections
 from django.test import Client
 
-from pipelines import services
+from pipelines import consumers, services
 from pipelines.models import StepRun
 from studio.asgi import application
 from studio.workspaces.models import Membership, Role, User
 from tests.service.pipelines.world import World
+from tests.support.metrics import measure
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -209,6 +210,28 @@ async def test_only_what_is_there_can_be_watched(world: World, what: Any) -> Non
         assert (await live.receive_json_from(timeout=5))["type"] == "error"
 
 
+async def test_what_a_database_that_was_away_kept_back_is_told_afterwards(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = await sync_to_async(world.pipeline)(world.step("first"))
+    run = await sync_to_async(world.submit)(pipeline)
+    async with socket(f"/ws/w/{world.workspace.slug}/runs/{run.pk}/", world.owner) as client:
+        await client.send_json_to({"type": "since", "seq": 0})
+        await client.receive_json_from(timeout=5)
+        read, failures = consumers.queries.events_after, [OperationalError("the server is gone")]
+
+        def away_once(*arguments: Any) -> Any:
+            if failures:
+                raise failures.pop()
+            return read(*arguments)
+
+        monkeypatch.setattr(consumers.queries, "events_after", away_once)
+        await sync_to_async(services.cancel_run)(world.access, run)
+        events = await until_event(client, "first", "cancelled")
+        assert not failures
+        assert events
+
+
 async def test_cancelling_is_told(world: World) -> None:
     run = await sync_to_async(world.submit)(await sync_to_async(world.pipeline)(world.step("a"), world.step("b", "a")))
     async with socket(f"/ws/w/ours/runs/{run.pk}/", world.owner) as live:
@@ -218,3 +241,13 @@ async def test_cancelling_is_told(world: World) -> None:
         heard = await until_event(live, "a", "cancelled")
         assert heard[0] == {**heard[0], "kind": "cancel_requested", "by": "ours-owner"}
     assert await StepRun.objects.filter(run=run, status="cancelled").acount() == 2
+
+
+async def test_whoever_watches_a_run_hears_that_a_step_measured_something(world: World) -> None:
+    run = await sync_to_async(world.submit)(await sync_to_async(world.pipeline)(world.step("a")))
+    lease = await sync_to_async(world.claim)()
+    async with socket(f"/ws/w/ours/runs/{run.pk}/", world.owner) as live:
+        await live.send_json_to({"type": "since", "seq": 10_000})
+        assert (await live.receive_json_from(timeout=5))["type"] == "events"
+        await sync_to_async(measure)(lease, ["s", "loss", 1, None])
+        assert await live.receive_json_from(timeout=5) == {"type": "metrics", "steps": ["a"]}

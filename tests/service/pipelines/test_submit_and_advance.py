@@ -37,7 +37,7 @@ def test_an_input_arrives_as_the_path_that_the_step_before_wrote(world: World) -
     run = world.submit(pipeline)
     world.complete(world.claim())
     lease = world.claim()
-    assert lease.spec.command == ["python", "main.py", "${{inputs.from_first}}"]
+    assert lease.spec.command == ["python", "main.py", "${{inputs.from_first}}", "--second"]
     (path,) = lease.spec.inputs["from_first"].paths
     assert path.path == f"runs/{run.pk}/first/1/out"
     assert lease.spec.outputs["out"].path == f"runs/{run.pk}/second/{{attempt}}/out"
@@ -285,4 +285,6 @@ def test_following_a_job_takes_a_handful_of_statements(world: World, monkeypatch
     world.complete(world.claim())
     assert taken["preparing"] <= 6  # the run becomes running with its first step
     assert taken["running"] <= 5
-    assert taken["completed"] <= 13  # one of them notes for the lineage what the step wrote
+    # One of them notes for the lineage what the step wrote, one asks whether an equal step is at work, and where
+    # transactions run beside each other one makes sure that no other decides about the same.
+    assert taken["completed"] <= (15 if connection.vendor == "postgresql" else 14)

@@ -2,6 +2,7 @@
 
 import io
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +11,7 @@ from django.utils import timezone
 from compute.models import ComputeTarget, Node
 from compute.services import ensure_curated
 from compute.services.leases import Lease, Outcome, claim, finish, start
-from compute.spec import JobResult, OutputRecord
+from compute.spec import ArtifactsRecord, JobResult, OutputRecord
 from compute.states import JobStatus
 from datastores import snapshots
 from datastores.models import Datastore
@@ -63,11 +64,11 @@ class World:
         return Datastore.objects.get(workspace=self.workspace, is_default=True)
 
     def step(self, name: str, *reads: str, **more: Any) -> dict[str, Any]:
-        """A step with an output `out` that reads `out` of the named steps."""
+        """A step with an output `out` that reads `out` of the named steps. One of another name does other work."""
         inputs = [
             {"name": f"from_{each}", "binding": {"kind": "output", "step": each, "output": "out"}} for each in reads
         ]
-        arguments = " ".join(f"${{{{inputs.from_{each}}}}}" for each in reads)
+        arguments = " ".join([*(f"${{{{inputs.from_{each}}}}}" for each in reads), f"--{name}"])
         return {
             "name": name,
             "source": self.source,
@@ -101,8 +102,8 @@ class World:
         assert lease is not None, "there is no job to claim"
         return lease
 
-    def complete(self, lease: Lease, *, content: str = "") -> bool:
-        """Play a process that wrote its outputs and ended well."""
+    def complete(self, lease: Lease, *, content: str = "", artifacts: Mapping[str, bytes] | None = None) -> bool:
+        """Play a process that wrote its outputs, and `artifacts` beside them, and ended well."""
         start(lease, timezone.now())
         outputs = {
             name: OutputRecord(
@@ -119,11 +120,38 @@ class World:
         for record in outputs.values():
             backend = get_backend(Datastore.objects.get(pk=record.datastore_id))
             backend.write(f"{record.path}/data.txt", io.BytesIO(b"hello"))
-        return self.end(lease, Outcome(JobStatus.COMPLETED, exit_code=0, result=JobResult(outputs=outputs)))
+        result = JobResult(outputs=outputs, artifacts=self.artifacts(lease, artifacts) if artifacts else None)
+        return self.end(lease, Outcome(JobStatus.COMPLETED, exit_code=0, result=result))
 
-    def fail(self, lease: Lease, *, code: int = 1, reason: str = "The script ended with exit code 1.") -> bool:
+    def artifacts(self, lease: Lease, files: Mapping[str, bytes], *, note: str = "") -> ArtifactsRecord:
+        """Play a process that wrote files beside its outputs."""
+        from datastores.backends import get_backend
+
+        to = lease.spec.artifacts
+        assert to is not None
+        path = to.path.replace("{attempt}", str(lease.attempt))
+        backend = get_backend(Datastore.objects.get(pk=to.datastore_id))
+        for name, data in files.items():
+            backend.write(f"{path}/{name}", io.BytesIO(data))
+        return ArtifactsRecord(
+            datastore_id=to.datastore_id,
+            path=path,
+            file_count=len(files),
+            size_bytes=sum(map(len, files.values())),
+            note=note,
+        )
+
+    def fail(
+        self,
+        lease: Lease,
+        *,
+        code: int = 1,
+        reason: str = "The script ended with exit code 1.",
+        artifacts: Mapping[str, bytes] | None = None,
+    ) -> bool:
         start(lease, timezone.now())
-        return self.end(lease, Outcome(JobStatus.FAILED, exit_code=code, reason=reason, failure="exit"))
+        result = JobResult(artifacts=self.artifacts(lease, artifacts)) if artifacts else None
+        return self.end(lease, Outcome(JobStatus.FAILED, exit_code=code, reason=reason, failure="exit", result=result))
 
     def end(self, lease: Lease, outcome: Outcome) -> bool:
         held, _next = finish(lease, outcome, log={"log_complete": True}, log_bytes=0)
@@ -131,9 +159,12 @@ class World:
         return held
 
     def drain(self) -> list[str]:
-        """Complete job after job until none is queued. Returns the steps in the order in which they ran."""
+        """Complete job after job until none is queued. Returns the steps in the order in which they ran.
+
+        Messages are not sent here: where there is no job the sweep looks after what waits for an equal step.
+        """
         ran: list[str] = []
-        while (lease := claim(self.node)) is not None:
+        while (lease := claim(self.node) or (claim(self.node) if services.look_after_all() else None)) is not None:
             self.complete(lease)
             ran.append(lease.title.split()[0])
         return ran

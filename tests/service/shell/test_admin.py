@@ -20,6 +20,8 @@ from compute.models import (
     ConnectionCheck,
     EnvironmentBuild,
     LogChunk,
+    Metric,
+    MetricChunk,
     NodeLog,
     NodeSample,
     Quota,
@@ -32,6 +34,8 @@ from compute.services.pool_nodes import add_pool_node, note_event
 from compute.services.recount import ask_recount
 from compute.spec import EnvironmentLock, EnvironmentSpec
 from datastores.models import DataPath, Dataset, DatasetVersion, FileDefinition, Profile, ResumableUpload, StudioHome
+from pipelines.models import EditChanges, Pin, Retention, ReuseEnd, Run, StepEdit, StepRun, Tag
+from pipelines.services.trashing import put_in_trash
 from studio.workspaces.audit import record
 from studio.workspaces.models import Role, User
 from tests.service.pipelines.world import World
@@ -74,6 +78,22 @@ def full_house(db: None) -> None:
     Turn.objects.create(target=ComputeTarget.objects.get(), person=world.owner.pk, served_at=timezone.now())
     world.drain()
     now = timezone.now()
+    for run in Run.objects.all():
+        put_in_trash(run.pk, by=world.owner)
+    for step in StepRun.objects.all()[:25]:
+        Tag.objects.create(run_id=step.run_id, step_run=step, name="stage", set_by=world.owner, set_at=now)
+        StepEdit.objects.create(
+            step_run=step,
+            number=1,
+            before=step.frozen,
+            last_attempt=1,
+            changes=EditChanges(changes=["main.py"]),
+            edited_by=world.owner,
+            edited_at=now,
+        )
+        ReuseEnd.objects.create(step_run=step, ends_at=now, decided_by=world.owner, decided_at=now)
+        Pin.objects.create(run_id=step.run_id, step_run=step, note="good", pinned_by=world.owner, pinned_at=now)
+    Retention.objects.create(workspace=world.workspace, keep_runs=100, set_by=world.owner, set_at=now)
     for number in range(25):
         spec = EnvironmentSpec(pip=[f"six=={number}"])
         SpecificationLock.objects.create(
@@ -88,6 +108,8 @@ def full_house(db: None) -> None:
         )
     for attempt in Attempt.objects.all()[:25]:
         AttemptUsage.objects.create(attempt=attempt, series=UsageSeries(), updated_at=now)
+        metric = Metric.objects.create(attempt=attempt, name="loss", kind="scalar", position=0, count=1, last="nan")
+        MetricChunk.objects.create(metric=metric, seq=0, start=0, count=1, step_min=0, step_max=0, data=b"x")
         LogChunk.objects.create(
             attempt=attempt,
             seq=99,

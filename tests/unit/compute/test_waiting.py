@@ -69,10 +69,10 @@ def test_the_first_thing_in_its_way_is_said(waiting: Waiting, there: TargetNow, 
 def test_a_quota_is_named_with_its_numbers() -> None:
     whole = Quota(scope=QuotaScope.WORKSPACE, running_steps=4)
     waiting = Waiting(Resources(), 1, at_limit=AtLimit(whole, 4, 4))
-    assert why(waiting, target(node())) == "Your workspace runs 4 of its 4 steps"
+    assert why(waiting, target(node())) == "Your workspace runs 4 steps: a quota allows 4 at once"
     own = Quota(scope=QuotaScope.EACH, running_steps=2)
     waiting = Waiting(Resources(), 1, at_limit=AtLimit(own, 2, 2), whose_limit="ada")
-    assert why(waiting, target(node())) == "ada runs 2 of their 2 steps"
+    assert why(waiting, target(node())) == "ada runs 2 steps: a quota allows 2 at once"
 
 
 def test_what_is_there_but_not_together_is_said_so() -> None:

@@ -109,6 +109,8 @@ def test_values_in_words() -> None:
     assert number_text(1234567.0) == "1,234,567"
     assert number_text(0.123456789) == "0.123457"
     assert number_text(1e-9) == "1e-09"
+    assert number_text(5999999.5) == "6,000,000"
+    assert number_text(-1500000.25) == "-1,500,000"
     assert extreme_text("12345678901234567890123", "integer") == "12,345,678,901,234,567,890,123"
     assert extreme_text("<b>", "string") == "<b>"
     assert value_text(-3786825600.0, "date") == "1850-01-01"

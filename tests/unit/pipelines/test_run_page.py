@@ -23,6 +23,8 @@ def step(name: str, status: str, **more: Any) -> dict[str, Any]:
         "reused_from": None,
         "reuse_note": "",
         "log_tail": [],
+        "has_job": True,
+        "asks": False,
     }
     return row | more
 
@@ -83,6 +85,7 @@ def test_rows_say_how_long_and_why() -> None:
             step("running", "running", queued_at=queued.isoformat(), started_at=claimed.isoformat()),
             step("reused", "completed", reused_from=7),
             step("again", "queued", attempt=2),
+            step("approval", "running", asks=True, has_job=False, reason="Waits for the answer of an owner."),
         ),
         NOW,
     )
@@ -90,6 +93,7 @@ def test_rows_say_how_long_and_why() -> None:
         ("running", 10, 20, ""),
         ("reused", None, None, "Reused from run 7"),
         ("queued", None, None, "Attempt 2"),
+        ("asking", None, None, "Waits for the answer of an owner."),
     ]
 
 

@@ -18,13 +18,14 @@ from pipelines.destinations import StoreFacts, destination_problem, filled
 from pipelines.graph import edges_of, steps_on_circles, topological_order
 from pipelines.kinds import KINDS
 from pipelines.kinds.describing import described
+from pipelines.nesting import Nested, PipelinesThere
 from pipelines.parameters import parameter_values
-from pipelines.validation import Catalogue, data_problems, parse_definition, problems_of
+from pipelines.validation import Catalogue, data_problems, parse_definition, problems_of, warnings_of
 from studio.lib.problems import UserError
 
 CATALOGUE = Catalogue(
     datasets={"digits": frozenset({1, 2}), "sales": frozenset({1, 2}), "mixed": frozenset({1, 2})},
-    environments={"python": frozenset({1}), "sklearn": frozenset({1, 3})},
+    environments={"python": frozenset({1}), "sklearn": frozenset({1, 3}), "notebook": frozenset({1})},
     computes=frozenset({"local"}),
     sources={"d" * 64: frozenset({"train.py", "src/prepare.py"})},
     tables={"sales": frozenset({2}), "mixed": frozenset({1})},
@@ -32,6 +33,7 @@ CATALOGUE = Catalogue(
         "lake": StoreFacts(holds="files"),
         "web": StoreFacts(holds="files", is_writable=False),
         "orders-db": StoreFacts(holds="tables", is_writable=False),
+        "notes-db": StoreFacts(holds="tables"),
     },
     default_datastore="lake",
 )
@@ -351,7 +353,7 @@ def test_destinations_and_registrations_that_are_good() -> None:
 
 OUTPUT_PROBLEMS: list[tuple[dict[str, Any], tuple[Any, ...], str]] = [
     (out(datastore="lak"), ("datastore",), "There is no datastore “lak”. Did you mean “lake”?"),
-    (out(datastore="orders-db"), ("datastore",), "“orders-db” is a database: it is only ever read."),
+    (out(datastore="orders-db"), ("datastore",), "“orders-db” is a database, and an output is files."),
     (out(datastore="web"), ("datastore",), "“web” can only be read."),
     (out(path=""), ("path",), "Name a folder"),
     (out(path="./"), ("path",), "Name a folder"),
@@ -508,7 +510,7 @@ def test_a_kind_has_its_own_fields_and_no_others() -> None:
         )
     problems = {problem.loc: problem.message for problem in refused.value.problems}
     assert list(problems) == [("steps", 0, "entry"), ("steps", 1), ("steps", 2, "inputs", 0, "name")]
-    assert "there is no such kind of step; the kinds are command, python_script" in problems["steps", 1]
+    assert "there is no such kind of step; the kinds are approval, command, condition, " in problems["steps", 1]
 
 
 def test_a_step_without_a_kind_is_a_python_script() -> None:
@@ -517,8 +519,26 @@ def test_a_step_without_a_kind_is_a_python_script() -> None:
         "python_script",
         "train.py",
         "command",
-        {"command": ""},
+        {"command": "", "hash_paths": []},
     )
+
+
+TRAIN = PipelinesThere(
+    names=frozenset({"train"}),
+    versions={
+        ("train", None): Nested(
+            parse_definition(
+                {
+                    "steps": [],
+                    "parameters": [
+                        {"name": "learning_rate", "type": "number", "default": 0.1},
+                        {"name": "input", "type": "data_path", "optional": True},
+                    ],
+                }
+            )
+        )
+    },
+)
 
 
 def test_every_kind_is_described_with_an_example_that_makes_sense() -> None:
@@ -526,18 +546,45 @@ def test_every_kind_is_described_with_an_example_that_makes_sense() -> None:
         what = described(kind)
         assert what["name"] == name
         assert {field["name"] for field in what["fields"]} >= {what["card_field"]}
-        for reads_it, example in ((False, what["example"]), (True, what["example_that_reads"])):
+        for may_read, example in ((False, what["example"]), (True, what["example_that_reads"])):
+            reads_it = {"any": may_read, "one": True, "none": False}[what["takes_inputs"]]
+            chosen = {"datastore": "orders-db"} if name == "sql" else {"pipeline": "train"} if kind.makes_runs else {}
+            chosen |= {"item_parameters": "learning_rate", "items": "[0.1]"} if name == "map" else {}
             files = frozenset(example["files"])
-            catalogue = replace(CATALOGUE, sources={"f" * 64: files})
+            scripts = {("f" * 64, path): text for path, text in example["files"].items()}
+            catalogue = replace(CATALOGUE, sources={"f" * 64: files}, scripts=scripts, pipelines=TRAIN)
+            read = {"name": "input", "binding": {"kind": "output", "step": "earlier", "output": "output"}}
             made = {
                 "kind": name,
                 "name": "new",
-                "outputs": [{"name": "output"}],
-                "inputs": [{"name": "input", "binding": {"kind": "dataset", "dataset": "digits"}}] if reads_it else [],
+                "outputs": [{"name": "output"}] if kind.has_job else [],
+                "inputs": [read] if reads_it and kind.takes_inputs != "none" else [],
                 "source": "f" * 64 if files else None,
                 **example["settings"],
+                **chosen,  # which database or pipeline there is, no example knows
             }
-            assert problems_of(parse_definition({"steps": [made]}), catalogue) == []
+            earlier = {"kind": "command", "name": "earlier", "command": "echo > ${{outputs.output}}/a"}
+            definition = parse_definition({"steps": [made, earlier]})
+            assert problems_of(definition, catalogue) == warnings_of(definition, catalogue) == []
+
+
+@pytest.mark.parametrize(
+    ("more", "loc", "sentence"),
+    [
+        ({"datastore": "nowhere"}, ("datastore",), "There is no datastore “nowhere”."),
+        ({"datastore": "lake"}, ("datastore",), "“lake” holds files, and no tables."),
+        ({"reads_only": False}, ("datastore",), "“orders-db” does not allow steps to write to it."),
+        ({"source": "d" * 64}, ("source",), "A step of this kind has no files of its own."),
+        ({"environment_variables": {"A": "1"}}, ("environment_variables",), "The node itself does this step"),
+    ],
+)
+def test_what_a_node_can_not_do_itself(more: dict[str, Any], loc: tuple[str], sentence: str) -> None:
+    made = {"kind": "sql", "name": "ask", "datastore": "orders-db", "statements": "SELECT 1", **more}
+    (problem,) = problems_of(parse_definition({"steps": [made]}), CATALOGUE)
+    assert problem.loc == ("steps", 0, *loc)
+    assert problem.message.startswith(sentence)
+    good = {**made, "datastore": "notes-db", "reads_only": False, "source": None, "environment_variables": []}
+    assert problems_of(parse_definition({"steps": [{**good, "environment": "gone"}]}), CATALOGUE) == []
 
 
 WAITING = """
@@ -545,13 +592,13 @@ from typing import ClassVar, Literal
 from pydantic import Field
 from pipelines.kinds.interface import Example, StepBase
 
-class WaitStep(StepBase):
-    label: ClassVar[str] = "Wait"
+class NapStep(StepBase):
+    label: ClassVar[str] = "Nap"
     icon: ClassVar[str] = "clock"
     summary: ClassVar[str] = "Waits."
     card_field: ClassVar[str] = "seconds"
 
-    kind: Literal["wait"] = "wait"
+    kind: Literal["nap"] = "nap"
     seconds: int = Field(default=1, title="Seconds", description="How long.")
     loud: bool = False
 
@@ -578,14 +625,14 @@ def test_a_package_adds_a_kind_by_an_entry_point(tmp_path: Path) -> None:
     package.mkdir()
     (package / "METADATA").write_text("Metadata-Version: 2.1\nName: waiting\nVersion: 1.0\n")
     (package / "entry_points.txt").write_text(
-        "[pipeline_studio.step_kinds]\nwait = waiting:WaitStep\nbroken = nothing.there:X\nwrong = pathlib:Path\n"
+        "[pipeline_studio.step_kinds]\nnap = waiting:NapStep\nbroken = nothing.there:X\nwrong = pathlib:Path\n"
     )
     script = (
         "import json, django\ndjango.setup()\n"
         "from pipelines.validation import parse_definition\nfrom pipelines.kinds import KINDS\n"
         "from pipelines.kinds.describing import described\n"
-        "step = parse_definition({'steps': [{'kind': 'wait', 'name': 'w', 'seconds': 3}]}).steps[0]\n"
-        "print(json.dumps([list(KINDS), step.argv({}, ()), step.subtitle, described(KINDS['wait'])['fields']]))"
+        "step = parse_definition({'steps': [{'kind': 'nap', 'name': 'w', 'seconds': 3}]}).steps[0]\n"
+        "print(json.dumps([list(KINDS), step.argv({}, ()), step.subtitle, described(KINDS['nap'])['fields']]))"
     )
     ended = subprocess.run(
         [sys.executable, "-c", script],
@@ -596,7 +643,9 @@ def test_a_package_adds_a_kind_by_an_entry_point(tmp_path: Path) -> None:
     )
     assert ended.returncode == 0, ended.stderr
     kinds, argv, subtitle, fields = json.loads(ended.stdout)
-    assert kinds == ["python_script", "command", "wait"]
+    ours = ["python_script", "command", "notebook", "sql", "transfer", "pipeline", "map", "sweep"]
+    ours += ["condition", "approval", "wait"]
+    assert kinds == [*ours, "nap"]
     assert (argv, subtitle) == (["sleep", "3"], "3")
     assert [(each["name"], each["label"], each["widget"], each["default"]) for each in fields] == [
         ("seconds", "Seconds", "number", 1),
@@ -604,3 +653,30 @@ def test_a_package_adds_a_kind_by_an_entry_point(tmp_path: Path) -> None:
     ]
     assert "“broken” of an installed package can't be loaded" in ended.stderr
     assert "“wrong” of an installed package is no StepBase" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("expression", "sentence"),
+    [
+        ("${{steps.trian.metrics.loss}} > 1", "There is no step “trian” to read metrics of. Did you mean “train”?"),
+        ("${{steps.check.metrics.loss}} > 1", "A step can't read its own metrics. Name another step."),
+        ("${{steps.pause.metrics.loss}} > 1", "“pause” runs no script, so it logs no metrics. Name another step."),
+        ("${{steps.train.loss}} > 1", "“${{steps.train.loss}}” is no metric. Write one as ${{steps.train.metrics"),
+        ("${{steps.a.b-c.metrics.val/loss}} > 1 and ${{steps.train.metrics.x}} > ${{steps.train.metrics}}['/a b']", ""),
+    ],
+)
+def test_a_condition_can_read_metrics_of_other_steps(expression: str, sentence: str) -> None:
+    problems = found(
+        step("train"),
+        step("a.b-c"),
+        {"kind": "wait", "name": "pause", "duration": "1 h"},
+        {"kind": "condition", "name": "check", "expression": expression},
+    )
+    assert list(problems) == [("steps", 3, "expression")] * bool(sentence)
+    assert all(message.startswith(sentence) for message in problems.values())
+
+
+def test_steps_that_read_each_others_metrics_go_round_in_a_circle() -> None:
+    check = {"kind": "condition", "name": "check", "expression": "${{steps.train.metrics.loss}} > 1"}
+    problems = found(step("train", run_after=["check"]), check)
+    assert "The steps go round in a circle" in problems["steps", 1, "expression"]

@@ -89,3 +89,18 @@ def test_a_default_is_shown_as_one_would_type_it(value: str | float, text: str) 
 def test_what_was_done_reads_as_a_sentence() -> None:
     told = [studio.verb(each) for each in ("pipeline.create", "environment.delete", "run.cancel", "odd")]
     assert told == ["made a pipeline", "deleted an environment", "cancelled a run", "odd"]
+
+
+def test_times_stand_within_a_sentence() -> None:
+    sentence = Template("{% load studio %}It ended {% when at %}, after {% elapsed began at %}.")
+    at = datetime(2026, 3, 1, 12, 5, tzinfo=UTC)
+    shown = sentence.render(Context({"at": at, "began": at - timedelta(seconds=90)}))
+    assert re.sub(r"<[^>]*>", "", shown) == "It ended 1 Mar 2026, after 1 min 30 s."
+    assert 'title="1 Mar 2026, 12:05:00 UTC"' in shown
+    assert re.sub(r"<[^>]*>", "", sentence.render(Context({"at": None}))) == "It ended –, after –."
+
+
+def test_what_goes_on_ticks_in_the_browser() -> None:
+    began = datetime(2026, 3, 1, 12, 5, tzinfo=UTC)
+    shown = Template("{% load studio %}{% elapsed began %}").render(Context({"began": began}))
+    assert 'data-since="2026-03-01T12:05:00+00:00"' in shown

@@ -24,7 +24,7 @@ from types import ModuleType
 from typing import Any
 
 from compute.execution.sandbox.enter_sandbox import enter
-from compute.execution.warm.inside import wire
+from compute.execution.sandbox import wire
 from compute.execution.warm.inside.stash import Stash
 from compute.execution.warm.inside.title import Title
 
@@ -59,7 +59,7 @@ class Step:
         self._roots = tuple(entry + os.sep for entry in sys.path if os.path.isabs(entry))
         self._builtins = sys.modules["builtins"]
         self._pid = 0
-        self._told = -1
+        self._told = self._report = -1
         self._told_identity = (0, 0)
         self._exit_code = ctypes.c_int(0)
         self._was_interrupted = False
@@ -124,7 +124,7 @@ class Step:
         # For whoever looks at the processes of a machine.
         name = [os.fsencode(sys.executable), os.fsencode(self._main_before.__file__ or ""), b"spare"]
         self._title.write(name, [key + b"=" + value for key, value in os.environb.items()])
-        self._to_node.sendall(b"%d\n" % self._pid)
+        self._to_node.sendall(b"b")  # the kernel tells the node who says so
         if self._to_node.recv(1) != b"k":
             os._exit(0)
         os.close(self._writing)
@@ -142,15 +142,18 @@ class Step:
         self._take_descriptors(fds)
 
     def _take_descriptors(self, fds: list[int]) -> None:
-        stdin, stdout, stderr, told = fds
+        stdin, stdout, stderr, told, *report = fds
         for number, fd in enumerate((stdin, stdout, stderr)):
             os.dup2(fd, number)
         self._told = fcntl.fcntl(told, fcntl.F_DUPFD_CLOEXEC, _high_fd())
         status = os.fstat(self._told)
         self._told_identity = (status.st_dev, status.st_ino)
         kept = fcntl.fcntl(self._to_node.fileno(), fcntl.F_DUPFD_CLOEXEC, self._told + 1)
+        last = kept
+        if report:
+            self._report = last = fcntl.fcntl(report[0], fcntl.F_DUPFD_CLOEXEC, kept + 1)
         os.closerange(3, self._told)
-        os.closerange(kept + 1, kept + 64)
+        os.closerange(last + 1, last + 64)
         self._to_node.detach()
         self._to_node = socket.socket(fileno=kept)
 
@@ -162,8 +165,7 @@ class Step:
         set_variables(variables)
         if not self._title.write(arguments, [name + b"=" + value for name, value in variables]):
             raise UnfitError("its arguments and variables are too long")
-        os.chdir(request["cwd"])
-        self._shut_in(request["sandbox"])
+        self._go_to_work(request["cwd"], request["folder"])
         script = request["arguments"][1]
         script_path = os.path.abspath(script)
         folder = os.path.dirname(os.path.realpath(script))
@@ -185,12 +187,13 @@ class Step:
         self._stash.refreshers = _refreshers()
         self._stash.open()
 
-    def _shut_in(self, sandbox: Any) -> None:
-        """Between the fork and the script: this process goes on in another one, and stays outside to tell its end."""
-        if sandbox is None:
+    def _go_to_work(self, cwd: str, folder_inside: str | None) -> None:
+        """Into a sandbox, where there is one: this process goes on in another one there, and stays outside."""
+        if folder_inside is None:
+            os.chdir(cwd)
             return
         try:
-            enter(sandbox["mounts"], sandbox["folder"])
+            enter(folder_inside, self._to_node, self._report)
         except OSError as error:
             raise UnfitError(f"its sandbox could not be entered: {error}") from error
         self._pid = os.getpid()

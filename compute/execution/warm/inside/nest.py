@@ -23,7 +23,7 @@ import os
 import socket
 from typing import Any
 
-from compute.execution.warm.inside import wire
+from compute.execution.sandbox import wire
 from compute.execution.warm.inside.child import Step, set_variables
 from compute.execution.warm.inside.stash import Stash
 from compute.execution.warm.inside.title import Title
@@ -36,6 +36,7 @@ def main() -> None:
     os.environ.pop(ROOM, None)
     control = socket.socket(fileno=int(sys.argv[1]))
     control.set_inheritable(False)
+    control.sendall(b"h")
     variables = list(os.environb.items())
     set_variables(variables)
     arguments = [os.fsencode(sys.executable), os.fsencode(__file__)]

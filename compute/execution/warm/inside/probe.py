@@ -25,7 +25,7 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 
-from compute.execution.warm.inside import wire
+from compute.execution.sandbox import wire
 
 # What they note is noted anew for each step (`child._refreshers`).
 _REFRESHED = ("random", "numpy.random", "logging", "multiprocessing.process", "tempfile", "sysconfig", "site")
@@ -224,6 +224,7 @@ def _is_ours() -> bool:
 def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     control.set_inheritable(False)
+    control.sendall(b"h")
     order, _ = wire.receive(control)
     assert isinstance(order, dict)
     for name in [name for name in sys.modules if name.partition(".")[0] == "compute"]:

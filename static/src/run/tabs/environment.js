@@ -14,6 +14,11 @@ function lines(texts) {
   return h("pre", { class: "run-command" }, h("code", { text: texts.join("\n") }));
 }
 
+function variablesOf(title, variables) {
+  const entries = Object.entries(variables);
+  return entries.length > 0 ? [section(title, lines(entries.map(([name, value]) => `${name}=${value}`)))] : [];
+}
+
 export class EnvironmentTab {
   constructor(root) {
     this.root = root;
@@ -21,6 +26,10 @@ export class EnvironmentTab {
 
   draw(detail) {
     if (!detail) {
+      return;
+    }
+    if (!detail.environment_name) {
+      this.root.replaceChildren(h("p", { class: "muted", text: "The node does this step itself, so it has no environment." }));
       return;
     }
     const spec = detail.environment;
@@ -45,9 +54,8 @@ export class EnvironmentTab {
       ...(lock && lock.packages.length > 0
         ? [section("Installed", lines(lock.packages.map((each) => `${each.name} ${each.version}`)))]
         : []),
-      ...(Object.keys(variables).length > 0
-        ? [section("Variables", lines(Object.entries(variables).map(([name, value]) => `${name}=${value}`)))]
-        : []),
+      ...variablesOf("Variables of the step", detail.environment_variables),
+      ...variablesOf("Variables of the environment", variables),
       ...(spec.setup_script ? [section("Setup script", lines([spec.setup_script.trimEnd()]))] : []),
     );
   }

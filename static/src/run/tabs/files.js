@@ -1,12 +1,14 @@
 /** What a step reads and what it left: folders opened one by one, small files shown inertly. */
 
 import { api } from "../../lib/api.js";
-import { absoluteTime, fileSize, plural, relativeTime } from "../../lib/format.js";
+import { fileSize, plural } from "../../lib/format.js";
 import { icon } from "../../lib/status.js";
 import { h } from "../dom.js";
+import { fillFromServer, FileTree, note } from "../file_tree.js";
 import { STEP_TERMINAL } from "../store.js";
 
-const TEXT = /\.(txt|md|csv|tsv|json|jsonl|ya?ml|toml|ini|cfg|log|py|r|sql|html?|xml|svg|css|js|sh|ipynb)$/i;
+const TEXT = /\.(txt|md|csv|tsv|json|jsonl|ya?ml|toml|ini|cfg|log|py|r|sql|html?|xml|svg|css|js|sh)$/i;
+const NOTEBOOK = /\.ipynb$/i;
 const IMAGE = /\.(png|jpe?g|gif|webp|bmp)$/i;
 const TEXT_LIMIT = 200_000;
 const IMAGE_LIMIT = 20_000_000;
@@ -19,11 +21,17 @@ export class FilesTab {
   }
 
   draw(detail) {
-    if (!detail || JSON.stringify([detail.inputs, detail.outputs]) === this.drawn) {
+    if (!detail) {
       return;
     }
-    this.drawn = JSON.stringify([detail.inputs, detail.outputs]);
     const step = this.context.store.step(this.context.name);
+    // Drawn anew only where it says something else: what the reader has opened stays open.
+    const earlier = detail.attempts.filter(({ kept }) => kept.length > 0);
+    const said = JSON.stringify([detail.inputs, detail.outputs, earlier.map(({ number, kept }) => [number, kept]), STEP_TERMINAL.has(step.status)]);
+    if (said === this.drawn) {
+      return;
+    }
+    this.drawn = said;
     this.root.replaceChildren(
       section("Inputs", detail.inputs.length > 0 ? h("ul", { class: "run-inputs" }, ...detail.inputs.map((input) => this.#input(input))) : note("This step reads nothing.")),
       section(
@@ -32,6 +40,7 @@ export class FilesTab {
           ? detail.outputs.map((output) => this.#output(output, step))
           : [note(STEP_TERMINAL.has(step.status) ? "This step left no outputs." : "Outputs appear here when the step is done.")]),
       ),
+      ...(earlier.length > 0 ? [section("Kept of earlier attempts", ...earlier.reverse().flatMap(({ number, kept }) => kept.map((output) => this.#kept(number, output))))] : []),
     );
   }
 
@@ -59,6 +68,18 @@ export class FilesTab {
     );
   }
 
+  /** What an attempt before the latest left. */
+  #kept(attempt, { name, file, file_count: count, size_bytes: size }) {
+    const body = h("div", { class: "run-folder" });
+    const details = h(
+      "details",
+      { class: "run-output", on: { toggle: () => details.open && !body.firstChild && this.#tree({ name, attempt }).list(body, "") } },
+      h("summary", {}, icon(file ? "file" : "folder"), h("strong", { text: name }), h("span", { class: "muted num", text: `attempt ${attempt} · ${plural(count, "file")} · ${fileSize(size)}` })),
+      body,
+    );
+    return details;
+  }
+
   #output(output, step) {
     const size = output.file_count === null || output.file_count === undefined ? "" : `${plural(output.file_count, "file")} · ${fileSize(output.size_bytes)}`;
     const place = this.#place(output);
@@ -66,16 +87,17 @@ export class FilesTab {
     const known = output.file_count !== null && output.file_count !== undefined;
     const details = h(
       "details",
-      { class: "run-output", on: { toggle: () => details.open && !body.firstChild && this.#list(body, output.name, "") } },
-      h("summary", {}, icon("folder"), h("strong", { text: output.name }), h("span", { class: "muted num", text: known ? size : "" })),
+      { class: "run-output", on: { toggle: () => details.open && !body.firstChild && this.#tree({ name: output.name, attempt: null }).list(body, "") } },
+      h("summary", {}, icon(output.file ? "file" : "folder"), h("strong", { text: output.name }), h("span", { class: "muted num", text: known ? size : "" })),
       place,
       body,
     );
     if (known) {
-      details.open = step.status === "completed" && output.file_count > 0 && output.file_count <= 50;
+      const isThere = step.status === "completed" || output.is_kept;
+      details.open = isThere && output.file_count > 0 && output.file_count <= 50;
       return details;
     }
-    return h("div", {}, h("div", { class: "run-output-pending" }, icon("folder"), h("strong", { text: output.name }), h("span", { class: "muted", text: STEP_TERMINAL.has(step.status) ? "nothing was kept" : "not there yet" })), place);
+    return h("div", {}, h("div", { class: "run-output-pending" }, icon(output.file ? "file" : "folder"), h("strong", { text: output.name }), h("span", { class: "muted", text: STEP_TERMINAL.has(step.status) ? "nothing was kept" : "not there yet" })), place);
   }
 
   /** Where an output went, and what it became. */
@@ -93,77 +115,45 @@ export class FilesTab {
     return said.length > 0 && h("p", { class: "run-place" }, ...said);
   }
 
-  #url(output, path, download = false) {
-    return `${this.context.urls.step(this.context.name)}outputs/${encodeURIComponent(output)}/${download ? "download/" : ""}?path=${encodeURIComponent(path)}`;
+  /** `output`: its name, and the attempt that left it, null for what the step has. */
+  #url(output, path, more = {}) {
+    return `${this.#folder(output)}?${queryOf(output, path, more)}`;
   }
 
-  async #list(into, output, path) {
-    into.replaceChildren(note("Reading the folder…"));
-    try {
-      const { entries, truncated } = await api.get(this.#url(output, path));
-      into.replaceChildren(
-        entries.length === 0 ? note("This folder is empty.") : h("ul", { class: "run-entries" }, ...entries.map((entry) => this.#entry(output, path, entry))),
-        ...(truncated ? [note("There is more than can be shown here.")] : []),
-      );
-    } catch (error) {
-      into.replaceChildren(h("p", { class: "run-error", text: /** @type {Error} */ (error).message }));
-    }
+  #download(output, path) {
+    return `${this.#folder(output)}download/?${queryOf(output, path)}`;
   }
 
-  #entry(output, folder, entry) {
-    const path = folder ? `${folder}/${entry.name}` : entry.name;
-    if (entry.kind === "folder") {
-      const body = h("div", { class: "run-folder" });
-      const details = h(
-        "details",
-        { on: { toggle: () => details.open && !body.firstChild && this.#list(body, output, path) } },
-        h("summary", {}, icon("folder"), h("span", { class: "run-file-name", text: entry.name })),
-        body,
-      );
-      return h("li", {}, details);
-    }
-    const preview = h("div", { class: "run-preview", hidden: true });
-    const canShow = (TEXT.test(entry.name) && entry.size_bytes <= TEXT_LIMIT) || (IMAGE.test(entry.name) && entry.size_bytes <= IMAGE_LIMIT);
-    return h(
-      "li",
-      {},
-      h(
-        "div",
-        { class: "run-file" },
-        icon(IMAGE.test(entry.name) ? "photo" : "file"),
-        canShow
-          ? h("button", { class: "link-button run-file-name", type: "button", "aria-expanded": "false", text: entry.name, on: { click: (event) => this.#preview(event.currentTarget, preview, output, path, entry) } })
-          : h("span", { class: "run-file-name", text: entry.name }),
-        h("span", { class: "muted num", title: entry.modified_at ? absoluteTime(entry.modified_at) : null, text: [fileSize(entry.size_bytes), entry.modified_at && relativeTime(entry.modified_at)].filter(Boolean).join(" · ") }),
-        h("a", { class: "icon-button", href: this.#url(output, path, true), download: entry.name, title: `Download ${entry.name}`, "aria-label": `Download ${entry.name}` }, icon("download")),
-      ),
-      preview,
-    );
+  #folder({ name }) {
+    return `${this.context.urls.step(this.context.name)}outputs/${encodeURIComponent(name)}/`;
   }
 
-  async #preview(button, into, output, path, entry) {
-    const show = into.hidden;
-    into.hidden = !show;
-    button.setAttribute("aria-expanded", String(show));
-    if (!show || into.firstChild) {
-      return;
-    }
-    into.replaceChildren(note("Reading the file…"));
-    try {
-      if (IMAGE.test(entry.name)) {
-        const image = h("img", { alt: entry.name, src: `${this.#url(output, path, true)}&inline=1` });
-        image.addEventListener("error", () => into.replaceChildren(note("This is no image that a browser can show. Download it instead.")));
-        into.replaceChildren(image);
-        return;
-      }
-      const response = await fetch(this.#url(output, path, true), { credentials: "same-origin" });
-      if (!response.ok) {
-        throw new Error(`The file could not be read (${response.status}).`);
-      }
-      into.replaceChildren(h("pre", { tabindex: "0" }, h("code", { text: await response.text() })));
-    } catch (error) {
-      into.replaceChildren(h("p", { class: "run-error", text: /** @type {Error} */ (error).message }));
-    }
+  /** @param {{name: string, attempt: number|null}} output As of `#url`. */
+  #tree(output) {
+    return new FileTree({
+      read: (path, after) => api.get(this.#url(output, path, after === null ? {} : { after })),
+      href: (path) => this.#download(output, path),
+      look: (path, entry) => this.#look(output, path, entry),
+      iconOf: (name) => (IMAGE.test(name) ? "photo" : NOTEBOOK.test(name) ? "notebook" : "file"),
+    });
+  }
+
+  #look(output, path, { name, size_bytes: size }) {
+    if (IMAGE.test(name)) return size <= IMAGE_LIMIT ? (into) => into.replaceChildren(this.#image(into, output, path, name)) : null;
+    if (NOTEBOOK.test(name)) return (into) => fillFromServer(into, `${this.context.urls.notebook(this.context.name)}?${queryOf(output, path, { output: output.name })}`);
+    return TEXT.test(name) && size <= TEXT_LIMIT ? (into) => this.#text(into, output, path) : null;
+  }
+
+  #image(into, output, path, name) {
+    const image = h("img", { alt: name, src: `${this.#download(output, path)}&inline=1` });
+    image.addEventListener("error", () => into.replaceChildren(note("This is no image that a browser can show. Download it instead.")));
+    return image;
+  }
+
+  async #text(into, output, path) {
+    const response = await fetch(this.#download(output, path), { credentials: "same-origin" });
+    if (!response.ok) throw new Error(`The file could not be read (${response.status}).`);
+    into.replaceChildren(h("pre", { tabindex: "0" }, h("code", { text: await response.text() })));
   }
 }
 
@@ -171,4 +161,6 @@ function section(title, ...content) {
   return h("section", { class: "run-section" }, h("h3", { text: title }), ...content);
 }
 
-const note = (text) => h("p", { class: "muted", text });
+function queryOf({ attempt }, path, more = {}) {
+  return new URLSearchParams({ path, ...(attempt === null ? {} : { attempt: String(attempt) }), ...more });
+}

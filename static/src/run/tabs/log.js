@@ -22,7 +22,8 @@ export class LogTab {
       {
         page: ({ attempt, start, count, signal }) => api.get(`${base}?${query({ attempt, start, count })}`, { signal }),
         search: ({ attempt, q, from, direction, signal }) => api.get(`${base}search/?${query({ attempt, q, from, direction })}`, { signal }),
-        downloadUrl: (attempt) => `${base}download/${attempt ? `?attempt=${attempt}` : ""}`,
+        stream: ({ attempt, stream, before, signal }) => api.get(`${base}stream/?${query({ attempt, stream, before })}`, { signal }),
+        downloadUrl: (attempt, stream) => `${base}${stream ? "stream/" : ""}download/?${query({ attempt, stream: stream || null })}`,
       },
       {
         label: `Log of ${context.name}`,

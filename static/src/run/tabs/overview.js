@@ -1,26 +1,36 @@
 /** How a step is doing, and why. */
 
+import { api, save } from "../../lib/api.js";
 import { resourceWords } from "../../lib/resources.js";
 import { absoluteTime, duration, plural, relativeTime } from "../../lib/format.js";
-import { statusBadge } from "../../lib/status.js";
+import { icon, statusBadge } from "../../lib/status.js";
+import { toast } from "../../lib/toast.js";
 import { lastState, plain, visible } from "../../log/text.js";
 import { h, setText } from "../dom.js";
 import { cpuWords, limitWords, memoryWords } from "../used.js";
-import { exitWords, failure, stepSeconds, STEP_TERMINAL } from "../store.js";
+import { drawTags, editTags } from "../tags.js";
+import { PinPart } from "./pin.js";
+import { WhyPart } from "./why.js";
+import { exitWords, failure, shownStatus, shownStep, stepSeconds, STEP_TERMINAL } from "../store.js";
+
+const PENDING = new Set(["waiting", "queued"]);
 
 export class OverviewTab {
-  /** @param {{store: any, clock: any, urls: any, name: string, open: (tab: string, where?: any) => void}} context */
+  /** @param {{store: any, clock: any, urls: any, may: any, name: string, open: (tab: string, where?: any) => void, reread: () => any}} context */
   constructor(root, context) {
     this.root = root;
     this.context = context;
+    this.why = new WhyPart(context);
+    this.pin = new PinPart(context);
   }
 
   /** @param {any} detail As the API gives it; null while it is on its way. */
   draw(detail) {
     this.detail = detail ?? this.detail ?? null;
     const step = this.context.store.step(this.context.name);
+    this.cancelling = this.cancelling && !STEP_TERMINAL.has(step.status);
     this.root.replaceChildren(
-      ...[this.#outcome(step), this.#facts(step), this.#attempts(), this.#command(), this.#description()].filter(Boolean),
+      ...[this.#outcome(step), this.#actions(), this.#facts(step), this.why.draw(step, this.detail), this.pin.draw(this.detail), this.#attempts(), this.#command(), this.#description()].filter(Boolean),
     );
     this.tick();
   }
@@ -43,7 +53,8 @@ export class OverviewTab {
         h("strong", { text: `Failed${step.exit_code === null ? "" : `: ${exitWords(step.exit_code)}`}` }),
         step.reason && h("p", { text: step.reason }),
         tail.length > 0 && h("pre", { class: "run-tail" }, h("code", { text: tail.map(textOf).join("\n") })),
-        h("button", { class: "btn btn-sm", type: "button", text: "Open the log at its end", on: { click: () => this.context.open("log") } }),
+        ...decisionWords(this.detail),
+        step.has_job && h("button", { class: "btn btn-sm", type: "button", text: "Open the log at its end", on: { click: () => this.context.open("log") } }),
       );
     }
     if (step.reused_from) {
@@ -56,33 +67,78 @@ export class OverviewTab {
         h("a", { class: "btn btn-sm", href: `${base}?step=${encodeURIComponent(step.name)}`, text: `Open the step in run ${step.reused_from}` }),
       );
     }
+    if (PENDING.has(step.status) && shownStatus(this.context.store.state) === "paused") {
+      return h("div", { class: "run-outcome" }, h("p", { text: "The run is paused: this step starts no earlier than somebody resumes it." }), step.reason && h("p", { class: "muted", text: step.reason }));
+    }
     if (step.status === "queued" && this.detail?.waits_for) {
       return h("div", { class: "run-outcome" }, h("p", { text: this.detail.waits_for }), step.reason && h("p", { class: "muted", text: step.reason }));
     }
-    const reason = step.reason || (step.status === "waiting" ? "It starts as soon as the steps that it reads from, or runs after, are done." : "");
-    return reason ? h("div", { class: "run-outcome" }, h("p", { text: reason })) : null;
+    const shares = step.status === "waiting" && step.reuse_note;
+    const reason = step.reason || shares || (step.status === "waiting" ? "It starts as soon as the steps that it reads from, or runs after, are done." : "");
+    const more = decisionWords(this.detail);
+    return reason || more.length ? h("div", { class: "run-outcome" }, reason && h("p", { text: reason }), ...more) : null;
   }
 
   #facts(step) {
     const detail = this.detail;
     const facts = [
-      ["Status", statusBadge(step.reused_from ? "reused" : step.status)],
+      ["Status", statusBadge(shownStep(step))],
       ["Started", step.started_at && !step.reused_from && timeOf(step.started_at, this.context.clock.now())],
-      ["Waited for a slot", !step.reused_from && h("span", { class: "num", dataset: { time: "waited" } })],
-      ["Prepared and ran", !step.reused_from && h("span", { class: "num", dataset: { time: "worked" } })],
+      ["Waited for a slot", step.has_job && !step.reused_from && h("span", { class: "num", dataset: { time: "waited" } })],
+      [step.has_job ? "Prepared and ran" : "Took", !step.reused_from && h("span", { class: "num", dataset: { time: "worked" } })],
       ["Exit code", step.exit_code !== null && step.exit_code !== undefined && h("span", { class: "num", text: `${step.exit_code} ${step.exit_code ? `(${exitWords(step.exit_code)})` : ""}`.replace(/ \(exit code -?\d+\)/, "") })],
       ["Peak memory", this.#used((attempt) => attempt.peak_memory_bytes && memoryWords(attempt.peak_memory_bytes, detail.limits?.memory_bytes))],
       ["CPU time", this.#used((attempt) => attempt.cpu_s !== null && attempt.cpu_s !== undefined && cpuWords(attempt.cpu_s))],
-      ["Limits", detail && limitWords(detail)],
-      ["Why it ran", !step.reused_from && step.reuse_note],
-      ["Compute", detail && link(this.context.urls.compute, detail.compute)],
-      ["Asks for", detail && resourceWords(detail.resources)],
+      ["Limits", step.has_job && detail && limitWords(detail)],
+      [step.has_job ? "Why it ran" : "Reuse", !step.reused_from && step.status !== "waiting" && step.reuse_note],
+      ["Compute", step.has_job && detail && link(this.context.urls.compute, detail.compute)],
+      ["Asks for", step.has_job && detail && resourceWords(detail.resources)],
+      ["Files that count for reuse", detail?.settings.hash_paths?.join(", ")],
       ["Runs after", detail?.run_after.join(", ")],
-      ["Environment", detail && h("button", { class: "link-button", type: "button", text: detail.environment_name, on: { click: () => this.context.open("environment") } })],
+      ["Only if", detail?.only_if && `${detail.only_if.step} is ${detail.only_if.answer}`],
+      ["Environment", detail?.environment_name && h("button", { class: "link-button", type: "button", text: detail.environment_name, on: { click: () => this.context.open("environment") } })],
       ["Kind", detail?.kind.label],
-      ["Script", detail?.entry && h("button", { class: "link-button mono", type: "button", text: detail.entry, on: { click: () => this.context.open("code", { path: detail.entry }) } })],
+      ["Its runs", step.runs_tab && h("button", { class: "link-button", type: "button", text: "Show them", on: { click: () => this.context.open(step.runs_tab) } })],
+      ["Run it elsewhere", detail && detail.command.length > 0 && STEP_TERMINAL.has(step.status) && !["skipped", "not_taken"].includes(step.status) && this.#archives()],
+      ["Compare", h("a", { href: this.context.urls.compare(this.context.name), text: "with the same step of another run" })],
+      ["Tags", detail && this.#tags(detail)],
+      [scriptWord(detail), detail?.entry && h("button", { class: "link-button mono", type: "button", text: detail.entry, on: { click: () => this.context.open("code", { path: detail.entry }) } })],
     ];
     return h("dl", { class: "kv" }, ...facts.filter(([, value]) => value).map(([label, value]) => h("div", {}, h("dt", { text: label }), h("dd", {}, value))));
+  }
+
+  /** The step as an archive that runs it again on any machine. */
+  #archives() {
+    const url = `${this.context.urls.step(this.context.name)}reproduce/`;
+    const button = (text, title, query) =>
+      h("button", {
+        class: "link-button",
+        type: "button",
+        title,
+        text,
+        on: { click: () => save(`${url}${query}`).catch((error) => toast(/** @type {Error} */ (error).message, "error")) },
+      });
+    const what = "Code, locked packages, arguments, variables and a script that runs the step on any machine";
+    return h(
+      "span",
+      {},
+      button("Download an archive", `${what}; its data is fetched from here when it runs`, ""),
+      ...(this.detail.inputs.length > 0 ? [" · ", button("with its data", `${what}, and all that it reads`, "?inputs=include")] : []),
+    );
+  }
+
+  #tags(detail) {
+    const box = h("span", {});
+    const { name, urls, may } = this.context;
+    const edit = async () => {
+      const now = await editTags({ url: `${urls.step(name)}tags/`, what: `step “${name}”`, tags: detail.tags.tags });
+      if (now) {
+        detail.tags = now;
+        this.draw(detail);
+      }
+    };
+    drawTags(box, detail.tags, { onEdit: may.run ? edit : null });
+    return box.childNodes.length ? box : null;
   }
 
   /** What the latest attempt used, leading to its course. */
@@ -90,6 +146,53 @@ export class OverviewTab {
     const latest = this.detail?.attempts?.at(-1);
     const text = latest && words(latest);
     return text ? h("button", { class: "link-button num", type: "button", text, on: { click: () => this.context.open("usage") } }) : null;
+  }
+
+  /** What can be done with the step once its run is over. */
+  #actions() {
+    const { store, may } = this.context;
+    if (!may.run) {
+      return null;
+    }
+    if (!store.isTerminal) {
+      return this.#cancelAction();
+    }
+    const title = "A new run in which this step and all that depends on it run anew. The other steps keep their results.";
+    const button = h("button", { class: "btn btn-sm", type: "button", title, on: { click: () => this.#rerun(button) } }, icon("player-skip-forward"), "Rerun from this step");
+    return h("div", { class: "run-step-actions" }, button);
+  }
+
+  #cancelAction() {
+    const { store, name } = this.context;
+    if (STEP_TERMINAL.has(store.step(name).status) || store.state.cancel_requested_at) {
+      return null;
+    }
+    const title = "This step ends, and what depends on it is skipped. The rest of the run goes on.";
+    const button = h("button", { class: "btn btn-sm btn-danger", type: "button", title, disabled: Boolean(this.cancelling), on: { click: () => this.#cancel() } }, icon("player-stop"), this.cancelling ? "Cancelling…" : "Cancel this step");
+    return h("div", { class: "run-step-actions" }, button);
+  }
+
+  async #cancel() {
+    this.cancelling = true;
+    this.draw(null);
+    try {
+      await api.post(`${this.context.urls.step(this.context.name)}cancel/`);
+    } catch (error) {
+      this.cancelling = false;
+      toast(/** @type {Error} */ (error).message, "error");
+      this.draw(null);
+    }
+  }
+
+  async #rerun(button) {
+    button.disabled = true;
+    try {
+      const run = await api.post(`${this.context.urls.step(this.context.name)}rerun/`);
+      location.assign(run.url);
+    } catch (error) {
+      toast(/** @type {Error} */ (error).message, "error");
+      button.disabled = false;
+    }
   }
 
   #attempts() {
@@ -127,6 +230,16 @@ export class OverviewTab {
     if (!detail) {
       return null;
     }
+    if (!detail.kind.has_job) {
+      // A condition that was evaluated stands above, with its values.
+      return detail.decision && detail.settings.expression ? null : section("Settings", settingsOf(detail));
+    }
+    if (detail.settings.statements) {
+      return section("Statements", h("pre", { class: "run-command" }, h("code", { text: detail.settings.statements })));
+    }
+    if (detail.command.length === 0) {
+      return null;
+    }
     const text = detail.settings.command ?? detail.command.map(quoted).join(" ");
     return section("Command", h("pre", { class: "run-command" }, h("code", { text })));
   }
@@ -134,6 +247,36 @@ export class OverviewTab {
   #description() {
     return this.detail?.description ? section("Description", h("p", { class: "run-description", text: this.detail.description })) : null;
   }
+}
+
+/** What a step without a job came to, and by which values. */
+function decisionWords(detail) {
+  const { values = {} } = detail?.decision ?? {};
+  const rows = Object.entries(values).map(([name, value]) => h("div", {}, h("dt", { class: "mono", text: name }), h("dd", { class: "mono", text: value })));
+  const expression = detail?.settings.expression;
+  return [
+    expression && h("pre", { class: "run-command" }, h("code", { text: expression })),
+    rows.length > 0 && h("dl", { class: "kv" }, ...rows),
+  ].filter(Boolean);
+}
+
+/** A row of a list: a name with its value. */
+const rowWords = (row) => (typeof row === "object" ? `${row.name} = ${row.value}` : String(row));
+
+/** The settings of a step's kind, in words. */
+function settingsOf(detail) {
+  const rows = detail.kind.fields
+    .map((field) => [field.label, settingWords(field, detail.settings[field.name])])
+    .filter(([, value]) => value)
+    .map(([label, value]) => h("div", {}, h("dt", { text: label }), h("dd", {}, value)));
+  return h("dl", { class: "kv" }, ...rows);
+}
+
+/** A list has a line for each of its rows; nothing stands for an empty one. */
+function settingWords(field, value) {
+  if (Array.isArray(value)) return value.length ? h("span", {}, ...value.map((row) => h("code", { class: "run-value", text: rowWords(row) }))) : null;
+  const chosen = field.choices?.find((choice) => choice.value === value);
+  return chosen?.label ?? (value === true ? "yes" : value === false ? "no" : String(value ?? ""));
 }
 
 function section(title, ...content) {
@@ -158,6 +301,11 @@ export function timesOf(attempt, now) {
     attempt.log_lines > 0 && plural(attempt.log_lines, "line"),
   ];
   return parts.filter(Boolean).join(", ");
+}
+
+/** What the step's kind calls the file that it runs. */
+export function scriptWord(detail) {
+  return detail?.kind.fields.find(({ widget }) => widget === "script")?.label ?? "Script";
 }
 
 /** An argument as a shell would want it. */

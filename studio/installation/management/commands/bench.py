@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from studio.installation.bench.figures import MEASUREMENTS, Measured, Measurement
 from studio.installation.bench.figures_data import DATA_MEASUREMENTS
+from studio.installation.bench.figures_metrics import METRIC_MEASUREMENTS
 from studio.installation.bench.figures_stores import STORE_MEASUREMENTS
 from studio.installation.bench.figures_warm import WARM_MEASUREMENTS
 from studio.installation.bench.left_out import LeftOut
@@ -16,7 +17,7 @@ from studio.installation.bench.report import details, machine, table
 from studio.installation.bench.studio_side import studio_side
 from studio.installation.bench.workloads import bare_from, single
 
-_ALL = (*MEASUREMENTS, *WARM_MEASUREMENTS, *DATA_MEASUREMENTS, *STORE_MEASUREMENTS)
+_ALL = (*MEASUREMENTS, *WARM_MEASUREMENTS, *METRIC_MEASUREMENTS, *DATA_MEASUREMENTS, *STORE_MEASUREMENTS)
 
 
 class Command(BaseCommand):

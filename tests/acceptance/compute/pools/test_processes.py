@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -27,22 +28,26 @@ def stack(worker_stack: Callable[..., Stack]) -> Stack:
     return stack
 
 
-def test_it_grows_with_its_work_to_its_maximum_and_shrinks_when_there_is_none(stack: Stack) -> None:
+def test_it_grows_with_its_work_to_its_maximum_and_shrinks_when_there_is_none(stack: Stack, tmp_path: Path) -> None:
     pool = Pool(slots=2, max_nodes=2, idle_s=1)
-    jobs = [pool.script("import time; time.sleep(0.5)") for _ in range(12)]
+    go = tmp_path / "go"
+    # One node alone may be quick enough for all of them: they wait for the second one.
+    waits = f"import os, time\nwhile not os.path.exists({str(go)!r}):\n    time.sleep(0.02)"
+    jobs = [pool.script(waits) for _ in range(12)]
     most = 0
 
-    def done() -> bool:
+    def seen(holds: Callable[[], bool]) -> bool:
         nonlocal most
         most = max(most, pool.live)
-        return pool.left() == 0
+        return holds()
 
-    wait_for(done, what="all jobs end", timeout_s=LONG_S)
-    assert most == 2
+    wait_for(lambda: seen(lambda: pool.up == 2), what="both nodes are up", timeout_s=LONG_S)
+    pids = list(Node.objects.filter(target=pool.target).values_list("pid", flat=True))
+    go.touch()
+    wait_for(lambda: seen(lambda: pool.left() == 0), what="all jobs end", timeout_s=LONG_S)
+    assert (most, len(pids)) == (2, 2)
     assert all(over(job, LONG_S).status == JobStatus.COMPLETED for job in jobs)
     assert {job.attempt_number for job in Job.objects.filter(target=pool.target)} == {1}
-    pids = list(Node.objects.filter(target=pool.target).values_list("pid", flat=True))
-    assert len(pids) == 2
     wait_for(lambda: pool.live == 0, what="the idle nodes go", timeout_s=LONG_S)
     wait_for(lambda: not any(is_alive(pid) for pid in pids), what="their processes end", timeout_s=LONG_S)
     assert any("it had no work for 1 s" in told for told in pool.told())

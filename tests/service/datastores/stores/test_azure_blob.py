@@ -14,6 +14,7 @@ from datastores.backends.azure_blob import AzureBlobConfig, AzureBlobSecrets, Az
 from studio.lib.problems import UserError
 from tests.support.servers.azure import Azurite
 from tests.support.servers.ports import free_port
+from tests.support.servers.same import same
 from tests.support.servers.web import WebServer
 
 from .contract import ODD_NAMES, BackendContract, names, text
@@ -111,8 +112,16 @@ def test_a_signature_that_is_none(azurite: Azurite, token: str) -> None:
     container = azurite.make_container()
     good = azurite.sas(container)
     given = azurite.sas(container, hours=-1) if token == "expired" else good.partition("sig=")[0] + "sig=bm9uZQ%3D%3D"
+    sentence = (
+        rf"The SAS token for the container {container} expired on .* UTC\. Give the datastore a new one\."
+        if token == "expired"
+        else "wrong, expired, or were revoked"
+    )
     store = store_of({**azurite.config, "container": container, "auth": "sas"}, {"sas_token": f"?{given}"})
-    check_all(store, "expired, or were revoked", "credentials", "sas_token")
+    check_all(store, sentence, "credentials", "sas_token")
+    text = f"BlobEndpoint={azurite.endpoint};SharedAccessSignature={given}"
+    config = {"container": container, "auth": "connection_string"}
+    check_all(store_of(config, {"connection_string": text}), sentence, "credentials", "connection_string")
 
 
 def test_a_signature_that_may_only_read(azurite: Azurite) -> None:
@@ -209,3 +218,31 @@ def test_it_says_where_it_is() -> None:
     store = store_of({"account": "account", "container": "abc", "folder": "a"}, {"account_key": KEY})
     assert store.address("c.csv") == "abfs://abc@account.dfs.core.windows.net/a/c.csv"
     assert store.location == "https://account.blob.core.windows.net/abc/a"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("text/html", b"<!doctype html><p>Sign in"),
+        ("text/html", b"<html><body>Sign in</body></html>"),
+        ("application/json", b'{"a": 1}'),
+        ("application/xml", b"<a><b/></a>"),
+        ("text/plain", b""),
+        ("", b"\xff\xfe\0"),
+    ],
+)
+def test_a_server_that_says_yes_to_everything(azurite: Azurite, content_type: str, body: bytes) -> None:
+    with same(body, content_type) as url:
+        store = store_of({**azurite.config, "endpoint": f"{url}/account", "container": "abc"}, azurite.secrets)
+        for attempt in (
+            store.test,
+            store.list,
+            lambda: store.write("a", BytesIO(b"x")),
+            lambda: list(store.glob("**")),
+        ):
+            with pytest.raises(UserError, match="does not answer as Azure's blob storage does") as caught:
+                attempt()
+            assert caught.value.problems[0].loc == ("config", "endpoint")
+        if body:
+            with pytest.raises(UserError), store.open_read("a") as file:
+                file.read()

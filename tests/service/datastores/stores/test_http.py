@@ -3,10 +3,14 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
 from typing import ClassVar
+from urllib.error import HTTPError
+from urllib.parse import quote
+from urllib.request import Request, urlopen
 
 import pytest
 from pytest_django import Settings
@@ -16,6 +20,7 @@ from datastores.backends.http import HttpConfig, HttpSecrets, HttpStore
 from studio.lib.problems import UserError
 from tests.support.servers.certificates import make_certificates
 from tests.support.servers.web import WebServer, web
+from tests.support.waiting import wait_for
 
 from .contract import ODD_NAMES, Fill, ReadingContract, names, text
 
@@ -41,6 +46,14 @@ def address_of(url: str) -> tuple[Backend, str]:
     return store, url.removeprefix(f"{origin}/")
 
 
+def _is_served(url: str, content: bytes) -> bool:
+    try:
+        with urlopen(Request(url, method="HEAD"), timeout=10) as answer:
+            return int(answer.headers["Content-Length"]) == len(content)
+    except HTTPError:
+        return False
+
+
 class TestHttp(ReadingContract):
     odd_names = tuple(name for name in ODD_NAMES if "\n" not in name)  # rclone shows another sign for it
 
@@ -58,6 +71,8 @@ class TestHttp(ReadingContract):
             for path in paths:
                 (place[1] / path).parent.mkdir(parents=True, exist_ok=True)
                 (place[1] / path).write_bytes(content)
+                # For a moment the server remembers a folder, and a fast machine asks within it.
+                wait_for(partial(_is_served, f"{place[0]}/{quote(path)}", content), what="the file is served")
 
         return put
 

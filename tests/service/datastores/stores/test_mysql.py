@@ -10,6 +10,7 @@ import pytest
 from pytest_django import Settings
 
 from datastores.backends import Database, open_store
+from datastores.backends.statements import statements_of
 from datastores.sources import Column
 from studio.lib.problems import UserError
 from tests.support.servers.mariadb import MariaDb
@@ -266,3 +267,31 @@ def test_repeated_names_can_be_told(database: Database) -> None:
         Column(name="a", type="integer"),
         Column(name="a", type="string"),
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "LOAD DATA INFILE '/etc/passwd' INTO TABLE sales",
+        "/*!LOAD XML INFILE*/ '/etc/passwd' INTO TABLE sales",
+        "EXECUTE IMMEDIATE CONCAT('SELECT LOAD_', 'FILE(''/etc/passwd'')')",
+        "SET @a = CONCAT('SELECT LOAD_', 'FILE(''/etc/passwd'')'); PREPARE b FROM @a; EXECUTE b",
+        "CREATE PROCEDURE p() EXECUTE IMMEDIATE @a",
+    ],
+)
+def test_what_writes_reaches_no_files_of_the_server(server: MariaDb, text: str) -> None:
+    database = opened(server, allow_writes=True)
+    with (
+        pytest.raises(UserError, match="the files of the database server"),
+        database.carried_out(statements_of(text, "mysql"), {}, writes=True),
+    ):
+        pass
+
+
+def test_such_words_may_stand_within_others(server: MariaDb) -> None:
+    text = "SELECT 'prepared' AS prepared_at, 'infiles' AS `immediately`"
+    with opened(server, allow_writes=True).carried_out(statements_of(text, "mysql"), {}, writes=True) as rows:
+        assert rows is not None
+        assert [batch.to_pylist() for batch in rows if batch.num_rows] == [
+            [{"prepared_at": "prepared", "immediately": "infiles"}]
+        ]

@@ -199,16 +199,17 @@ def server_session(server: PostgreSql) -> Any:
     return closing(psycopg.connect(host=str(server.folder), port=server.port, dbname="shop", user="postgres"))
 
 
-def test_a_user_who_reaches_files_is_refused(server: PostgreSql) -> None:
+@pytest.mark.parametrize("role", ["pg_read_server_files", "postgres"])
+def test_a_user_who_reaches_files_is_refused(server: PostgreSql, role: str) -> None:
     with pytest.raises(UserError, match="a user of its own") as caught:
         opened(server, "all-powerful", user="postgres").test()
     assert caught.value.problems[0].loc == ("config", "user")
-    server.run(f"GRANT pg_read_server_files TO {server.reader}")
+    server.run(f"GRANT {role} TO {server.reader}")
     try:
         with pytest.raises(UserError, match="a user of its own"):
             opened(server, server.reader_password, user=server.reader).test()
     finally:
-        server.run(f"REVOKE pg_read_server_files FROM {server.reader}")
+        server.run(f"REVOKE {role} FROM {server.reader}")
 
 
 def test_a_query_can_give_itself_no_more_time(database: Database) -> None:

@@ -18,6 +18,7 @@ from studio.lib.problems import UserError
 from tests.support.servers.certificates import make_certificates
 from tests.support.servers.ports import free_port
 from tests.support.servers.s3 import ONLY_READ, READ_AND_WRITE, MotoServer, S3Server, s3
+from tests.support.servers.same import same
 from tests.support.servers.web import WebServer
 
 from .contract import ODD_NAMES, BackendContract, names, pages, text
@@ -279,6 +280,27 @@ def test_tls_where_there_is_none(s3_server: S3Server) -> None:
 def test_a_server_of_something_else(web_server: WebServer) -> None:
     with pytest.raises(UserError):
         store_of({"bucket": "bucket", "endpoint": web_server.url, "path_style": True}, KEYS).test()
+
+
+@pytest.mark.parametrize(
+    ("status", "content_type", "body"),
+    [
+        (200, "text/html", b"<html><body>Sign in</body></html>"),
+        (200, "text/html", b"<!doctype html><p>Sign in"),
+        (200, "application/json", b'{"a": 1}'),
+        (200, "text/plain", b""),
+        (301, "text/html", b"<p>Elsewhere</p>"),
+    ],
+)
+def test_a_server_that_gives_one_answer_to_everything(status: int, content_type: str, body: bytes) -> None:
+    """Nothing is said to be kept, or to be empty, where only a web page answered."""
+    with same(body, content_type, status=status) as url:
+        store = store_of({"bucket": "bucket", "endpoint": url, "path_style": True}, KEYS)
+        whole, large = BytesIO(b"x"), BytesIO(b"x" * 9_000_000)
+        for attempt in (store.test, store.list, lambda: store.write("a", whole), lambda: store.write("a", large)):
+            with pytest.raises(UserError, match=r"S3 server( does)?\. Check the address") as caught:
+                attempt()
+            assert caught.value.problems[0].loc == ("config", "endpoint")
 
 
 def test_nobodys_identity(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

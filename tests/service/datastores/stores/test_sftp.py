@@ -155,6 +155,7 @@ def test_the_identity_of_the_process(sshd_server: SshServer, tmp_path: Path, mon
         ({"auth": "password"}, {"password": "wrong-secret"}, "does not let the user", ("credentials", "password")),
         ({}, {"private_key": "no key"}, "no private key", ("credentials", "private_key")),
         ({}, {}, "Enter the private key", ("credentials", "private_key")),
+        ({"auth": "password"}, {}, "Enter the password", ("credentials", "password")),
         ({"host": "sftp://x"}, None, "only the host", ("config", "host")),
         ({"folder": "../up"}, None, "“..”", ("config", "folder")),
     ],

@@ -1,5 +1,6 @@
 """A process of its own: whatever happens there, the caller hears a sentence and nothing is left behind."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -165,6 +166,24 @@ def test_one_that_waited_and_died_is_not_missed() -> None:
     waiting.kill()
     assert call("pid", int) != waiting.pid
     assert call("settings_home", str) == str(settings.STUDIO_HOME), "not that of a rehearsal"
+
+
+def test_one_that_waits_and_does_not_take_the_call_is_not_waited_for() -> None:
+    """As one that is just dying, too: its line still holds, and nobody reads it."""
+
+    def was_passed_over() -> bool:
+        waiting = one_that_waits()
+        if waiting is None:
+            return False
+        waiting.suspend()
+        try:
+            assert call("pid", int) != waiting.pid
+            return not waiting.is_running()  # it still is where it wasn't ready to be given a call
+        finally:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                waiting.resume()
+
+    wait_for(was_passed_over, what="a call was offered to one that did not take it")
 
 
 def one_that_waits() -> psutil.Process | None:
