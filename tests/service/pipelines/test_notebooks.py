@@ -172,15 +172,19 @@ def test_what_a_failed_step_kept_is_there_and_nobody_reads_it(world: World, clie
     assert StepRun.objects.get(run=again).status == "queued"  # what came to nothing is not taken again
 
 
-def test_a_cancelled_step_keeps_it_too_and_one_that_is_tried_again_does_not_yet(world: World) -> None:
+def test_a_cancelled_step_keeps_it_too_and_one_that_is_tried_again_does_not_show_it_yet(world: World) -> None:
     run = world.submit(world.pipeline(step(world, retry={"max_attempts": 2})))
     keep(world.claim(), JobStatus.FAILED, world, exit_code=1, failure="exit")
     row = StepRun.objects.get(run=run)
     assert (row.status, row.outputs) == ("queued", None)
-    assert stored_bytes() == 0
+    assert stored_bytes() == 70, "it lies there, and counts"
     keep(world.claim(), JobStatus.CANCELLED, world, reason="Cancelled.")
     row.refresh_from_db()
     assert row.status == "cancelled"
+    assert stored_bytes() == 140, "of each attempt what it left"
+    ask_recount(world.workspace.pk)
+    assert recount_storage(world.workspace.pk)
+    assert stored_bytes() == 140
     assert row.outputs.outputs["executed_notebook"].path.endswith("/a/2/executed_notebook")
 
 
