@@ -16,6 +16,11 @@ def inner_runs(run_id: int) -> list[int]:
     return found
 
 
+def has_inner_runs(run: Run) -> bool:
+    """Whether a step of it had runs made."""
+    return Run.everything.filter(parent_step__run=run).exists()
+
+
 def maker_of(step: StepRun) -> int:
     """The key of the step whose runs they are: of one that a rerun kept, the earlier one."""
     return step.reused_from_id or step.pk

@@ -7,7 +7,7 @@ from typing import Any
 from compute.metrics.reading import entries_of_all, number, points_of_all
 from compute.models import Metric
 from pipelines.metric_charts import Series, document_figure, series_figure
-from pipelines.metric_queries import MAX_METRICS, Measured
+from pipelines.metric_queries import MAX_METRICS, Measured, Measurer
 
 MAX_CHARTS = 24
 MAX_LINES = 24  # of one chart
@@ -33,7 +33,7 @@ _WORDS = {
 class ValueRow:
     """A line of the table of last values."""
 
-    step: str
+    who: Measurer
     name: str
     kind: str
     last: str
@@ -41,14 +41,13 @@ class ValueRow:
     high: str
     count: int
     not_finite: int
-    reused_from: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """A metric that is no series."""
 
-    step: str
+    who: Measurer
     name: str
     kind: str
     count: int
@@ -93,7 +92,7 @@ def metrics_page(measured: Sequence[Measured], *, charts: int = MAX_CHARTS) -> M
         parts=parts,
         more_charts=more_charts,
         more_parts=more_parts,
-        is_cut=len(measured) == MAX_METRICS,
+        is_cut=len(measured) >= MAX_METRICS,
     )
 
 
@@ -111,7 +110,7 @@ def _charts(measured: Sequence[Measured], most: int) -> tuple[list[Chart], int]:
             key=f"series {name}",
             title=name,
             note=_note(group),
-            figure=series_figure([Series(each.step, points[each.metric.pk]) for each in group[:MAX_LINES]]),
+            figure=series_figure([Series(each.who.words, points[each.metric.pk]) for each in group[:MAX_LINES]]),
         )
         for name, group in shown.items()
     ]
@@ -121,9 +120,9 @@ def _charts(measured: Sequence[Measured], most: int) -> tuple[list[Chart], int]:
 def _note(group: Sequence[Measured]) -> str:
     said = []
     if len(group) == 1:
-        said.append(group[0].step)
+        said.append(group[0].who.words)
     elif len(group) > MAX_LINES:
-        said.append(f"the first {MAX_LINES} of {len(group)} steps")
+        said.append(f"the first {MAX_LINES} of {len(group)} that measured it")
     if sum(each.metric.count for each in group) > LINE_POINTS:
         said.append(f"{sum(each.metric.count for each in group):,} points, lowest and highest drawn")
     if not_finite := sum(each.metric.not_finite for each in group):
@@ -142,8 +141,8 @@ def _parts(measured: Sequence[Measured]) -> tuple[list[Part], list[Chart], int]:
         if metric.kind in _DOCUMENTS and entries[metric.pk]:
             figure = document_figure(metric.kind, entries[metric.pk][-1])
             if figure is not None:
-                note = f"{each.step}: {_WORDS[metric.kind]}"
-                charts.append(Chart(f"{metric.kind} {each.step} {metric.name}", metric.name, note, figure))
+                note = f"{each.who.words}: {_WORDS[metric.kind]}"
+                charts.append(Chart(f"{metric.kind} {each.who.words} {metric.name}", metric.name, note, figure))
                 continue
         parts.append(_part(each, entries.get(metric.pk, [])))
     return parts, charts, len(rest) - len(shown)
@@ -158,7 +157,7 @@ def _part(each: Measured, entries: list[Any]) -> Part:
     else:
         rows = [[_cell(entry)] for entry in entries]
     return Part(
-        step=each.step,
+        who=each.who,
         name=metric.name,
         kind=metric.kind,
         count=metric.count,
@@ -176,7 +175,7 @@ def _cell(value: Any) -> str:
 def _value_row(each: Measured) -> ValueRow:
     metric = each.metric
     return ValueRow(
-        step=each.step,
+        who=each.who,
         name=metric.name,
         kind=_WORDS.get(metric.kind, metric.kind),
         last=_column(metric, metric.last),
@@ -184,7 +183,6 @@ def _value_row(each: Measured) -> ValueRow:
         high=_column(metric, metric.high),
         count=metric.count,
         not_finite=metric.not_finite,
-        reused_from=each.reused_from,
     )
 
 

@@ -20,21 +20,55 @@ MAX_METRICS = 2000  # of one answer
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """A metric of a step of the run that is looked at, whoever measured it."""
+class Measurer:
+    """A step of the run that is looked at, or one of a run that it had made."""
 
-    step: str
+    step: str  # of the run that is looked at
+    reused_from: int | None  # the run that it was measured in, where a result was taken from another one
+    run_id: int  # the run of the step that measured
+    measured_by: str  # that step's name
+    within: tuple[str, ...] = ()  # the way to it from `step`, as people read it; empty for the step itself
+
+    @property
+    def words(self) -> str:
+        return " › ".join((self.step, *self.within))
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A metric of a step of the run that is looked at, or of a run that it had made, whoever measured it."""
+
+    who: Measurer
     metric: Metric
-    reused_from: int | None  # the run that it was measured in, where it is another one
+
+    @property
+    def step(self) -> str:
+        return self.who.step
 
 
 def measured_in(run: Run, *, step: str = "") -> list[Measured]:
-    """The metrics of a run, step by step in their order; of one step, where it is named. At most `MAX_METRICS`."""
+    """The metrics of a run's own steps, in their order; of one step, where it is named. At most `MAX_METRICS`."""
     steps = StepRun.objects.filter(run=run, **({"name": step} if step else {}))
     rows = with_whose_metrics(steps.order_by("position")).annotate(their_run=F("reused_from__run_id"))
     told = list(rows.exclude(their_job=None).values_list("name", "their_job", "their_attempt", "their_run"))
     wanted = {(job_id, attempt) for _name, job_id, attempt, _run in told}
-    jobs = rows.exclude(their_job=None).order_by().values("their_job")
+    found = metrics_by_attempt(wanted, jobs=rows.exclude(their_job=None).order_by().values("their_job"))
+    measured = [
+        Measured(Measurer(name, their_run, run.pk, name), metric)
+        for name, job_id, attempt, their_run in told
+        for metric in found.get((job_id, attempt), [])
+    ]
+    return measured[:MAX_METRICS]
+
+
+def metrics_by_attempt(wanted: Collection[tuple[int, int]], *, jobs: Any = None) -> dict[tuple[int, int], list[Metric]]:
+    """By the numbers of job and attempt, in the order in which they came; at most `MAX_METRICS`. Two queries.
+
+    `jobs`: these jobs as a query of the caller's, where they may be many.
+    """
+    if not wanted:
+        return {}
+    jobs = jobs if jobs is not None else {job_id for job_id, _attempt in wanted}
     # Further attempts of a step may have as many again, and nobody asks for those here.
     measuring = Attempt.objects.filter(Exists(Metric.objects.filter(attempt=OuterRef("pk"))), job_id__in=jobs)
     attempts = {
@@ -42,16 +76,11 @@ def measured_in(run: Run, *, step: str = "") -> list[Measured]:
         for pk, job_id, number in measuring.order_by("pk").values_list("pk", "job_id", "number")
         if (job_id, number) in wanted
     }
-    by_attempt: dict[tuple[int, int], list[Metric]] = {}
-    found = Metric.objects.filter(attempt__in=list(attempts)[:MAX_METRICS]).order_by("attempt", "position")
-    for metric in found[:MAX_METRICS]:
-        by_attempt.setdefault(attempts[metric.attempt_id], []).append(metric)
-    measured = [
-        Measured(name, metric, their_run)
-        for name, job_id, attempt, their_run in told
-        for metric in by_attempt.get((job_id, attempt), [])
-    ]
-    return measured[:MAX_METRICS]
+    found: dict[tuple[int, int], list[Metric]] = {}
+    metrics = Metric.objects.filter(attempt__in=list(attempts)[:MAX_METRICS]).order_by("attempt", "position")
+    for metric in metrics[:MAX_METRICS]:
+        found.setdefault(attempts[metric.attempt_id], []).append(metric)
+    return found
 
 
 def metrics_of(step: StepRun, number: int | None) -> tuple[Attempt | None, list[Metric]]:
@@ -85,7 +114,17 @@ def metric_json(metric: Metric) -> dict[str, Any]:
 
 
 def measured_json(measured: Iterable[Measured]) -> list[dict[str, Any]]:
-    return [{"step": each.step, "reused_from": each.reused_from, **metric_json(each.metric)} for each in measured]
+    return [
+        {
+            "step": each.step,
+            "reused_from": each.who.reused_from,
+            "run": each.who.run_id,
+            "measured_by": each.who.measured_by,
+            "within": list(each.who.within),
+            **metric_json(each.metric),
+        }
+        for each in measured
+    ]
 
 
 def tags_of(run: Run, step: StepRun | None = None) -> list[Tag]:

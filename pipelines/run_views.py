@@ -15,9 +15,10 @@ from pipelines.approval_queries import open_approvals
 from pipelines.child_queries import place_of
 from pipelines.definition import ParameterValue
 from pipelines.explaining import explain
-from pipelines.inner_runs import outermost
+from pipelines.inner_metrics import measured_within
+from pipelines.inner_runs import has_inner_runs, outermost
 from pipelines.metric_page import charts_asked, metrics_page
-from pipelines.metric_queries import measured_in, tags_json, tags_of
+from pipelines.metric_queries import MAX_METRICS, measured_in, tags_json, tags_of
 from pipelines.models import StepRun
 from pipelines.queries import OutputFolder, run_of, run_state, step_of
 from pipelines.run_page import (
@@ -120,13 +121,14 @@ def timeline_figure(request: WorkspaceRequest, run_id: int) -> JsonResponse:
 @require_safe
 @workspace_page(Permission.VIEW)
 def metrics(request: WorkspaceRequest, run_id: int) -> JsonResponse:
-    """What the run's steps measured, or `?step=` alone: figures for Plotly, and the rest as a part of the page."""
+    """What the run's steps and the runs they had made measured, or `?step=` alone: figures for Plotly, and the rest as
+    a part of the page. What an inner run measures comes with no event of this one, so its page asks again."""
     run = run_of(request.access.workspace, run_id)
     step = request.GET.get("step", "").replace("\0", "")
-    page = metrics_page(measured_in(run, step=step), charts=charts_asked(request.GET.get("charts", "")))
+    measured = measured_in(run, step=step) + measured_within(run, step=step)
+    page = metrics_page(measured[:MAX_METRICS], charts=charts_asked(request.GET.get("charts", "")))
     shown = {
         "page": page,
-        "run_id": run.pk,
         "slug": request.access.workspace.slug,
         "is_over": run.status in RUN_TERMINAL,
     }
@@ -134,6 +136,7 @@ def metrics(request: WorkspaceRequest, run_id: int) -> JsonResponse:
         {
             "charts": [chart.as_json() for chart in page.charts],
             "more_charts": page.more_charts,
+            "asks_again": run.status not in RUN_TERMINAL and has_inner_runs(run),
             "html": render_to_string("pipelines/run_metrics.html", shown),
         }
     )

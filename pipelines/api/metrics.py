@@ -11,6 +11,7 @@ from compute.metrics.reading import MAX_ENTRIES, entries_of, image_of, json_numb
 from compute.metrics.said import image_ending
 from pipelines import metric_queries, queries, services
 from pipelines.api.runs import ATTEMPT, StepAPIView, asked_attempt, whole_number
+from pipelines.inner_metrics import measured_within
 from pipelines.models import Run, StepRun
 from pipelines.serializers import TagsSerializer
 from studio.lib.downloads import StreamedResponse, image_type, stream_file
@@ -28,14 +29,16 @@ class RunMetricsView(WorkspaceAPIView):
     def get(self, request: Request, slug: str, run_id: int) -> Response:
         """What the steps of a run measured: of each metric its last, lowest and highest value. At most 2,000.
 
+        With what the runs measured that its steps had made: `run` and `measured_by` name the run and the step that
+        measured, `within` the way there. The single values are read from there.
         Of several attempts of a step the last one counts; a reused step shows what it was taken from, and
         `reused_from` names that run. A number that is not finite is a text: `NaN`, `Infinity`, `-Infinity`.
         """
         run = queries.run_of(self.access.workspace, run_id)
         step = request.query_params.get("step", "").replace("\0", "")
-        measured = metric_queries.measured_in(run, step=step)
-        is_cut = len(measured) == metric_queries.MAX_METRICS
-        return Response({"metrics": metric_queries.measured_json(measured), "truncated": is_cut})
+        measured = metric_queries.measured_in(run, step=step) + measured_within(run, step=step)
+        most = metric_queries.MAX_METRICS
+        return Response({"metrics": metric_queries.measured_json(measured[:most]), "truncated": len(measured) >= most})
 
 
 class StepMetricsView(StepAPIView):

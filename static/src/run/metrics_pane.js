@@ -5,6 +5,7 @@ import { ChartGrid } from "./chart_grid.js";
 import { h } from "./dom.js";
 
 const AGAIN_MS = 1000;
+const INNER_MS = 5000; // what the runs of a step measure comes with no event of this run
 const MORE_CHARTS = 24;
 
 export class MetricsPane {
@@ -69,6 +70,7 @@ export class MetricsPane {
       this.more.hidden = !page.more_charts;
       this.more.textContent = `Draw ${Math.min(page.more_charts, MORE_CHARTS)} more of ${page.more_charts}`;
       await this.grid.draw(page.charts);
+      if (page.asks_again && this.shown) this.timer ??= setTimeout(() => this.#refresh(), INNER_MS);
     } catch (error) {
       this.note.textContent = `What was measured could not be read: ${/** @type {Error} */ (error).message}`;
       this.note.hidden = false;

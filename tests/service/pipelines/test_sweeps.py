@@ -22,6 +22,7 @@ RATE = {"name": "rate", "type": "number", "default": 0.5, "minimum": 0, "maximum
 BATCH = {"name": "batch", "type": "integer", "default": 8}
 NAME = {"name": "name", "type": "string", "default": "x"}
 DATA = {"name": "data", "type": "data_path", "optional": True}
+BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 def sweep(*space: tuple[str, str], **more: Any) -> dict[str, Any]:
@@ -356,7 +357,7 @@ class TestItsPageAndApi:
 
     @pytest.fixture
     def signed_in(self, world: World, client: Client) -> Client:
-        client.force_login(world.owner, backend="django.contrib.auth.backends.ModelBackend")
+        client.force_login(world.owner, backend=BACKEND)
         return client
 
     def test_the_api_tells_of_each_trial(self, signed_in: Client, run: Run) -> None:
@@ -398,3 +399,44 @@ class TestItsPageAndApi:
     def test_the_run_says_which_tab_shows_them(self, signed_in: Client, run: Run) -> None:
         (step,) = signed_in.get(f"/api/workspaces/ours/runs/{run.pk}/").json()["steps"]
         assert step["runs_tab"] == "trials"
+
+
+@pytest.mark.usefixtures("train")
+class TestItsMetricsOnTheRunAbove:
+    def test_what_trials_logged_stands_on_the_run_that_was_submitted(
+        self, world: World, client: Client, django_assert_max_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        nested = {"kind": "pipeline", "name": "search", "pipeline": "outer"}
+        world.pipeline(sweep(), name="outer")
+        run = world.submit(world.pipeline(nested, name="outermost"))
+        services.tend(StepRun.objects.get(run=run).pk)
+        tune = StepRun.objects.get(run__parent_step__run=run)
+        services.tend(tune.pk)
+        for accuracy in ((0.5, 0.25), (0.9, 0.75), (0.6, 0.5)):
+            logs(world, *accuracy)
+        client.force_login(world.owner, backend=BACKEND)
+        with django_assert_max_num_queries(18):
+            page = client.get(f"/w/ours/runs/{run.pk}/metrics/").json()
+        (chart,) = page["charts"]
+        ways = [f"search › tune › {number}: batch={size} › fit" for number, size in enumerate((16, 32, 64), start=1)]
+        assert [line["name"] for line in chart["figure"]["data"]] == ways
+        assert page["asks_again"]
+        last = Run.objects.filter(parent_step=tune).order_by("-child_number")[0]
+        assert f'<a href="/w/ours/runs/{last.pk}/?step=fit&amp;tab=metrics">fit</a>' in page["html"]
+        found = client.get(f"/api/workspaces/ours/runs/{run.pk}/metrics/").json()["metrics"]
+        assert [(each["step"], each["measured_by"], each["last"]) for each in found] == [
+            ("search", "fit", 0.25), ("search", "fit", 0.75), ("search", "fit", 0.5),
+        ]  # fmt: skip
+        assert (found[-1]["run"], found[-1]["within"]) == (last.pk, ["tune", "3: batch=64", "fit"])
+        assert client.get(f"/w/ours/runs/{run.pk}/metrics/?step=other").json()["charts"] == []
+
+    def test_a_step_that_a_rerun_kept_shows_the_same(self, world: World, client: Client) -> None:
+        run = begun(world, sweep())
+        all_log(world, run, (0.5, 0.25), 0.9, 0.6)
+        again = begun_anew(world, run)
+        client.force_login(world.owner, backend=BACKEND)
+        first, second = (client.get(f"/w/ours/runs/{each.pk}/metrics/").json() for each in (run, again))
+        assert (
+            [each["title"] for each in second["charts"]] == [each["title"] for each in first["charts"]] == ["accuracy"]
+        )
+        assert not second["asks_again"]
