@@ -33,9 +33,9 @@ from pipelines.destinations import (
     store_problem,
 )
 from pipelines.graph import circle_through, edges_of, places_of, steps_on_circles, successors_of
-from pipelines.kinds import KINDS
 from pipelines.kinds.interface import SourceFiles, way
 from pipelines.kinds.with_runs import StepWithRuns
+from pipelines.misshapen import shape_problems
 from pipelines.nesting import PipelinesThere, nesting_problems
 from pipelines.parameters import parameter_problems, value_problem
 from pipelines.parts import DATA_TYPES, FIELD_NAME
@@ -100,9 +100,7 @@ def parse_definition(data: Any) -> PipelineDefinition:
     try:
         return PipelineDefinition.model_validate(data)
     except ValidationError as error:
-        raise UserError(
-            [Problem(_plain_loc(each["loc"]), f"This can't be read: {each['msg']}.") for each in error.errors()[:50]]
-        ) from error
+        raise UserError(shape_problems(error, PipelineDefinition)) from error
 
 
 def problems_of(
@@ -500,14 +498,3 @@ def _circles(definition: PipelineDefinition) -> Iterator[Problem]:
             f"The steps go round in a circle: {way}. "
             + ("Bind one of them to something else." if edge.input else "Take one of these steps away here."),
         )
-
-
-def _plain_loc(loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
-    """pydantic's path without the tag of a union's branch, which is no field."""
-    return tuple(
-        part
-        for index, part in enumerate(loc)
-        if not (index and loc[index - 1] == "binding" and part in {"dataset", "output", "parameter"})
-        and not (index == 2 and loc[0] == "steps" and part in KINDS)
-        and part not in {"str", "int", "float", "bool"}
-    )

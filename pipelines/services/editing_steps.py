@@ -15,6 +15,7 @@ from pipelines.catalogue import catalogue_for, closest_targets
 from pipelines.definition import PipelineDefinition, Step
 from pipelines.events import StepEdited
 from pipelines.kinds.interface import own_fields, way
+from pipelines.misshapen import shape_problems
 from pipelines.models import EditChanges, FrozenStep, Run, StepEdge, StepEdit, StepRun
 from pipelines.references import still_fed, with_references
 from pipelines.services.continuing import refuse_while_cancelling, try_again
@@ -227,12 +228,7 @@ def _edited_settings(step: Step, source: str | None, settings: Mapping[str, Any]
     try:
         edited: Step = type(step).model_validate({**step.model_dump(mode="json"), **settings, "source": source})
     except ValidationError as error:
-        raise UserError(
-            [
-                Problem(("settings", *(part for part in each["loc"])), f"This can't be read: {each['msg']}.")
-                for each in error.errors()[:50]
-            ]
-        ) from error
+        raise UserError(shape_problems(error, type(step), below=("settings",))) from error
     return edited
 
 

@@ -55,7 +55,7 @@ class Killer:
         return True
 
     def _nodes(self) -> list[psutil.Process]:
-        return [process for process in self._children("node") if "--compute" in process.cmdline()]
+        return [process for process in self._children("node") if _has(process, "--compute")]
 
     def _steps(self) -> list[psutil.Process]:
         """Of the nodes' families those that run the script, or wait for it."""

@@ -99,9 +99,17 @@ class Up:
         """Everything that runs on behalf of this home, whoever started it."""
         return [process for process in psutil.process_iter() if _belongs(process, self.home)]
 
+    def commands(self) -> dict[int, list[str]]:
+        """Their command lines by process id. One that ends while it is looked at has none any more."""
+        found = {}
+        for process in self.processes():
+            with contextlib.suppress(psutil.NoSuchProcess):  # a zombie included
+                found[process.pid] = process.cmdline()
+        return found
+
     def child(self, word: str) -> psutil.Process:
         """The child whose command line has that word."""
-        return next(process for process in self.processes() if word in process.cmdline())
+        return psutil.Process(next(pid for pid, command in self.commands().items() if word in command))
 
     def ends(self, timeout_s: float = 30) -> int:
         """Waits for the end of all of it. Gives the exit code."""

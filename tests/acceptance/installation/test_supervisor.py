@@ -55,8 +55,8 @@ def service(name: str, code: str, *, rank: int = 0, timeout_s: float = 5, **vari
     )
 
 
-STAYS = "import time; print('ready'); time.sleep(600)"
-DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready'); time.sleep(600)"
+STAYS = "import time; print('ready', flush=True); time.sleep(600)"
+DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(600)"
 
 
 def test_what_dies_is_started_again_with_a_growing_pause(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:

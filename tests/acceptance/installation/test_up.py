@@ -37,7 +37,7 @@ def test_it_comes_up_healthy_and_ctrl_c_leaves_no_process(home: Path) -> None:
             {"status": "ok", "database": "ok", "redis": "ok", "control_worker": "ok"},
         )
         assert up.address in up.output
-        commands = [" ".join(process.cmdline()) for process in up.processes()]
+        commands = [" ".join(command) for command in up.commands().values()]
         for part in PARTS:
             assert any(f" {part}" in command for command in commands), part
         listening = {
@@ -119,7 +119,7 @@ def test_what_dies_is_started_again(home: Path) -> None:
             before.kill()
             wait_for(
                 lambda part=part, before=before: any(
-                    part in process.cmdline() and process.pid != before.pid for process in up.processes()
+                    part in command and pid != before.pid for pid, command in up.commands().items()
                 ),
                 what=f"{part} is started again",
             )
@@ -147,7 +147,7 @@ def test_it_comes_up_on_postgresql(home: Path, postgres_url: str) -> None:
 
 def test_a_compute_target_has_its_node_as_soon_as_it_is_registered(home: Path) -> None:
     def nodes() -> list[str]:
-        return [" ".join(process.cmdline()) for process in up.processes() if "node" in process.cmdline()]
+        return [" ".join(command) for command in up.commands().values() if "node" in command]
 
     with started(home) as up:
         up.until_announced()

@@ -149,7 +149,7 @@ def test_parameters_are_filled_in_as_they_were_given(world: World) -> None:
         ({"settings": {"arguments": "${{inputs.no}}"}}, ("settings", "arguments"), "no"),
         ({"settings": {"arguments": "${{parameters.no}}"}}, ("settings", "arguments"), "no"),
         ({"settings": {"timeout_s": -1}}, ("settings", "timeout_s"), ""),
-        ({"settings": {"timeout_s": "soon"}}, ("settings", "timeout_s"), "This can't be read"),
+        ({"settings": {"timeout_s": "soon"}}, ("settings", "timeout_s"), "Write a number here."),
         ({"settings": {"name": "other"}}, ("settings", "name"), "can't be changed within a run"),
         ({"settings": {"kind": "command"}}, ("settings", "kind"), "can't be changed within a run"),
         ({"settings": {"arguments": "a\0b"}}, ("settings", "arguments"), "can't be kept"),
