@@ -22,7 +22,7 @@ from pipelines.models import StepRun
 from pipelines.queries import ArtifactFolder
 from pipelines.registered import ModelVersion, RegisteredModel
 from pipelines.services.journal import held_run
-from pipelines.services.staging import archive_production, stage_problems
+from pipelines.services.staging import archive_production, archived_words, stage_problems
 from pipelines.services.trashing import refuse_in_trash
 from pipelines.states import ModelStage, StepStatus
 from studio.lib.problems import ConflictError, Problem, UserError
@@ -51,6 +51,19 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True)
+class Registered:
+    """A new version, and the one that left production for it."""
+
+    version: ModelVersion
+    archived: ModelVersion | None
+
+    @property
+    def words(self) -> str:
+        """As in `digits:3 is registered; version 2 left production and is archived.`"""
+        return f"{self.version} is registered{archived_words(self.archived)}."
+
+
+@dataclass(frozen=True, slots=True)
 class _Place:
     datastore: Datastore
     path: str
@@ -67,7 +80,7 @@ def register_model(
     description: str = "",
     tags: Mapping[str, str] | None = None,
     stage: str = ModelStage.NONE,
-) -> ModelVersion:
+) -> Registered:
     """The next version of the model `name`, which is made where there is none.
 
     Looks at the files first, and outside of the transaction. Where it goes to production, the version that was there
@@ -90,8 +103,7 @@ def register_model(
         model = _held_model(access, name)
         RegisteredModel.objects.filter(pk=model.pk).update(latest_version=F("latest_version") + 1)
         model.refresh_from_db(fields=["latest_version"])
-        if stage == ModelStage.PRODUCTION:
-            archive_production(model, actor=access.user)
+        archived = archive_production(model, actor=access.user) if stage == ModelStage.PRODUCTION else None
         version = ModelVersion.objects.create(
             model=model,
             number=model.latest_version,
@@ -114,7 +126,7 @@ def register_model(
             stamp=place.look.stamp,
         )
         audit.record(access.workspace, access.user, "model.register", str(version))
-    return version
+    return Registered(version, archived)
 
 
 def _name_problems(workspace: Workspace, name: str) -> list[Problem]:

@@ -69,6 +69,11 @@ def held_model(model_id: int) -> RegisteredModel:
     return model
 
 
+def archived_words(left: ModelVersion | None) -> str:
+    """What is said behind a sentence of the version that came to production; nothing where it pushed out none."""
+    return f"; version {left.number} left production and is archived" if left else ""
+
+
 def stage_problems(stage: str) -> list[Problem]:
     if stage in ModelStage.values:
         return []
