@@ -141,9 +141,9 @@ def _models(workspace: Workspace) -> list[dict[str, Any]]:
     asked = Q(age__lte=VERSIONS_TO_CHOOSE) | Q(stage=ModelStage.PRODUCTION)
     models: dict[str, dict[str, Any]] = {}
     for pk, name, number, stage, age_now in (
-        versions.filter(asked).order_by("model__name", "-number").values_list(
-            "model_id", "model__name", "number", "stage", "age"
-        )
+        versions.filter(asked)
+        .order_by("model__name", "-number")
+        .values_list("model_id", "model__name", "number", "stage", "age")
     ):
         url = reverse("models:detail", args=[workspace.slug, pk])
         entry = models.setdefault(name, {"name": name, "url": url, "versions": [], "stages": []})

@@ -37,7 +37,7 @@ def missing_model(binding: ModelBinding, there: Mapping[str, ModelThere]) -> str
         return None
     if binding.stage is not None:
         return (
-            f"No version of model “{binding.model}” is in {binding.stage}. Set the stage of one on the model's page, or "
-            "name a version."
+            f"No version of model “{binding.model}” is in {binding.stage}. Set the stage of one on the model's page, "
+            "or name a version."
         )
     return f"Model “{binding.model}” has no version {binding.version}."

@@ -102,9 +102,7 @@ class ModelFolder(StoredFolder):
     """The files of a version, where they lie. Raises Http404 where its datastore was removed."""
 
     def __init__(self, workspace: Workspace, version: ModelVersion) -> None:
-        super().__init__(
-            workspace, datastore_id=version.datastore_id or 0, path=version.path, is_file=version.is_file
-        )
+        super().__init__(workspace, datastore_id=version.datastore_id or 0, path=version.path, is_file=version.is_file)
 
 
 def run_that_made(version: ModelVersion) -> Run | None:
@@ -116,7 +114,9 @@ def run_that_made(version: ModelVersion) -> Run | None:
 def datasets_read(run: Run) -> list[dict[str, Any]]:
     """The versions of datasets and models that steps of a run read, by name, at most `READ` of each."""
     reads = StepInput.objects.filter(step_run__run=run).order_by()
-    datasets = reads.exclude(dataset="").values_list("dataset", "dataset_version__dataset_id", "dataset_version__number")
+    datasets = reads.exclude(dataset="").values_list(
+        "dataset", "dataset_version__dataset_id", "dataset_version__number"
+    )
     models = reads.exclude(model="").values_list("model", "model_version__model_id", "model_version__number")
     found = []
     for kind, rows in (("dataset", datasets), ("model", models)):

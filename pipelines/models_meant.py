@@ -1,4 +1,4 @@
-"""The models that a definition speaks of, as they are in a workspace at this moment. No query where it speaks of none."""
+"""The models that a definition speaks of, as they are in a workspace now. No query where it speaks of none."""
 
 from django.db.models import Q
 

@@ -7,7 +7,15 @@ from pipelines.definition import PipelineDefinition
 from pipelines.kinds.interface import Place
 from pipelines.kinds.with_runs import PassedValue, StepWithRuns
 from pipelines.parameters import value_problem
-from pipelines.parts import DATA_TYPES, DatasetBinding, ModelBinding, OutputBinding, Parameter, ParameterBinding, ParameterValue
+from pipelines.parts import (
+    DATA_TYPES,
+    DatasetBinding,
+    ModelBinding,
+    OutputBinding,
+    Parameter,
+    ParameterBinding,
+    ParameterValue,
+)
 from pipelines.texts import near
 from pipelines.value_text import filled, parse, placeholders_left
 

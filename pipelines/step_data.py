@@ -14,7 +14,6 @@ from pipelines.registered import ModelVersion
 from pipelines.states import StepStatus
 from studio.workspaces.models import Workspace
 
-
 _MODELS = 50  # that one step became
 
 

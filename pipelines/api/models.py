@@ -38,9 +38,7 @@ class ModelsView(WorkspaceAPIView):
     def get(self, request: Request, **_kwargs: Any) -> Response:
         """The workspace's models by name, a page at a time."""
         pages, asked = Pages(), request.query_params
-        models = model_queries.models_in(
-            self.access.workspace, text=asked.get("q", ""), stage=asked.get("stage", "")
-        )
+        models = model_queries.models_in(self.access.workspace, text=asked.get("q", ""), stage=asked.get("stage", ""))
         page = pages.paginate_queryset(models, request, view=self)
         rows = model_queries.with_latest(page or [])
         return pages.get_paginated_response([model_json(row, self.access.workspace.slug) for row in rows])

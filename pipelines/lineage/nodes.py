@@ -106,7 +106,8 @@ def query_of(key: Key) -> str:
 
 
 def key_from(workspace: Workspace, given: Mapping[str, str]) -> Key | None:
-    """What `?version=ID`, `?model=VERSION_ID`, `?output=STEP_RUN_ID:NAME`, `?step=STEP_RUN_ID` or `?file=DATASTORE_ID:PATH` names.
+    """What `?version=ID`, `?model=VERSION_ID`, `?output=STEP_RUN_ID:NAME`, `?step=STEP_RUN_ID` or
+    `?file=DATASTORE_ID:PATH` names.
 
     None where it is not in the workspace, whether or not another one has it, and where nothing is named.
     """

@@ -1,6 +1,7 @@
 """What is said of models and their versions, and their end."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -24,14 +25,14 @@ def change_model(
     access: Access, model: RegisteredModel, *, description: str | None = None, tags: Mapping[str, str] | None = None
 ) -> None:
     """Say something else of a model; None stays as it is. Raises UserError at `description` and `("tags", NAME)`."""
-    _change(access, model, description, tags, "model.change", str(model))
+    _change(access, model, {"description": description, "tags": tags}, "model.change")
 
 
 def change_model_version(
     access: Access, version: ModelVersion, *, description: str | None = None, tags: Mapping[str, str] | None = None
 ) -> None:
     """As `change_model`, of one version."""
-    _change(access, version, description, tags, "model.change_version", str(version))
+    _change(access, version, {"description": description, "tags": tags}, "model.change_version")
 
 
 def delete_model_version(access: Access, version: ModelVersion) -> None:
@@ -68,28 +69,21 @@ def may_delete(access: Access, version: ModelVersion) -> bool:
     return is_own or access.may(Permission.MANAGE_MODELS)
 
 
-def _change(
-    access: Access,
-    row: RegisteredModel | ModelVersion,
-    description: str | None,
-    tags: Mapping[str, str] | None,
-    verb: str,
-    target: str,
-) -> None:
+def _change(access: Access, row: RegisteredModel | ModelVersion, said: Mapping[str, Any], verb: str) -> None:
     access.require(Permission.EDIT_MODELS)
-    words = Words((description or "").strip(), tags or {})
+    words = Words((said["description"] or "").strip(), said["tags"] or {})
     if problems := words_problems(words):
         raise UserError(problems)
-    changed = {}
-    if description is not None:
-        row.description = changed["description"] = words.description
-    if tags is not None:
-        row.tags = changed["tags"] = VersionTags(tags=dict(words.tags))
+    changed = [name for name, value in said.items() if value is not None]
     if not changed:
         return
+    if "description" in changed:
+        row.description = words.description
+    if "tags" in changed:
+        row.tags = VersionTags(tags=dict(words.tags))
     with transaction.atomic():
-        row.save(update_fields=list(changed))
-        audit.record(access.workspace, access.user, verb, target)
+        row.save(update_fields=changed)
+        audit.record(access.workspace, access.user, verb, str(row))
 
 
 def _require_own(access: Access, versions: QuerySet[ModelVersion]) -> None:

@@ -169,11 +169,13 @@ def _place(workspace: Workspace, step: StepRun, left: Left) -> _Place:
             "completed step left can be a model.",
             loc=loc,
         )
-    datastore, path, is_file, fingerprint = _output(workspace, step, left) if left.output else _artifact(
-        workspace, step, left
+    datastore, path, is_file, fingerprint = (
+        _output(workspace, step, left) if left.output else _artifact(workspace, step, left)
     )
     if is_glob(path):
-        raise UserError("Its path has characters that mean a pattern (* ? [). Let the step name it otherwise.", loc=loc)
+        raise UserError(
+            "Its path has characters that mean a pattern (* or ?). Let the step name it otherwise.", loc=loc
+        )
     if len(path) > MAX_PATH_LENGTH:
         raise UserError(f"Its path has more than {MAX_PATH_LENGTH} characters. Let the step name it shorter.", loc=loc)
     try:

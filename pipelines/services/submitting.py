@@ -143,7 +143,11 @@ def prepare_run(
 
 
 def insert_run(ready: Prepared, **about: Any) -> Run:
-    """Insert a run with its steps and queue the first of them, within a transaction. `about` are columns of its row."""
+    """Insert a run with its steps and queue the first of them, within a transaction. `about` are columns of its row.
+
+    Raises UserError where a version of a model that it was to read has just been deleted.
+    """
+    _require_models(ready.frozen)
     run = Run.objects.create(
         pipeline=ready.version.pipeline,
         version=ready.version,
@@ -226,7 +230,7 @@ def _of_this_run(frozen: FrozenStep, run_id: int) -> FrozenStep:
 def _note_inputs(steps: list[StepRun]) -> None:
     """For the lineage: what each step reads, in one INSERT for all of them."""
     keys = {step.name: step.pk for step in steps}
-    _hold_models({given.registered_id: given.model or "" for step in steps for given in step.frozen.inputs.values()})
+    models = set(_held_models([step.frozen for step in steps]))
     names = ("step_run_id", "name", "dataset_version_id", "dataset", "model_version_id", "model")
     insert_rows(
         StepInput,
@@ -237,7 +241,7 @@ def _note_inputs(steps: list[StepRun]) -> None:
                 name,
                 given.version_id,
                 given.dataset or "",
-                given.registered_id,
+                given.registered_id if given.registered_id in models else None,
                 given.model or "",
                 keys[given.step] if given.step else None,
                 given.output or "",
@@ -249,18 +253,22 @@ def _note_inputs(steps: list[StepRun]) -> None:
     )
 
 
-def _hold_models(named: Mapping[int | None, str]) -> None:
-    """Until the transaction ends nobody deletes these versions of models; then they see who reads them.
-
-    Raises UserError where somebody just did.
+def _held_models(steps: Sequence[FrozenStep]) -> list[int]:
+    """The versions of models that are read and still there: until the transaction ends nobody deletes them, and then
+    they see who reads them.
     """
-    wanted = sorted(pk for pk in named if pk is not None)
-    if not wanted:
-        return
-    there = set(
-        ModelVersion.objects.filter(pk__in=wanted).select_for_update().order_by("pk").values_list("pk", flat=True)
-    )
-    gone = next((named[pk] for pk in wanted if pk not in there), None)
+    named = {given.registered_id for step in steps for given in step.inputs.values() if given.registered_id}
+    if not named:
+        return []
+    rows = ModelVersion.objects.filter(pk__in=named).select_for_update().order_by("pk")
+    return list(rows.values_list("pk", flat=True))
+
+
+def _require_models(steps: Sequence[FrozenStep]) -> None:
+    """Raises UserError where somebody deleted a version since it was looked up."""
+    there = set(_held_models(steps))
+    read = (given for step in steps for given in step.inputs.values() if given.registered_id)
+    gone = next((given.model or "" for given in read if given.registered_id not in there), None)
     if gone is not None:
         raise UserError(f"Version {gone.rpartition(':')[2]} of model “{gone.rpartition(':')[0]}” was just deleted.")
 

@@ -137,8 +137,15 @@ def furnish(studio: Studio) -> Room:
         what = f"run {run} ends"
         states[run] = wait_for(lambda run=run: _ended(api.get(f"{base}/runs/{run}/")), what=what, timeout_s=90)
     assert states[completed]["status"] == "completed", states[completed]["reason"]
-    what = {"run": completed, "step": "last", "name": "weekly-report", "description": "What went out.", "tags": {"a": "b"}}
-    model = [api.post(f"{base}/models/", {**what, "output": "out", "stage": "production"}) for _ in range(2)][0]
+    what = {
+        "run": completed,
+        "step": "last",
+        "name": "weekly-report",
+        "description": "What went out.",
+        "tags": {"a": "b"},
+    }
+    for _version in range(2):
+        model = api.post(f"{base}/models/", {**what, "output": "out", "stage": "production"})
     return Room(
         place=place,
         pipeline=states[completed]["pipeline"]["id"],

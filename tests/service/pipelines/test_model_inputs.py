@@ -96,6 +96,18 @@ def test_a_version_that_goes_between_looking_and_submitting(world: World, monkey
         world.submit(pipeline)
 
 
+def test_a_rerun_reads_what_the_run_read_though_its_version_is_deleted(world: World) -> None:
+    version = register(world, trained(world))
+    run = world.submit(world.pipeline(reads_model(world), name="user"))
+    world.drain()
+    services.delete_model_version(world.access, version)
+    run.refresh_from_db()
+    again = services.rerun_from(world.access, run, "use")
+    row = StepInput.objects.get(step_run__run=again)
+    assert (row.model_version, row.model) == (None, "digits:1")
+    assert world.drain() == ["use"]
+
+
 def test_reuse_goes_by_content(world: World) -> None:
     left = {"outputs/model.pkl": b"abc"}
     what = services.Left(artifact="outputs")

@@ -54,9 +54,15 @@ def test_registered_listed_changed_and_deleted_over_the_api(world: World, client
     assert client.get(address("api-models"), {"stage": "staging"}).json()["results"] == []
     numbers = [each["number"] for each in client.get(address("api-model-versions", model)).json()["results"]]
     assert numbers == [2, 1]
-    changed = send(client, "PATCH", address("api-model-version", model, 1), stage="production", tags={}, description="d")
+    changed = send(
+        client, "PATCH", address("api-model-version", model, 1), stage="production", tags={}, description="d"
+    )
     assert changed.status_code == 200
-    assert (changed.json()["stage"], changed.json()["archived_version"], changed.json()["tags"]) == ("production", 2, {})
+    assert (changed.json()["stage"], changed.json()["archived_version"], changed.json()["tags"]) == (
+        "production",
+        2,
+        {},
+    )
     said = send(client, "PATCH", address("api-model", model), description="Digits.", tags={"a": "b"})
     assert (said.json()["description"], said.json()["tags"]) == ("Digits.", {"a": "b"})
     assert client.delete(address("api-model-version", model, 2)).status_code == 204
@@ -114,7 +120,10 @@ def test_downloads(world: World, client: Client) -> None:
     file = register(world, step, "one", left=Left(artifact="outputs/model/a.bin"))
     alone = client.get(address("api-model-download", file.model_id, 1))
     assert b"".join(alone) == b"abc"
-    assert client.get(address("api-model-download", folder.model_id, 1), {"path": "../../logs"}).status_code in {400, 404}
+    assert client.get(address("api-model-download", folder.model_id, 1), {"path": "../../logs"}).status_code in {
+        400,
+        404,
+    }
     listed = client.get(address("api-model-files", folder.model_id, 1)).json()
     assert (listed["condition"], [each["name"] for each in listed["entries"]]) == ("there", ["deep", "a.bin"])
 
