@@ -15,7 +15,7 @@ from studio.workspaces.models import NAME, Workspace
 class RegisteredModel(models.Model):
     """A name for what runs made."""
 
-    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="models")
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="registered_models")
     name = models.CharField(max_length=100, validators=[NAME])
     description = models.CharField(max_length=500, blank=True)
     tags = DocumentField(VersionTags, default=dict)  # pass `VersionTags`: a default is plain until it is read

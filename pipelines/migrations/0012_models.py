@@ -82,7 +82,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='registeredmodel',
             name='workspace',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='models', to='workspaces.workspace'),
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='registered_models', to='workspaces.workspace'),
         ),
         migrations.AddField(
             model_name='modelversion',

@@ -82,7 +82,9 @@ def _change(access: Access, row: RegisteredModel | ModelVersion, said: Mapping[s
     if "tags" in changed:
         row.tags = VersionTags(tags=dict(words.tags))
     with transaction.atomic():
-        row.save(update_fields=changed)
+        rows = type(row)._default_manager.filter(pk=row.pk)  # noqa: SLF001 (documented)
+        if not rows.update(**{name: getattr(row, name) for name in changed}):
+            raise ConflictError("It was just deleted.")
         audit.record(access.workspace, access.user, verb, str(row))
 
 

@@ -95,6 +95,8 @@ def test_one_deletes_ones_own_and_an_owner_all(world: World) -> None:
     services.delete_model(ana, RegisteredModel.objects.get())
     assert not RegisteredModel.objects.exists()
     with pytest.raises(ConflictError, match="just deleted"):
+        services.change_model_version(world.access, two, description="late")
+    with pytest.raises(ConflictError, match="just deleted"):
         services.set_stage(world.access, two, "staging")
 
 
