@@ -5,7 +5,7 @@ import re
 from playwright.sync_api import Page, expect
 
 from tests.browser.runs import Script, address, submit
-from tests.browser.test_builder import RUN_MS, definition_of, form, new_pipeline, saved, section
+from tests.browser.test_builder import RUN_MS, definition_of, form, name_row, new_pipeline, saved, section
 from tests.support.studio import Place, Studio
 
 TRAINS = """
@@ -47,10 +47,8 @@ def test_from_a_run_to_production_and_into_the_next_run(page: Page, place: Place
 
     new_pipeline(page, place, "Uses it")
     page.locator(".builder-start").get_by_role("button", name="Command").click()
-    inputs = section(page, "Inputs")
-    inputs.get_by_role("button", name="Add an input").click()
-    inputs.get_by_label("Name of the input").fill("model")
-    inputs.get_by_role("combobox").first.select_option(label="digits in production")
+    row = name_row(page, "Inputs", "Add input", "model")
+    row.get_by_label("What feeds the input").select_option(label="digits in production")
     form(page).get_by_label("Command", exact=True).fill("cat ${{inputs.model}}")
     section(page, "Outputs").get_by_role("button", name="Remove output output").click()
     expect(page.locator(".graph-node--model")).to_contain_text("in production")
