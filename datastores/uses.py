@@ -16,7 +16,7 @@ COUNTED = 1000  # nobody needs to know how many more
 class Use:
     """Something that reads from a datastore, or wrote to it."""
 
-    kind: str  # "dataset", "run"
+    kind: str  # "dataset", "model", "run"
     name: str
     url: str
 
@@ -52,8 +52,9 @@ class Uses:
 
     @property
     def words(self) -> str:
-        """As in `2 datasets and more than 1,000 runs`."""
-        return " and ".join(each.words for each in self.found if each.count)
+        """As in `2 datasets and more than 1,000 runs`, or `1 dataset, 1 model and 1 run`."""
+        words = [each.words for each in self.found if each.count]
+        return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 Finder = Callable[[Datastore], Found]

@@ -23,6 +23,7 @@ from pipelines.models import (
     Tag,
     TrashedRun,
 )
+from pipelines.registered import ModelVersion, RegisteredModel
 
 
 class LookedAt(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -223,10 +224,10 @@ class StepEdgeAdmin(LookedAt):
 
 @admin.register(StepInput)
 class StepInputAdmin(LookedAt):
-    list_display = ("id", "step_run_id", "name", "dataset", "upstream_id", "upstream_output")
-    search_fields = ("=step_run__run__id", "dataset", "name")
+    list_display = ("id", "step_run_id", "name", "dataset", "model", "upstream_id", "upstream_output")
+    search_fields = ("=step_run__run__id", "dataset", "model", "name")
     ordering: ClassVar = ["-id"]
-    raw_id_fields = ("step_run", "upstream", "dataset_version")
+    raw_id_fields = ("step_run", "upstream", "dataset_version", "model_version")
 
 
 @admin.register(StepOutput)
@@ -298,3 +299,21 @@ class RetentionAdmin(LookedAt):
     list_display = ("workspace", "trash_days", "keep_days", "keep_runs", "keep_bytes", "set_by", "set_at")
     list_select_related = ("workspace", "set_by")
     search_fields = ("workspace__name", "set_by__username")
+
+
+@admin.register(RegisteredModel)
+class RegisteredModelAdmin(LookedAt):
+    list_display = ("name", "workspace", "latest_version", "created_by", "created_at")
+    list_filter = ("workspace",)
+    list_select_related = ("workspace", "created_by")
+    search_fields = ("name", "description", "workspace__slug")
+
+
+@admin.register(ModelVersion)
+class ModelVersionAdmin(LookedAt):
+    list_display = ("__str__", "stage", "run_number", "step_name", "output_name", "datastore", "path", "created_by")
+    list_filter = ("stage", "model__workspace")
+    list_select_related = ("model", "datastore", "created_by")
+    search_fields = ("model__name", "=run_number", "step_name", "path")
+    ordering: ClassVar = ["-id"]
+    raw_id_fields = ("step_run", "model")

@@ -11,6 +11,7 @@ from pipelines.api import (
     lineage,
     log_streams,
     metrics,
+    models,
     pipelines,
     reproducing,
     reuse,
@@ -92,11 +93,22 @@ _RUNS: list[URLPattern | URLResolver] = [
     path("<int:run_id>/pin/", trash.PinRunView.as_view(), name="api-run-pin"),
     path("<int:run_id>/steps/<str:name>/", include(_STEP)),
 ]
+_MODELS = [
+    path("", models.ModelsView.as_view(), name="api-models"),
+    path("<int:model_id>/", models.ModelView.as_view(), name="api-model"),
+    path("<int:model_id>/versions/", models.ModelVersionsView.as_view(), name="api-model-versions"),
+    path("<int:model_id>/versions/<int:number>/", models.ModelVersionView.as_view(), name="api-model-version"),
+    path("<int:model_id>/versions/<int:number>/files/", models.ModelFilesView.as_view(), name="api-model-files"),
+    path(
+        "<int:model_id>/versions/<int:number>/download/", models.ModelDownloadView.as_view(), name="api-model-download"
+    ),
+]
 
 urlpatterns = [
     path("workspaces/<slug:slug>/pipelines/", include(_PIPELINES)),
     path("workspaces/<slug:slug>/sources/", include(_SOURCES)),
     path("workspaces/<slug:slug>/runs/", include(_RUNS)),
+    path("workspaces/<slug:slug>/models/", include(_MODELS)),
     path("workspaces/<slug:slug>/approvals/", approvals.ApprovalsView.as_view(), name="api-approvals"),
     path("workspaces/<slug:slug>/trash/", trash.TrashView.as_view(), name="api-trash"),
     path("workspaces/<slug:slug>/retention/", trash.RetentionView.as_view(), name="api-retention"),

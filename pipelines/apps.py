@@ -16,12 +16,13 @@ class PipelinesConfig(AppConfig):
         from pipelines.kinds import KINDS
         from pipelines.sample import follow_preparation
         from pipelines.services import follow_jobs, follow_records
-        from pipelines.store_uses import runs_on
+        from pipelines.store_uses import models_on, runs_on
 
         assert pipelines.tasks
         listen(follow_jobs)
         listen(follow_preparation)
         listen_to_records(follow_records)
+        uses.register(models_on)
         uses.register(runs_on)
         count_with(steps_that_wait)
         for kind in KINDS.values():

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import Window
+from django.db.models import Q, Window
 from django.db.models.functions import RowNumber
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
@@ -19,7 +19,9 @@ from pipelines.kinds import KINDS
 from pipelines.kinds.describing import described
 from pipelines.list_queries import whole_number
 from pipelines.models import Pipeline, PipelineVersion
+from pipelines.registered import ModelVersion
 from pipelines.services.editing import create_pipeline
+from pipelines.states import ModelStage
 from studio.lib.problems import UserError
 from studio.workspaces.access import WorkspaceRequest, workspace_page
 from studio.workspaces.models import Workspace
@@ -100,7 +102,7 @@ def _shown_version(pipeline: Pipeline, asked: str) -> PipelineVersion | None:
 
 
 def _catalogue(workspace: Workspace) -> dict[str, Any]:
-    """What a step can be told to use. Five queries, whatever there is."""
+    """What a step can be told to use. Six queries, whatever there is."""
     datasets: dict[str, dict[str, Any]] = {}
     # A dataset that every run adds a version to has thousands.
     age = Window(RowNumber(), partition_by="dataset_id", order_by="-number")
@@ -124,11 +126,32 @@ def _catalogue(workspace: Workspace) -> dict[str, Any]:
     return {
         "kinds": [described(kind) for kind in KINDS.values()],
         "datasets": list(datasets.values()),
+        "models": _models(workspace),
         "environments": list(environments.values()),
         "datastores": _datastores(workspace),
         "databases": database_choices(workspace),
         "computes": compute_choices(workspace),
     }
+
+
+def _models(workspace: Workspace) -> list[dict[str, Any]]:
+    """The newest versions of each, and the stages that can be asked for."""
+    age = Window(RowNumber(), partition_by="model_id", order_by="-number")
+    versions = ModelVersion.objects.filter(model__workspace=workspace).annotate(age=age)
+    asked = Q(age__lte=VERSIONS_TO_CHOOSE) | Q(stage=ModelStage.PRODUCTION)
+    models: dict[str, dict[str, Any]] = {}
+    for pk, name, number, stage, age_now in (
+        versions.filter(asked)
+        .order_by("model__name", "-number")
+        .values_list("model_id", "model__name", "number", "stage", "age")
+    ):
+        url = reverse("models:detail", args=[workspace.slug, pk])
+        entry = models.setdefault(name, {"name": name, "url": url, "versions": [], "stages": []})
+        if age_now <= VERSIONS_TO_CHOOSE:
+            entry["versions"].append(number)
+        if stage in {ModelStage.PRODUCTION, ModelStage.STAGING} and stage not in entry["stages"]:
+            entry["stages"].append(stage)
+    return list(models.values())
 
 
 def _datastores(workspace: Workspace) -> list[dict[str, Any]]:

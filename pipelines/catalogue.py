@@ -18,10 +18,12 @@ from datastores import snapshots
 from datastores.backends import store_class
 from datastores.models import Dataset, DatasetVersion, Datastore, Snapshot
 from pipelines.data_values import datasets_of
-from pipelines.definition import DatasetBinding, ParameterValue, PipelineDefinition
+from pipelines.definition import DatasetBinding, ModelBinding, ParameterValue, PipelineDefinition
 from pipelines.destinations import StoreFacts
 from pipelines.models import Pipeline, PipelineVersion
+from pipelines.models_meant import models_meant, models_there
 from pipelines.nested_versions import Reference, pipelines_there, references_of, versions_meant
+from pipelines.registered import ModelVersion
 from pipelines.settling import settled, usual_values
 from pipelines.validation import Catalogue, split_environment
 from studio.workspaces.models import User, Workspace
@@ -61,6 +63,7 @@ def catalogue_for(
         packages=_packages(workspace, settled(definition, values or usual_values(definition)).definition),
         members=_members(workspace, definition),
         pipelines=pipelines_there(workspace, definition, pipeline),
+        models=models_there(workspace, definition),
     )
 
 
@@ -78,6 +81,7 @@ class Bound:
     computes: dict[str, ComputeTarget]
     datastores: dict[str | None, Datastore]  # by name; None: the default one
     pipelines: dict[Reference, PipelineVersion]  # that steps run
+    models: dict[ModelBinding, ModelVersion]
 
 
 def bind(workspace: Workspace, definition: PipelineDefinition, values: Mapping[str, ParameterValue]) -> Bound:
@@ -96,6 +100,7 @@ def bind(workspace: Workspace, definition: PipelineDefinition, values: Mapping[s
         computes=targets,
         datastores=stores,
         pipelines=versions_meant(workspace, asked) if (asked := references_of(definition)) else {},
+        models=models_meant(workspace, definition),
     )
 
 

@@ -15,9 +15,11 @@ PERMISSION_WORDS = {
     Permission.DELETE_RUNS: "Put runs in the trash and restore them, pin runs and steps",
     Permission.EDIT_PIPELINES: "Make, change and delete pipelines and their sources",
     Permission.EDIT_DATA: "Upload files and make datasets",
+    Permission.EDIT_MODELS: "Register models, tag them, set their stages, delete those that one registered",
     Permission.EDIT_ENVIRONMENTS: "Make environments",
     Permission.MANAGE_DATASTORES: "Register, change and remove datastores",
     Permission.MANAGE_COMPUTE: "Make, change and remove compute targets",
+    Permission.MANAGE_MODELS: "Delete models that others registered",
     Permission.MANAGE_RETENTION: "Delete at once what is in the trash, and say how long runs are kept",
     Permission.MANAGE_MEMBERS: "Add and remove people, change roles and the workspace's name",
 }

@@ -13,13 +13,15 @@ from studio.workspaces.access import WorkspaceRequest, workspace_page
 from studio.workspaces.permissions import Permission
 
 RECENT = 12
-_NAMED = ("version", "output", "step", "file")
+_NAMED = ("version", "model", "output", "step", "file")
 
 
 @require_safe
 @workspace_page(Permission.VIEW)
 def page(request: WorkspaceRequest) -> HttpResponse:
-    """`?version=ID`, `?output=STEP_RUN_ID:NAME`, `?step=STEP_RUN_ID` or `?file=DATASTORE_ID:PATH` is the centre."""
+    """`?version=ID`, `?model=VERSION_ID`, `?output=STEP_RUN_ID:NAME`, `?step=STEP_RUN_ID` or
+    `?file=DATASTORE_ID:PATH` is the centre.
+    """
     workspace = request.access.workspace
     asked = {name: request.GET[name].replace("\0", "") for name in _NAMED if request.GET.get(name)}
     if not asked:

@@ -11,6 +11,7 @@ from compute.spec import ArtifactsRecord, EnvironmentSpec, InputMode, JobInput, 
 from datastores.models import DatasetVersion, Datastore
 from pipelines.definition import ParameterValue, PipelineDefinition, Step
 from pipelines.items import Items
+from pipelines.registered import ModelVersion
 from pipelines.states import RunStatus, StepStatus, TrashStatus
 from studio.lib.typed_json import Document, DocumentField
 from studio.workspaces.models import NAME, Workspace
@@ -196,17 +197,25 @@ class Run(models.Model):
 
 
 class FrozenInput(BaseModel):
-    """An input as the run reads it: a dataset's paths, a path, or another step's output (known when that is done)."""
+    """An input as the run reads it: the paths of a dataset or a model, a path, or another step's output (known when
+    that is done).
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    dataset: str | None = None  # "NAME:VERSION", for people; neither it nor a step, where the data is a path
-    version_id: int | None = None  # of that version, which may be gone
+    dataset: str | None = None  # "NAME:VERSION", for people, as `model`; neither, nor a step: the data is a path
+    version_id: int | None = None  # of that version of the dataset, which may be gone
+    model: str | None = None
+    registered_id: int | None = None  # of that version of the model, likewise
     data: JobInput | None = None
     fingerprint: str = ""  # of a dataset's content at submission; of an output it is known when its step is done
     step: str | None = None
     output: str | None = None
     mode: InputMode = "download"
+
+    @property
+    def is_path(self) -> bool:
+        return not (self.dataset or self.model or self.step)
 
 
 class FrozenOutput(BaseModel):
@@ -439,7 +448,7 @@ class StepEdge(models.Model):
 
 
 class StepInput(models.Model):
-    """What a step reads: a version of a dataset, an output of another step of its run, or a path."""
+    """What a step reads: a version of a dataset or of a model, an output of another step of its run, or a path."""
 
     step_run = models.ForeignKey(StepRun, on_delete=models.CASCADE, related_name="reads", db_index=False)
     name = models.CharField(max_length=100)
@@ -447,6 +456,10 @@ class StepInput(models.Model):
         DatasetVersion, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False
     )
     dataset = models.CharField(max_length=120, blank=True)  # "NAME:VERSION", which stays when the version goes
+    model_version = models.ForeignKey(
+        ModelVersion, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False
+    )
+    model = models.CharField(max_length=120, blank=True, db_default="")  # as `dataset`
     upstream = models.ForeignKey(StepRun, on_delete=models.CASCADE, null=True, related_name="+", db_index=False)
     upstream_output = models.CharField(max_length=100, blank=True)
     datastore = models.ForeignKey(Datastore, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False)
@@ -459,6 +472,11 @@ class StepInput(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["dataset_version", "-id"], name="inputs_by_version"),
+            models.Index(
+                fields=["model_version", "-id"],
+                condition=models.Q(model_version__isnull=False),
+                name="inputs_by_model",
+            ),
             models.Index(fields=["upstream", "-id"], name="inputs_by_upstream"),
             models.Index(
                 fields=["datastore", "folder", "id"],

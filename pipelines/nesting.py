@@ -7,7 +7,15 @@ from pipelines.definition import PipelineDefinition
 from pipelines.kinds.interface import Place
 from pipelines.kinds.with_runs import PassedValue, StepWithRuns
 from pipelines.parameters import value_problem
-from pipelines.parts import DATA_TYPES, DatasetBinding, OutputBinding, Parameter, ParameterBinding, ParameterValue
+from pipelines.parts import (
+    DATA_TYPES,
+    DatasetBinding,
+    ModelBinding,
+    OutputBinding,
+    Parameter,
+    ParameterBinding,
+    ParameterValue,
+)
 from pipelines.texts import near
 from pipelines.value_text import filled, parse, placeholders_left
 
@@ -167,12 +175,12 @@ def _input_problems(
                 gets = "dataset"
             case ParameterBinding(parameter=name) if name in outer:
                 gets = outer[name].type
-            case OutputBinding():
+            case OutputBinding() | ModelBinding():
                 gets = "data_path"
             case _:
                 continue
         if gets != wants and gets in DATA_TYPES:
-            words = {"dataset": "a dataset", "data_path": "a data path, as another step's output is"}
+            words = {"dataset": "a dataset", "data_path": "a data path, as another step's output or a model is"}
             yield place, f"“{given.name}” of “{step.pipeline}” wants {words[wants]}, and this is {words[gets]}."
 
 

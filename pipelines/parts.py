@@ -51,6 +51,24 @@ class DatasetBinding(Part):
     version: int | None = None
 
 
+class ModelBinding(Part):
+    """An input fed by a registered model: by this version, or by the newest in this stage, or by its latest.
+
+    Which version that is is settled at submission. `name` is how people write it.
+    """
+
+    kind: Literal["model"] = "model"
+    model: str  # name in the workspace
+    version: int | None = None
+    stage: Literal["staging", "production"] | None = None
+
+    @property
+    def name(self) -> str:
+        """`NAME`, `NAME:VERSION` or `NAME@STAGE`."""
+        version = "" if self.version is None else f":{self.version}"
+        return f"{self.model}{version}" + (f"@{self.stage}" if self.stage else "")
+
+
 class OutputBinding(Part):
     """An input fed by another step's output: an edge of the graph, as is what a step runs after."""
 
@@ -66,7 +84,7 @@ class ParameterBinding(Part):
     parameter: str
 
 
-Binding = Annotated[DatasetBinding | OutputBinding | ParameterBinding, Field(discriminator="kind")]
+Binding = Annotated[DatasetBinding | ModelBinding | OutputBinding | ParameterBinding, Field(discriminator="kind")]
 
 
 class Input(Part):

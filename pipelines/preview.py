@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pipelines.definition import Binding, DatasetBinding, ParameterBinding, PipelineDefinition
+from pipelines.definition import Binding, DatasetBinding, ModelBinding, ParameterBinding, PipelineDefinition
 from pipelines.graph import edges_of
 
 
@@ -43,4 +43,6 @@ def _data_node(binding: Binding | None) -> tuple[str, str] | None:
     """Kind and title of the node that stands for data which no step writes."""
     if isinstance(binding, DatasetBinding):
         return "dataset", f"{binding.dataset}:{binding.version}" if binding.version else binding.dataset
+    if isinstance(binding, ModelBinding):
+        return "model", binding.name
     return ("parameter", binding.parameter) if isinstance(binding, ParameterBinding) else None

@@ -274,6 +274,7 @@ def step_detail(workspace: Workspace, step: StepRun) -> dict[str, Any]:
         "timeout_s": frozen.step.timeout_s,
         "inputs": data.inputs,
         "outputs": data.outputs,
+        "models": data.models,
         "run_after": frozen.step.run_after,
         "only_if": frozen.step.only_if.model_dump() if frozen.step.only_if else None,
         "decision": decision_json(step),

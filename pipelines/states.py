@@ -25,6 +25,13 @@ class StepStatus(TextChoices):
     NOT_TAKEN = "not_taken", "Not taken"  # on a branch that was not taken, which is no failure
 
 
+class ModelStage(TextChoices):
+    NONE = "none", "None"
+    STAGING = "staging", "Staging"  # to be tried
+    PRODUCTION = "production", "Production"  # the one that is used: at most one version of a model
+    ARCHIVED = "archived", "Archived"  # what is not used any more
+
+
 RUN_TERMINAL = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED})
 RUN_OPEN = tuple(status for status in RunStatus if status not in RUN_TERMINAL)
 STEP_SETTLED = frozenset({StepStatus.COMPLETED, StepStatus.NOT_TAKEN})  # what waits for it need wait no longer

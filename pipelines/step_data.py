@@ -10,29 +10,39 @@ from datastores.models import DataPath, DatasetVersion, Datastore
 from datastores.paths import fixed_folder
 from pipelines.definition import Output
 from pipelines.models import FrozenInput, StepOutput, StepRun
+from pipelines.registered import ModelVersion
 from pipelines.states import StepStatus
 from studio.workspaces.models import Workspace
+
+_MODELS = 50  # that one step became
 
 
 @dataclass(frozen=True, slots=True)
 class StepData:
     inputs: list[dict[str, Any]]
     outputs: list[dict[str, Any]]
+    models: list[dict[str, str]]  # versions of models that its artifacts became
 
 
 def data_of(workspace: Workspace, step: StepRun) -> StepData:
-    """Three queries, whatever there is."""
+    """Four queries at most, whatever there is, and one more for models that it reads."""
     inputs = step.frozen.inputs
     read = [given.version_id for given in inputs.values() if given.version_id]
     rows = StepOutput.objects.filter(step_run=step, dataset_version__isnull=False) if step.registers else ()
     registered = {row.name: row.dataset_version_id for row in rows}
     wanted = {*read, *(pk for pk in registered.values() if pk)}
     versions = _versions(workspace, wanted)
+    models = _models(workspace, {given.registered_id for given in inputs.values() if given.registered_id})
+    made = _made_models(workspace, step)
     stores = _stores(workspace, step)
     return StepData(
-        inputs=[{"name": name, **_input(workspace, given, versions, stores)} for name, given in inputs.items()],
+        models=made.get("", []),
+        inputs=[{"name": name, **_input(workspace, given, versions, models, stores)} for name, given in inputs.items()],
         outputs=[
-            _output(workspace, step, output, stores, versions.get(registered.get(output.name) or 0))
+            {
+                **_output(workspace, step, output, stores, versions.get(registered.get(output.name) or 0)),
+                "models": made.get(output.name, []),
+            }
             for output in step.frozen.step.all_outputs
         ],
     )
@@ -52,6 +62,34 @@ def _versions(workspace: Workspace, wanted: set[int]) -> dict[int, dict[str, str
     }
 
 
+def _models(workspace: Workspace, wanted: set[int]) -> dict[int, dict[str, str]]:
+    if not wanted:
+        return {}
+    rows = ModelVersion.objects.filter(pk__in=wanted, model__workspace=workspace).select_related("model")
+    return {row.pk: _model(workspace, row) for row in rows}
+
+
+def _made_models(workspace: Workspace, step: StepRun) -> dict[str, list[dict[str, str]]]:
+    """By output, the versions of models that it became; by the empty name, those that artifacts became."""
+    if step.status != StepStatus.COMPLETED:
+        return {}
+    found: dict[str, list[dict[str, str]]] = {}
+    rows = ModelVersion.objects.filter(step_run=step, model__workspace=workspace).select_related("model")
+    for row in rows.order_by("pk")[:_MODELS]:
+        found.setdefault(row.output_name, []).append(_model(workspace, row))
+    return found
+
+
+def _model(workspace: Workspace, row: ModelVersion) -> dict[str, str]:
+    page = reverse("models:detail", args=[workspace.slug, row.model_id])
+    lineage = reverse("lineage:page", args=[workspace.slug])
+    return {
+        "name": str(row),
+        "url": f"{page}?version={row.number}",
+        "lineage_url": f"{lineage}?{urlencode({'model': row.pk})}",
+    }
+
+
 def _stores(workspace: Workspace, step: StepRun) -> dict[int, Datastore]:
     """Removed ones too: they still have a name."""
     frozen = step.frozen
@@ -63,7 +101,7 @@ def _stores(workspace: Workspace, step: StepRun) -> dict[int, Datastore]:
 
 
 def _is_path(given: FrozenInput) -> bool:
-    return not given.dataset and not given.step
+    return given.is_path
 
 
 def _paths(given: FrozenInput) -> list[DataPath]:
@@ -71,7 +109,11 @@ def _paths(given: FrozenInput) -> list[DataPath]:
 
 
 def _input(
-    workspace: Workspace, given: FrozenInput, versions: dict[int, dict[str, str]], stores: dict[int, Datastore]
+    workspace: Workspace,
+    given: FrozenInput,
+    versions: dict[int, dict[str, str]],
+    models: dict[int, dict[str, str]],
+    stores: dict[int, Datastore],
 ) -> dict[str, Any]:
     if given.step:
         return {
@@ -84,6 +126,15 @@ def _input(
     if _is_path(given):
         return {"kind": "path", "mode": given.mode, **_path(workspace, _paths(given)[0], stores)}
     data = given.data
+    if given.model:
+        return {
+            "source": f"model {given.model}",
+            "kind": "model",
+            "model": given.model,
+            "version": models.get(given.registered_id or 0),
+            "paths": [path.model_dump() for path in data.paths] if data else [],
+            "mode": given.mode,
+        }
     return {
         "source": f"dataset {given.dataset}",
         "kind": "dataset",

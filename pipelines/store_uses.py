@@ -1,4 +1,4 @@
-"""The runs that stand on a datastore: their steps read from it or wrote to it."""
+"""The runs and the models that stand on a datastore: steps read from it or wrote to it, and models lie in it."""
 
 from itertools import chain
 from typing import Any
@@ -10,7 +10,17 @@ from datastores.models import DatasetVersion, Datastore
 from datastores.queries import naming
 from datastores.uses import COUNTED, NAMED, Found, Use
 from pipelines.models import Run, StepInput, StepOutput, StepRun
+from pipelines.registered import RegisteredModel
 from pipelines.states import RUN_TERMINAL
+
+
+def models_on(datastore: Datastore) -> Found:
+    """Those with a version that lies in it, by name."""
+    models = RegisteredModel.objects.filter(versions__datastore=datastore).distinct().order_by("name")
+    slug = datastore.workspace.slug
+    named = [Use("model", model.name, reverse("models:detail", args=[slug, model.pk])) for model in models[:NAMED]]
+    count = len(named) if len(named) < NAMED else len(models.values_list("pk")[: COUNTED + 1])
+    return Found("model", named, count)
 
 
 def runs_on(datastore: Datastore) -> Found:

@@ -94,7 +94,7 @@ def staying(run: Run) -> list[str]:
     """
     family = [run.pk, *inner_runs(run.pk)]
     runs = [run, *Run.everything.filter(pk__in=family[1 : _INNER + 1]).order_by("pk")]
-    said = [sentence for each in runs for sentence in (*_handed_over(each, family), *_read_by_datasets(each))]
+    said = [sentence for each in runs for sentence in (*_handed_over(each, family), *_read_by_others(each))]
     return [*dict.fromkeys(said), *_destinations(runs)]
 
 
@@ -111,20 +111,20 @@ def _handed_over(run: Run, family: Sequence[int]) -> list[str]:
     return [*sentences, *([f"Other runs reused {left:,} more of its steps: those go over, too."] if left else [])]
 
 
-def _read_by_datasets(run: Run) -> list[str]:
+def _read_by_others(run: Run) -> list[str]:
     outputs = outputs_below(run).filter(step_run__run=run.pk, step_run__reused_from=None)
     places = list(outputs.order_by("pk").values_list("datastore_id", "path")[:_READ])
     read: dict[str, set[tuple[int | None, str]]] = {}
     for reading in readings_of(run.workspace_id, run.pk):
         found = {place for place in places if place[0] == reading.datastore_id and touches(reading.path, place[1])}
-        read.setdefault(str(reading.version), set()).update(found)
+        read.setdefault(reading.reader, set()).update(found)
     return [_kept_for(name, len(found)) for name, found in read.items()]
 
 
 def _kept_for(name: str, count: int) -> str:
     if not count:
-        return f"Files stay, for dataset {name} reads them."
-    return f"{count:,} output{' stays' if count == 1 else 's stay'}, for dataset {name} reads {_them(count)}."
+        return f"Files stay, for {name} reads them."
+    return f"{count:,} output{' stays' if count == 1 else 's stay'}, for {name} reads {_them(count)}."
 
 
 def _destinations(runs: list[Run]) -> list[str]:

@@ -7,6 +7,8 @@ from pipelines import (
     builder_views,
     comparing_views,
     lineage_views,
+    model_version_views,
+    model_views,
     run_views,
     trash_views,
     trial_views,
@@ -41,6 +43,20 @@ lineage = [
     path("versions/<int:version_id>/", lineage_views.of_version, name="of_version"),
 ]
 
+models = [
+    path("", model_views.model_list, name="list"),
+    path("register/", model_views.register, name="register"),
+    path("<int:model_id>/", model_views.model_detail, name="detail"),
+    path("<int:model_id>/edit/", model_version_views.model_edit, name="edit"),
+    path("<int:model_id>/delete/", model_version_views.model_delete, name="delete"),
+    path("<int:model_id>/versions/<int:number>/files/", model_version_views.files, name="files"),
+    path("<int:model_id>/versions/<int:number>/lineage/", model_version_views.lineage, name="lineage"),
+    path("<int:model_id>/versions/<int:number>/download/", model_version_views.download, name="download"),
+    path("<int:model_id>/versions/<int:number>/stage/", model_version_views.stage, name="stage"),
+    path("<int:model_id>/versions/<int:number>/edit/", model_version_views.version_edit, name="version_edit"),
+    path("<int:model_id>/versions/<int:number>/delete/", model_version_views.version_delete, name="version_delete"),
+]
+
 trash = [
     path("trash/", trash_views.trash, name="list"),
     path("trash/runs/<int:run_id>/delete/", trash_views.delete, name="delete"),
@@ -50,6 +66,7 @@ trash = [
 urlpatterns = [
     path("w/<slug:slug>/pipelines/", include((pipelines, "pipelines"))),
     path("w/<slug:slug>/runs/", include((runs, "runs"))),
+    path("w/<slug:slug>/models/", include((models, "models"))),
     path("w/<slug:slug>/lineage/", include((lineage, "lineage"))),
     path("w/<slug:slug>/", include((trash, "trash"))),
     path("help/", views.help_page, name="help"),

@@ -16,6 +16,7 @@ from pipelines.data_values import read_data_path, read_dataset
 from pipelines.definition import (
     DatasetBinding,
     Input,
+    ModelBinding,
     Output,
     Parameter,
     ParameterBinding,
@@ -36,6 +37,7 @@ from pipelines.graph import circle_through, edges_of, places_of, steps_on_circle
 from pipelines.kinds.interface import SourceFiles, way
 from pipelines.kinds.with_runs import StepWithRuns
 from pipelines.misshapen import shape_problems
+from pipelines.model_names import ModelThere, missing_model
 from pipelines.nesting import PipelinesThere, nesting_problems
 from pipelines.parameters import parameter_problems, value_problem
 from pipelines.parts import DATA_TYPES, FIELD_NAME
@@ -75,6 +77,7 @@ class Catalogue:
     default_datastore: str | None = None
     members: frozenset[str] = frozenset()  # user names, where a step speaks of one
     pipelines: PipelinesThere = field(default_factory=PipelinesThere)
+    models: Mapping[str, ModelThere] = field(default_factory=dict)  # by name, those that are spoken of and others
 
     def missing(self, binding: DatasetBinding) -> str | None:
         """A sentence where there is no such dataset, or no such version of it."""
@@ -336,6 +339,9 @@ class _Check:
             yield Problem(loc, f"Input “{given.name}” is not bound. Choose a dataset or another step's output.")
         elif isinstance(binding, DatasetBinding):
             if sentence := self.catalogue.missing(binding):
+                yield Problem(loc, sentence)
+        elif isinstance(binding, ModelBinding):
+            if sentence := missing_model(binding, self.catalogue.models):
                 yield Problem(loc, sentence)
         elif isinstance(binding, ParameterBinding):
             if sentence := self._unfit_parameter(given, binding):

@@ -16,6 +16,7 @@ class LineageView(WorkspaceAPIView):
     @extend_schema(
         parameters=[
             OpenApiParameter("version", int, description="A version of a dataset, by its id."),
+            OpenApiParameter("model", int, description="A version of a model, by its id."),
             OpenApiParameter("output", str, description="STEP_RUN_ID:NAME, an output of a step of a run."),
             OpenApiParameter("step", int, description="A step of a run, by its id."),
             OpenApiParameter("file", str, description="DATASTORE_ID:PATH, a file or folder."),
@@ -27,7 +28,7 @@ class LineageView(WorkspaceAPIView):
     def get(self, request: Request, slug: str) -> Response:
         """What a thing was made from and what was made of it: nodes and edges, two hops each way. Name one."""
         asked = {name: str(value).replace("\0", "") for name, value in request.query_params.items()}
-        if not asked.keys() & {"version", "output", "step", "file"}:
+        if not asked.keys() & {"version", "model", "output", "step", "file"}:
             return Response({"centre": None, "nodes": [], "edges": []})
         key = key_from(self.access.workspace, asked)
         if key is None:

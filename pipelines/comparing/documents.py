@@ -13,7 +13,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from pipelines.definition import Step
 from pipelines.fingerprints import Difference, in_order
-from pipelines.parts import Binding, OutputBinding, ParameterBinding
+from pipelines.parts import Binding, ModelBinding, OutputBinding, ParameterBinding
 
 _STEP: TypeAdapter[Step] = TypeAdapter(Step)
 # They change where and how a step runs, and not what it comes to.
@@ -120,7 +120,7 @@ def _data(binding: Binding | None) -> Any:
         return "step" if binding else None
     if isinstance(binding, ParameterBinding):
         return f"parameter {binding.parameter}"
-    return [binding.dataset, binding.version]
+    return binding.name if isinstance(binding, ModelBinding) else [binding.dataset, binding.version]
 
 
 def _label(name: str) -> str:

@@ -65,7 +65,7 @@ def input_change(workspace: Workspace, name: str, before: StepRun, after: StepRu
         return _between_outputs(workspace, words, records[0], records[1])
     if old.step or new.step:
         return InputChange(*words, notes=["It comes from somewhere else now."])
-    if (old.version_id, old.data) != (new.version_id, new.data):
+    if (old.version_id, old.registered_id, old.data) != (new.version_id, new.registered_id, new.data):
         return InputChange(*words)
     if not old.fingerprint or not new.fingerprint:
         return InputChange(*words, notes=["Nobody could tell what its data was."])
@@ -78,6 +78,8 @@ def _words(given: FrozenInput | None, paths: str) -> str:
         return ""
     if given.step:
         return f"output “{given.output}” of “{given.step}”"
+    if given.model:
+        return f"model {given.model}: {paths}"
     return f"dataset {given.dataset}: {paths}" if given.dataset else paths
 
 

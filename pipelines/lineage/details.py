@@ -1,7 +1,6 @@
 """What a node of the lineage is called and what its panel says, by a number of queries that does not grow with them."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from django.db.models import Count
@@ -11,11 +10,11 @@ from compute.models import ComputeTarget
 from datastores.models import DatasetVersion, Datastore
 from datastores.paths import is_glob, name_of, parent_of
 from datastores.sources import QuerySource, TabularDefinition
-from pipelines.lineage.nodes import NOT_IN_TRASH, Gone, Key, Place, Step, Version, query_of
+from pipelines.lineage.facts import Node, fact, files_words, known
+from pipelines.lineage.model_details import models_described
+from pipelines.lineage.nodes import NOT_IN_TRASH, Gone, Key, Model, Place, Step, Version, query_of
 from pipelines.models import StepRun
 from studio.workspaces.models import Workspace
-
-Node = dict[str, Any]
 
 
 def described(workspace: Workspace, keys: Sequence[Key]) -> dict[Key, Node]:
@@ -23,6 +22,7 @@ def described(workspace: Workspace, keys: Sequence[Key]) -> dict[Key, Node]:
     found: dict[Key, Node] = {}
     found |= _steps(workspace, [key for key in keys if isinstance(key, Step)])
     found |= _versions(workspace, [key for key in keys if isinstance(key, Version)])
+    found |= models_described(workspace, [key for key in keys if isinstance(key, Model)])
     found |= _places(workspace, [key for key in keys if isinstance(key, Place)])
     found |= {key: _gone(key) for key in keys if isinstance(key, Gone)}
     return {key: {**_common(workspace, key), **found[key]} for key in keys if key in found}
@@ -71,17 +71,17 @@ def _step(workspace: Workspace, row: StepRun, target: ComputeTarget | None, take
     parameters = ", ".join(f"{name} = {value}" for name, value in run.parameters.values.items())
     records = row.outputs.outputs if row.outputs else {}
     facts = [
-        _fact("Run", f"{run.pk} of {run.pipeline.name}, version {run.version.number}", page),
-        _fact("Submitted", run.submitted_by.username if run.submitted_by else "", at=run.created_at.isoformat()),
-        _fact("Parameters", parameters),
-        _fact("Code", f"{frozen.step.subtitle} of {frozen.snapshot[:12]}" if frozen.snapshot else "", tab("code")),
-        _fact("Environment", frozen.environment_name, tab("environment")),
-        _fact("Compute", target.name if target else ""),
+        fact("Run", f"{run.pk} of {run.pipeline.name}, version {run.version.number}", page),
+        fact("Submitted", run.submitted_by.username if run.submitted_by else "", at=run.created_at.isoformat()),
+        fact("Parameters", parameters),
+        fact("Code", f"{frozen.step.subtitle} of {frozen.snapshot[:12]}" if frozen.snapshot else "", tab("code")),
+        fact("Environment", frozen.environment_name, tab("environment")),
+        fact("Compute", target.name if target else ""),
         *(
-            _fact(f"Output {name}", _files(record.file_count), tab("files"), size_bytes=record.size_bytes)
+            fact(f"Output {name}", files_words(record.file_count), tab("files"), size_bytes=record.size_bytes)
             for name, record in records.items()
         ),
-        _fact("Reused", f"by {taken:,} later step{'s' if taken != 1 else ''}" if taken else ""),
+        fact("Reused", f"by {taken:,} later step{'s' if taken != 1 else ''}" if taken else ""),
     ]
     return {
         "kind": "step",
@@ -95,7 +95,7 @@ def _step(workspace: Workspace, row: StepRun, target: ComputeTarget | None, take
         "inputs": list(frozen.inputs),
         "outputs": [output.name for output in frozen.step.all_outputs],
         "open": {"label": "Open the step", "url": f"{page}?{urlencode({'step': row.name})}"},
-        "facts": _known(facts),
+        "facts": known(facts),
     }
 
 
@@ -112,14 +112,14 @@ def _version(workspace: Workspace, row: DatasetVersion) -> Node:
     definition = row.definition
     is_table = isinstance(definition, TabularDefinition)
     facts = [
-        _fact("Description", row.description or row.dataset.description),
-        _fact("Made", row.created_by.username if row.created_by else "", at=row.created_at.isoformat()),
-        _fact("By", row.origin),
-        _fact("Tags", ", ".join(f"{name}={value}" if value else name for name, value in row.tags.tags.items())),
-        _fact("Columns", f"{len(definition.columns):,}" if is_table else ""),
-        _fact("Transformations", _words_of_transformations(definition) if is_table else ""),
-        _fact("Query", definition.source.query if is_table and isinstance(definition.source, QuerySource) else ""),
-        _fact("Files", "" if row.file_count is None else _files(row.file_count), size_bytes=row.size_bytes),
+        fact("Description", row.description or row.dataset.description),
+        fact("Made", row.created_by.username if row.created_by else "", at=row.created_at.isoformat()),
+        fact("By", row.origin),
+        fact("Tags", ", ".join(f"{name}={value}" if value else name for name, value in row.tags.tags.items())),
+        fact("Columns", f"{len(definition.columns):,}" if is_table else ""),
+        fact("Transformations", _words_of_transformations(definition) if is_table else ""),
+        fact("Query", definition.source.query if is_table and isinstance(definition.source, QuerySource) else ""),
+        fact("Files", "" if row.file_count is None else files_words(row.file_count), size_bytes=row.size_bytes),
     ]
     return {
         "kind": "dataset",
@@ -128,7 +128,7 @@ def _version(workspace: Workspace, row: DatasetVersion) -> Node:
         "title": str(row),
         "subtitle": "table" if is_table else "files",
         "open": {"label": "Open the dataset", "url": page},
-        "facts": _known(facts),
+        "facts": known(facts),
     }
 
 
@@ -156,14 +156,14 @@ def _place(workspace: Workspace, key: Place, store: Datastore | None) -> Node:
             "icon": "world",
             "title": key.path.split("://", 1)[-1],
             "subtitle": "web address",
-            "facts": [_fact("Address", key.path)],
+            "facts": [fact("Address", key.path)],
         }
     is_gone = store.removed_at is not None
     browse = reverse("datastores:browse", args=[workspace.slug, store.pk])
     folder = _folder(key.path)
     facts = [
-        _fact("Datastore", f"{store.name} (removed)" if is_gone else store.name, "" if is_gone else browse),
-        _fact("Path", key.path),
+        fact("Datastore", f"{store.name} (removed)" if is_gone else store.name, "" if is_gone else browse),
+        fact("Path", key.path),
     ]
     node: Node = {
         "kind": "file",
@@ -171,7 +171,7 @@ def _place(workspace: Workspace, key: Place, store: Datastore | None) -> Node:
         "icon": "folder" if key.path else "database",
         "title": name_of(key.path) or store.name,
         "subtitle": f"{store.name} (removed)" if is_gone else store.name if key.path else "datastore",
-        "facts": _known(facts),
+        "facts": known(facts),
     }
     if not is_gone:
         page = f"{browse}?{urlencode({'path': folder})}" if folder else browse
@@ -186,30 +186,12 @@ def _folder(path: str) -> str:
 
 
 def _gone(key: Gone) -> Node:
+    what = "Model" if key.is_model else "Dataset"
     return {
         "kind": "file",
-        "what": "Dataset that was deleted",
-        "icon": "stack-2",
+        "what": f"{what} that was deleted",
+        "icon": "box" if key.is_model else "stack-2",
         "title": key.name,
         "subtitle": "deleted",
-        "facts": [_fact("Dataset", f"{key.name}, deleted since. What the run read of it is in its step.")],
+        "facts": [fact(what, f"{key.name}, deleted since. What the run read of it is in its step.")],
     }
-
-
-def _fact(label: str, text: str, url: str = "", *, at: str = "", size_bytes: int | None = None) -> Node:
-    fact: Node = {"label": label, "text": text}
-    if url:
-        fact["url"] = url
-    if at:
-        fact["at"] = at
-    if size_bytes is not None:
-        fact["size_bytes"] = size_bytes
-    return fact
-
-
-def _files(count: int) -> str:
-    return f"{count:,} file{'' if count == 1 else 's'}"
-
-
-def _known(facts: Iterable[Node]) -> list[Node]:
-    return [fact for fact in facts if fact["text"] or fact.get("at")]

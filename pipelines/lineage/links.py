@@ -16,8 +16,9 @@ from django.db.models.functions import Cast
 from datastores.models import DatasetVersion
 from datastores.paths import Glob, crumbs, fixed_folder, is_glob
 from datastores.sources import Definition, QuerySource, TabularDefinition, paths_of
-from pipelines.lineage.nodes import Gone, Key, Place, Step, Version
+from pipelines.lineage.nodes import Gone, Key, Model, Place, Step, Version
 from pipelines.models import StepOutput
+from pipelines.registered import ModelVersion
 from studio.workspaces.models import Workspace
 
 TAKERS = 50  # steps that took a result again, of which it is asked what they fed
@@ -54,6 +55,7 @@ class Reader:
         found: Links = defaultdict(list)
         self._inputs_of_steps([key for key in keys if isinstance(key, Step)], limit, found)
         self._sources_of_versions([key for key in keys if isinstance(key, Version)], limit, found)
+        self._makers_of_models([key for key in keys if isinstance(key, Model)], found)
         places = [key for key in keys if isinstance(key, Place) and key.datastore_id]
         for place, outputs in self._writers(places).items():
             found[place] += [Link(Step(step), place, output=name) for step, name in outputs]
@@ -68,6 +70,8 @@ class Reader:
         self._registered_from(steps, limit, found)
         self._readers_of_outputs([(key, key) for key in steps], limit, found)
         self._readers_of_versions(versions, limit, found)
+        self._registered_models(steps, limit, found)
+        self._readers_of_models([key for key in keys if isinstance(key, Model)], limit, found)
         writers = self._writers(places)
         read = [(place, Step(step, name)) for place, outputs in writers.items() for step, name in outputs]
         self._readers_of_outputs(read, limit, found)
@@ -89,15 +93,19 @@ class Reader:
     def _inputs_of_steps(self, steps: Sequence[Step], limit: int, found: Links) -> None:
         statement = """
             SELECT i.step_run_id, i.name, i.dataset_version_id, i.dataset, i.upstream_output,
-                COALESCE(u.reused_from_id, u.id), i.datastore_id, i.path
+                COALESCE(u.reused_from_id, u.id), i.datastore_id, i.path, i.model_version_id, i.model
             FROM pipelines_stepinput i LEFT JOIN pipelines_steprun u ON u.id = i.upstream_id
             WHERE i.step_run_id = %s ORDER BY i.id
         """
         by_pk = {step.pk: step for step in steps}
         placed: list[tuple[Step, str, Place]] = []
-        for pk, name, version, dataset, output, upstream, datastore, path in _each(
+        for pk, name, version, dataset, output, upstream, datastore, path, model_version, model in _each(
             statement, [[step.pk] for step in steps], limit
         ):
+            if model:
+                read: Key = Model(model_version) if model_version else Gone(model, is_model=True)
+                found[by_pk[pk]].append(Link(read, by_pk[pk], input=name))
+                continue
             if not (upstream or dataset):
                 placed.append((by_pk[pk], name, Place(datastore, path)))
                 continue
@@ -138,6 +146,18 @@ class Reader:
             for place in places.get(key, []):
                 wrote = [Link(Step(step), key, output=name) for step, name in writers.get(place, [])]
                 found[key] += wrote or [Link(place, key)]
+
+    def _makers_of_models(self, models: Sequence[Model], found: Links) -> None:
+        """The step whose output or artifacts a model is; none where its run was deleted."""
+        if not models:
+            return
+        rows = ModelVersion.objects.filter(
+            pk__in=[key.pk for key in models], model__workspace=self.workspace, step_run__isnull=False
+        )
+        for pk, step, reused_from, output in rows.values_list(
+            "pk", "step_run_id", "step_run__reused_from_id", "output_name"
+        ):
+            found[Model(pk)].append(Link(Step(reused_from or step), Model(pk), output=output))
 
     def _writers(self, places: Collection[Place]) -> dict[Place, list[tuple[int, str]]]:
         """For each place the output that holds it, the nearest above it; else outputs that lie within it."""
@@ -231,6 +251,29 @@ class Reader:
         """
         for version, name, reader in _each(statement, [[key.pk] for key in versions], limit):
             found[Version(version)].append(Link(Version(version), Step(reader), input=name))
+
+    def _registered_models(self, steps: Sequence[Step], limit: int, found: Links) -> None:
+        """The models that what steps left became, through them or through steps that took their results again."""
+        statement = """
+            SELECT CAST(%s AS bigint), m.output_name, m.id FROM pipelines_modelversion m
+            WHERE m.step_run_id IN (
+                SELECT CAST(%s AS bigint) UNION ALL SELECT id FROM (
+                    SELECT id FROM pipelines_steprun WHERE reused_from_id = %s ORDER BY id DESC LIMIT {takers}
+                ) takers
+            ) {only} ORDER BY m.id DESC
+        """
+        asked = [(step, step) for step in steps]
+        for step, name, version in self._of_outputs(statement, "m.output_name", asked, limit):
+            found[step].append(Link(step, Model(version), output=name))
+
+    def _readers_of_models(self, models: Sequence[Model], limit: int, found: Links) -> None:
+        statement = """
+            SELECT i.model_version_id, i.name, COALESCE(s.reused_from_id, s.id)
+            FROM pipelines_stepinput i JOIN pipelines_steprun s ON s.id = i.step_run_id
+            WHERE i.model_version_id = %s ORDER BY i.id DESC
+        """
+        for version, name, reader in _each(statement, [[key.pk] for key in models], limit):
+            found[Model(version)].append(Link(Model(version), Step(reader), input=name))
 
     def _folders_of(self, steps: Sequence[Step]) -> list[Folder]:
         """Where steps left their outputs, as (step, output, place)."""

@@ -9,6 +9,7 @@ from django.db.models import Exists, OuterRef, Q
 from datastores.models import DatasetVersion, Datastore
 from datastores.paths import clean_path
 from pipelines.models import StepRun
+from pipelines.registered import ModelVersion
 from studio.lib.problems import UserError
 from studio.workspaces.models import Workspace
 
@@ -50,6 +51,21 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
+class Model:
+    """A version of a model."""
+
+    pk: int
+
+    @property
+    def id(self) -> str:
+        return f"model:{self.pk}"
+
+    @property
+    def address(self) -> dict[str, str]:
+        return {"model": str(self.pk)}
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """A file, folder or pattern in a datastore; a database where the path is empty; a web address without one."""
 
@@ -70,17 +86,18 @@ class Gone:
     """A version that was deleted: runs remember its name."""
 
     name: str
+    is_model: bool = False  # else it was of a dataset
 
     @property
     def id(self) -> str:
-        return f"gone:{self.name}"
+        return f"gone:{'model:' if self.is_model else ''}{self.name}"
 
     @property
     def address(self) -> dict[str, str]:
         return {}
 
 
-Key = Step | Version | Place | Gone
+Key = Step | Version | Model | Place | Gone
 
 
 def query_of(key: Key) -> str:
@@ -89,13 +106,17 @@ def query_of(key: Key) -> str:
 
 
 def key_from(workspace: Workspace, given: Mapping[str, str]) -> Key | None:
-    """What `?version=ID`, `?output=STEP_RUN_ID:NAME`, `?step=STEP_RUN_ID` or `?file=DATASTORE_ID:PATH` names.
+    """What `?version=ID`, `?model=VERSION_ID`, `?output=STEP_RUN_ID:NAME`, `?step=STEP_RUN_ID` or
+    `?file=DATASTORE_ID:PATH` names.
 
     None where it is not in the workspace, whether or not another one has it, and where nothing is named.
     """
     if version := _number(given.get("version", "")):
         there = DatasetVersion.objects.filter(pk=version, dataset__workspace=workspace).exists()
         return Version(version) if there else None
+    if model := _number(given.get("model", "")):
+        there = ModelVersion.objects.filter(pk=model, model__workspace=workspace).exists()
+        return Model(model) if there else None
     if given.get("output") or given.get("step"):
         number, _colon, name = (given.get("output") or given.get("step", "")).partition(":")
         step = _step(workspace, _number(number))

@@ -76,6 +76,8 @@ def _needs(
 def _read(given: FrozenInput) -> str:
     if given.step:
         return f"output {given.output} of {given.step}"
+    if given.model:
+        return f"model {given.model}"
     if given.dataset:
         return f"dataset {given.dataset}"
     return ", ".join(path.path for path in given.data.paths) if given.data else ""

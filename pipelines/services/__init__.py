@@ -17,12 +17,21 @@ from pipelines.services.editing import (
 from pipelines.services.editing_steps import Edited, StepChanges, edit_step
 from pipelines.services.ending_reuse import allow_reuse, end_reuse
 from pipelines.services.journal import TEND_TASK
+from pipelines.services.keeping_models import (
+    change_model,
+    change_model_version,
+    delete_model,
+    delete_model_version,
+    may_delete,
+)
 from pipelines.services.pausing import mend_pauses, pause_run, resume_run
 from pipelines.services.pinning import pin, unpin
 from pipelines.services.purging import purge_due, purge_when_free, ring_purges
+from pipelines.services.registering_models import Left, Registered, register_model
 from pipelines.services.resubmitting import clone_run, rerun_from, resubmit_run
 from pipelines.services.retaining import follow_rules, measure_outputs, set_retention
 from pipelines.services.sharing import LOOK_TASK
+from pipelines.services.staging import archived_words, set_stage
 from pipelines.services.submitting import default_experiment, submit_run
 from pipelines.services.tagging import follow_records, set_tags
 from pipelines.services.tending import tend, tend_all
@@ -35,16 +44,23 @@ __all__ = [
     "PURGE_TASK",
     "TEND_TASK",
     "Edited",
+    "Left",
+    "Registered",
     "Saved",
     "StepChanges",
     "allow_reuse",
     "answer_step",
+    "archived_words",
     "cancel_run",
     "cancel_step",
+    "change_model",
+    "change_model_version",
     "clone_run",
     "continue_run",
     "create_pipeline",
     "default_experiment",
+    "delete_model",
+    "delete_model_version",
     "delete_pipeline",
     "edit_step",
     "end_due_steps",
@@ -56,6 +72,7 @@ __all__ = [
     "look_after",
     "look_after_all",
     "look_after_due_steps",
+    "may_delete",
     "measure_outputs",
     "mend_pauses",
     "pause_run",
@@ -63,6 +80,7 @@ __all__ = [
     "purge_due",
     "purge_now",
     "purge_when_free",
+    "register_model",
     "rename_pipeline",
     "rerun_from",
     "restore_pipeline",
@@ -72,6 +90,7 @@ __all__ = [
     "ring_purges",
     "save_version",
     "set_retention",
+    "set_stage",
     "set_tags",
     "submit_run",
     "tend",

@@ -26,6 +26,7 @@ from datastores.sources import paths_of
 from pipelines.destinations import RUNS_FOLDER
 from pipelines.lineage.links import touches
 from pipelines.models import Run, StepEdit, StepOutput, StepRun
+from pipelines.registered import ModelVersion
 from studio.lib.problems import UserError
 
 Breathe = Callable[[], None]
@@ -38,11 +39,11 @@ class FilesLeftError(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A version of a dataset that reads something in a run's folder."""
+    """A version of a dataset that reads something in a run's folder, or one of a model that lies there."""
 
-    version: DatasetVersion
+    reader: str  # as in `dataset orders:3`, for people
     datastore_id: int
-    path: str  # as the version has it: it may be a pattern
+    path: str  # as the version has it: of a dataset it may be a pattern
 
 
 def folder_of(run_id: int) -> str:
@@ -50,8 +51,9 @@ def folder_of(run_id: int) -> str:
 
 
 def readings_of(workspace_id: int, run_id: int) -> list[Reading]:
-    """One look through the workspace's versions, by the database alone. A version of a whole datastore is none: what it
-    reads is whatever is there.
+    """One look through the versions of the workspace's datasets, by the database alone, and what models lie there.
+
+    A version of a whole datastore is none: what it reads is whatever is there.
     """
     folder = folder_of(run_id)
     beginnings = [
@@ -68,11 +70,18 @@ def readings_of(workspace_id: int, run_id: int) -> list[Reading]:
         named |= Q(said__contains=f'"path": {beginning}')
     versions = DatasetVersion.objects.filter(dataset__workspace=workspace_id).select_related("dataset")
     versions = versions.annotate(said=Cast("definition", TextField())).filter(named).order_by("pk")
-    return [
-        Reading(version, path.datastore_id, path.path)
+    readings = [
+        Reading(f"dataset {version}", path.datastore_id, path.path)
         for version in versions
         for path in paths_of(version.definition)
         if path.datastore_id is not None and path.path and touches(path.path, folder)
+    ]
+    stores = Datastore.everything.filter(workspace=workspace_id).values("pk")
+    models = ModelVersion.objects.filter(_within("path", folder), datastore__in=stores).select_related("model")
+    return readings + [
+        Reading(f"model {version}", version.datastore_id, version.path)
+        for version in models.order_by("pk")
+        if version.datastore_id is not None
     ]
 
 
@@ -82,7 +91,7 @@ def outputs_below(run: Run) -> QuerySet[StepOutput]:
 
 
 def delete_files(run: Run, breathe: Breathe) -> None:
-    """Delete what the run's steps left, but for what others need: steps that took it over, and versions of datasets.
+    """Delete what the run's steps left, but for what others need: steps that took it over, datasets and models.
 
     May happen twice, and go on where it was stopped. Raises FilesLeftError with the datastore's own words. What lies in
     a datastore that was removed is no longer the studio's.
@@ -222,8 +231,8 @@ def _datastores_of(run: Run) -> set[int]:
 
 
 def _count_as_brought(backend: Backend, run: Run, datastore_id: int, kept: Collection[str], breathe: Breathe) -> None:
-    """What stays for datasets on the studio's own disks counts on for who submitted the run, as files that they
-    brought: no job says any more that it is there.
+    """What stays for datasets and models on the studio's own disks counts on for who submitted the run, as files that
+    they brought: no job says any more that it is there.
     """
     if not is_ours(datastore_id):
         return

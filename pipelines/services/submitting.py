@@ -18,6 +18,7 @@ from pipelines.data_values import NamedPath, read_data_path, read_dataset
 from pipelines.definition import (
     DatasetBinding,
     Input,
+    ModelBinding,
     OutputBinding,
     ParameterBinding,
     ParameterValue,
@@ -28,6 +29,7 @@ from pipelines.destinations import filled
 from pipelines.events import RunChanged
 from pipelines.graph import edges_of
 from pipelines.kinds.with_runs import StepWithRuns
+from pipelines.model_files import content_now
 from pipelines.models import (
     NO_COMPUTE,
     Experiment,
@@ -45,6 +47,7 @@ from pipelines.models import (
 from pipelines.nesting import reference
 from pipelines.parameters import parameter_values
 from pipelines.priorities import priority_problems
+from pipelines.registered import ModelVersion
 from pipelines.services.advancing import release
 from pipelines.services.journal import Journal
 from pipelines.services.new_steps import NewSteps
@@ -140,7 +143,11 @@ def prepare_run(
 
 
 def insert_run(ready: Prepared, **about: Any) -> Run:
-    """Insert a run with its steps and queue the first of them, within a transaction. `about` are columns of its row."""
+    """Insert a run with its steps and queue the first of them, within a transaction. `about` are columns of its row.
+
+    Raises UserError where a version of a model that it was to read has just been deleted.
+    """
+    _require_models(ready.frozen)
     run = Run.objects.create(
         pipeline=ready.version.pipeline,
         version=ready.version,
@@ -223,16 +230,19 @@ def _of_this_run(frozen: FrozenStep, run_id: int) -> FrozenStep:
 def _note_inputs(steps: list[StepRun]) -> None:
     """For the lineage: what each step reads, in one INSERT for all of them."""
     keys = {step.name: step.pk for step in steps}
-    names = ("step_run_id", "name", "dataset_version_id", "dataset", "upstream_id", "upstream_output")
+    models = set(_held_models([step.frozen for step in steps]))
+    names = ("step_run_id", "name", "dataset_version_id", "dataset", "model_version_id", "model")
     insert_rows(
         StepInput,
-        (*names, "datastore_id", "path", "folder"),
+        (*names, "upstream_id", "upstream_output", "datastore_id", "path", "folder"),
         [
             (
                 step.pk,
                 name,
                 given.version_id,
                 given.dataset or "",
+                given.registered_id if given.registered_id in models else None,
+                given.model or "",
                 keys[given.step] if given.step else None,
                 given.output or "",
                 *_place(given),
@@ -243,9 +253,29 @@ def _note_inputs(steps: list[StepRun]) -> None:
     )
 
 
+def _held_models(steps: Sequence[FrozenStep]) -> list[int]:
+    """The versions of models that are read and still there: until the transaction ends nobody deletes them, and then
+    they see who reads them.
+    """
+    named = {given.registered_id for step in steps for given in step.inputs.values() if given.registered_id}
+    if not named:
+        return []
+    rows = ModelVersion.objects.filter(pk__in=named).select_for_update().order_by("pk")
+    return list(rows.values_list("pk", flat=True))
+
+
+def _require_models(steps: Sequence[FrozenStep]) -> None:
+    """Raises UserError where somebody deleted a version since it was looked up."""
+    there = set(_held_models(steps))
+    read = (given for step in steps for given in step.inputs.values() if given.registered_id)
+    gone = next((given.model or "" for given in read if given.registered_id not in there), None)
+    if gone is not None:
+        raise UserError(f"Version {gone.rpartition(':')[2]} of model “{gone.rpartition(':')[0]}” was just deleted.")
+
+
 def _place(given: FrozenInput) -> tuple[int | None, str, str]:
     """Datastore, path and folder of an input that is a path of its own."""
-    if given.dataset or given.step or given.data is None:
+    if not given.is_path or given.data is None:
         return None, "", ""
     (path,) = given.data.paths
     return path.datastore_id, path.path, "" if path.is_web else fixed_folder(path.path)
@@ -335,6 +365,8 @@ class _Freezer:
             return FrozenInput(step=binding.step, output=binding.output, mode=given.mode)
         if isinstance(binding, NamedPath):
             return self._path(step, given, binding, self.known.get(self._written(given)))
+        if isinstance(binding, ModelBinding):
+            return self._model(step, given, self.bound.models[binding])
         version = self.bound.datasets[binding.dataset, binding.version]
         return FrozenInput(
             dataset=str(version),
@@ -344,7 +376,21 @@ class _Freezer:
             mode=given.mode,
         )
 
-    def _meant(self, given: Input) -> DatasetBinding | OutputBinding | NamedPath:
+    def _model(self, step: Step, given: Input, version: ModelVersion) -> FrozenInput:
+        if version.datastore_id is None:
+            raise UserError(f"The datastore that holds model “{version}” is gone. Choose another version of it.")
+        content = ""
+        if step.allow_reuse:
+            key = f"model {version.pk}"
+            if key not in self.contents:
+                self.contents[key] = content_now(version, workspace_id=self.workspace.pk)
+            content = self.contents[key]
+        data = JobInput(paths=[DataPath(datastore_id=version.datastore_id, path=version.path)], mode=given.mode)
+        return FrozenInput(
+            model=str(version), registered_id=version.pk, data=data, fingerprint=content, mode=given.mode
+        )
+
+    def _meant(self, given: Input) -> DatasetBinding | ModelBinding | OutputBinding | NamedPath:
         """What feeds an input that is there, a parameter's value in the place of the parameter."""
         binding = given.binding
         assert binding is not None, "an unbound input is absent, or a problem"

@@ -41,6 +41,7 @@ class Room:
     datastore: int
     dataset: int
     table: int
+    model: int
     target: int
     node: int
     pool: int
@@ -84,6 +85,12 @@ PAGES = {
     "new-dataset": ("datasets/new/", "main"),
     "dataset": ("datasets/{dataset}/", "main"),
     "dataset-versions": ("datasets/{dataset}/?tab=versions", ".versions-table"),
+    "models": ("models/", ".datasets-table"),
+    "model": ("models/{model}/", ".files-table"),
+    "model-lineage": ("models/{model}/?tab=lineage", ".lineage-pair"),
+    "model-versions": ("models/{model}/?tab=versions", ".versions-table"),
+    "register-model": ("models/register/?run={completed}&step=last&output=out", "form"),
+    "edit-model": ("models/{model}/edit/", "form"),
     "new-table": ("datasets/new/?kind=table&datastore={datastore}&path=tables/orders.csv", ".rows-table"),
     "table": ("datasets/{table}/", ".rows-table"),
     "derive-table": ("datasets/{table}/versions/1/derive/", ".rows-table"),
@@ -130,6 +137,15 @@ def furnish(studio: Studio) -> Room:
         what = f"run {run} ends"
         states[run] = wait_for(lambda run=run: _ended(api.get(f"{base}/runs/{run}/")), what=what, timeout_s=90)
     assert states[completed]["status"] == "completed", states[completed]["reason"]
+    what = {
+        "run": completed,
+        "step": "last",
+        "name": "weekly-report",
+        "description": "What went out.",
+        "tags": {"a": "b"},
+    }
+    for _version in range(2):
+        model = api.post(f"{base}/models/", {**what, "output": "out", "stage": "production"})
     return Room(
         place=place,
         pipeline=states[completed]["pipeline"]["id"],
@@ -139,6 +155,7 @@ def furnish(studio: Studio) -> Room:
         datastore=datastore,
         dataset=dataset,
         table=table["id"],
+        model=model["model_id"],
         target=target,
         pool=pool["id"],
         environment=api.get(f"{base}/environments/")["results"][0]["id"],

@@ -15,7 +15,7 @@ THEMES = {
     "dark": {**DEFAULT_OPTIONS, "runOnly": ["color-contrast", "link-in-text-block"]},  # what colours can break
 }
 GRAVE = {"serious", "critical"}
-EMPTY = ["pipelines", "runs", "datastores", "datasets", "compute", "environments"]
+EMPTY = ["pipelines", "runs", "datastores", "datasets", "models", "compute", "environments"]
 
 
 @pytest.fixture(scope="module")

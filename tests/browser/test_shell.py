@@ -11,7 +11,7 @@ from tests.support.browser import Visitors
 from tests.support.studio import Place, Studio
 
 PHONE = {"width": 390, "height": 844}
-PAGES = ("pipelines/", "runs/", "datastores/", "datasets/", "compute/", "environments/", "members/")
+PAGES = ("pipelines/", "runs/", "datastores/", "datasets/", "models/", "compute/", "environments/", "members/")
 
 
 @pytest.fixture

@@ -34,6 +34,8 @@ from datastores.sources import Column, DelimitedFormat, FilesSource, TabularDefi
 from datastores.tabular.column_profiles import ColumnProfile
 from pipelines import services
 from pipelines.models import Pipeline, Run, StepRun
+from pipelines.registered import RegisteredModel
+from studio.workspaces.access import Access
 from studio.workspaces.models import Membership, Role, User
 from studio.workspaces.permissions import Permission
 from tests.service.pipelines.world import World
@@ -71,6 +73,20 @@ def sweep(world: World, mark: str) -> Run:
     services.tend(StepRun.objects.get(run=run).pk)
     measure(world.claim(), *(["s", f"{mark} loss", value, None] for value in (1, 0.5)))
     return run
+
+
+def register_model(world: World, person: User, run: Run, step: str, mark: str) -> RegisteredModel:
+    access = Access(person, world.workspace, Role.CONTRIBUTOR)
+    done = services.register_model(
+        access,
+        StepRun.objects.get(run=run, name=step),
+        services.Left(output="out"),
+        name=f"{world.workspace.slug}-model",
+        description=mark[:500],
+        tags={mark[:100]: mark[:100]},
+    )
+    services.change_model(access, done.version.model, description=mark[:500])
+    return done.version.model
 
 
 def put_files(*datastores: Datastore) -> None:
@@ -142,6 +158,7 @@ class Place:
     sweeping: Run  # its trial logged the metric and still runs
     step: str  # the name of a step that completed
     digest: str  # of sources that no other place has
+    model: RegisteredModel  # of what that step left, registered by the contributor
 
     @classmethod
     def furnish(cls, slug: str, mark: str = "", *, step: str = "first") -> "Place":
@@ -250,6 +267,7 @@ class Place:
         written = lease.spec.outputs["out"].path.replace("{attempt}", str(lease.attempt))
         get_backend(world.datastore).write(f"{written}/made.ipynb", BytesIO(b'{"nbformat": 4, "cells": []}'))
         world.fail(world.claim(), reason=f"{mark} went wrong.")
+        model = register_model(world, people[0], run, step, mark)
         sweeping = sweep(world, mark)
         world.submit(pipeline)  # and one that is queued
         question = {"kind": "approval", "name": f"{slug}-ask", "message": mark, "role": "reader"}
@@ -281,6 +299,7 @@ class Place:
             sweeping=sweeping,
             step=step,
             digest=digest,
+            model=model,
         )
 
     @property
@@ -324,6 +343,7 @@ class Place:
             "output": "out",
             "given": "data",
             "digest": self.digest,
+            "model_id": self.model.pk,
             "datastore_id": self.datastore.pk,
             "dataset_id": self.dataset.pk,
             "table_id": self.table.pk,
@@ -447,9 +467,14 @@ def _sources(place: Place) -> Form:
     return Form({"files": SimpleUploadedFile("more.py", b"1"), "paths": "more.py", "base": place.digest})
 
 
+def _model(place: Place) -> dict[str, Any]:
+    return {"name": "another", "run": place.run.pk, "step": place.step, "output": "out"}
+
+
 V, RUN, EDIT, DATA = Permission.VIEW, Permission.RUN, Permission.EDIT_PIPELINES, Permission.EDIT_DATA
 ENVIRONMENTS, STORES = Permission.EDIT_ENVIRONMENTS, Permission.MANAGE_DATASTORES
 COMPUTE, MEMBERS = Permission.MANAGE_COMPUTE, Permission.MANAGE_MEMBERS
+MODELS = Permission.EDIT_MODELS
 DELETE, KEEP = Permission.DELETE_RUNS, Permission.MANAGE_RETENTION
 
 PUBLIC: Mapping[str, str] = {
@@ -621,6 +646,23 @@ OF_A_WORKSPACE: Mapping[str, Address] = {
     "api-pipeline-restore": api(reads=False, post=(EDIT, data())),
     "api-retention": api(patch=(KEEP, data(trash_days=9))),
     "api-retention-preview": api(reads=False, post=(KEEP, data(keep_runs=1))),
+    "models:list": page(),
+    "models:register": form_page(form(name="another"), MODELS, query="run={run_id}&step={name}&output=out"),
+    "models:detail": page(),
+    "models:edit": form_page(form(description="other words"), MODELS),
+    "models:delete": button(MODELS),
+    "models:files": page(),
+    "models:lineage": page(),
+    "models:download": page(),
+    "models:stage": button(MODELS, form(stage="staging")),
+    "models:version_edit": form_page(form(description="other words"), MODELS),
+    "models:version_delete": button(MODELS),
+    "api-models": api(post=(MODELS, _model)),
+    "api-model": api(patch=(MODELS, data(description="other words")), delete=MODELS),
+    "api-model-versions": api(),
+    "api-model-version": api(patch=(MODELS, data(stage="staging")), delete=MODELS),
+    "api-model-files": api(),
+    "api-model-download": api(),
     "lineage:page": page(),
     "lineage:of_version": page(),
     "api-pipelines": api(post=(EDIT, data(name="another"))),
@@ -705,6 +747,8 @@ DOWNLOADS = {
     "api-step-input-download",
     "api-step-reproduce",
     "api-step-metric-image",
+    "models:download",
+    "api-model-download",
 }
 
 

@@ -37,6 +37,7 @@ export function plain(draft, binding) {
 export function bindingValue(binding) {
   if (!binding) return "";
   if (binding.kind === "dataset") return JSON.stringify(["dataset", binding.dataset, binding.version ?? null]);
+  if (binding.kind === "model") return JSON.stringify(["model", binding.model, binding.version ?? null, binding.stage ?? null]);
   if (binding.parameterKey) return JSON.stringify(["parameter", binding.parameterKey]);
   if (binding.kind === "parameter") return JSON.stringify(["lost parameter", binding.parameter]);
   if (binding.stepKey) return JSON.stringify(["output", binding.stepKey, binding.outputKey]);
@@ -46,16 +47,23 @@ export function bindingValue(binding) {
 /** The binding that a value stands for. */
 export function bindingOf(value) {
   if (!value) return null;
-  const [kind, a, b] = JSON.parse(value);
+  const [kind, a, b, c] = JSON.parse(value);
   if (kind === "dataset") return { kind: "dataset", dataset: a, version: b };
+  if (kind === "model") return { kind: "model", model: a, version: b, stage: c };
   if (kind === "parameter") return { kind: "parameter", parameterKey: a };
   if (kind === "lost parameter") return { kind: "parameter", parameter: a };
   if (kind === "output") return { kind: "output", stepKey: a, outputKey: b };
   return { kind: "output", step: a, output: b };
 }
 
+/** How a binding to a model is written: `digits`, `digits:3`, `digits@production`. */
+export function modelName({ model, version, stage }) {
+  return `${model}${version ? `:${version}` : ""}${stage ? `@${stage}` : ""}`;
+}
+
 /** What a binding is called where what it means is gone. */
 export function lostName(binding) {
   if (binding.kind === "dataset") return binding.dataset;
+  if (binding.kind === "model") return modelName(binding);
   return binding.kind === "parameter" ? (binding.parameter ?? "?") : `${binding.step ?? "?"} → ${binding.output ?? "?"}`;
 }

@@ -6,7 +6,7 @@ import { kindOf } from "./kinds.js";
 import { parameterIn, settingChoices } from "./settings.js";
 
 /** What can feed an input: `[{label, choices}]`. What it is bound to now is always among them, even where it is gone. */
-export function inputGroups(draft, stepKey, binding, datasets) {
+export function inputGroups(draft, stepKey, binding, datasets, models = []) {
   const outputs = outputChoices(draft, stepKey).map((choice) => ({
     value: bindingValue(choice.binding),
     label: choice.reason ? `${choice.label} (${choice.reason})` : choice.label,
@@ -22,12 +22,25 @@ export function inputGroups(draft, stepKey, binding, datasets) {
     { label: "Outputs of other steps", choices: outputs },
     { label: "Parameters", choices: parameters },
     { label: "Datasets", choices: data },
+    { label: "Models", choices: modelChoices(models) },
   ];
   const value = bindingValue(binding);
   if (value && !groups.some(({ choices }) => choices.some((choice) => choice.value === value))) {
     groups.push({ label: "Not there any more", choices: [{ value, label: lostName(binding) }] });
   }
   return groups.filter(({ choices }) => choices.length);
+}
+
+/** The latest of each model, the one of each stage that it has, and its versions. */
+function modelChoices(models) {
+  return models.flatMap(({ name, versions, stages }) => {
+    const choice = (label, version, stage) => ({ value: bindingValue({ kind: "model", model: name, version, stage }), label: `${name}${label}` });
+    return [
+      choice(" (latest)", null, null),
+      ...stages.map((stage) => choice(` in ${stage}`, null, stage)),
+      ...versions.map((version) => choice(`, version ${version}`, version, null)),
+    ];
+  });
 }
 
 /** The datasets that a parameter can stand for, as it writes them. */

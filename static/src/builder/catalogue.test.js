@@ -21,6 +21,9 @@ test("a binding survives its way through a select", () => {
     null,
     { kind: "dataset", dataset: "digits", version: null },
     { kind: "dataset", dataset: "digits", version: 2 },
+    { kind: "model", model: "digits", version: null, stage: null },
+    { kind: "model", model: "digits", version: 3, stage: null },
+    { kind: "model", model: "digits", version: null, stage: "production" },
     { kind: "output", stepKey: "k1", outputKey: "k2" },
     { kind: "output", step: "gone", output: "o" },
     { kind: "parameter", parameterKey: "k3" },
@@ -36,6 +39,20 @@ test("what an input is bound to stays a choice when it is gone", () => {
   assert.equal(lost.at(-1).label, "Not there any more");
   const found = inputGroups(draft, key, null, [{ name: "digits", versions: [2, 1] }]);
   assert.deepEqual(found.map(({ label, choices }) => [label, choices.length]), [["", 1], ["Datasets", 3]]);
+});
+
+test("a model can be asked for by its latest version, by a stage that it has, or by a version", () => {
+  const { draft, key } = addStep(fromDefinition({ parameters: [], steps: [] }));
+  const models = [{ name: "digits", versions: [2, 1], stages: ["production"] }];
+  const choices = (binding) => inputGroups(draft, key, binding, [], models);
+  assert.deepEqual(choices(null).find(({ label }) => label === "Models").choices.map(({ label }) => label), [
+    "digits (latest)",
+    "digits in production",
+    "digits, version 2",
+    "digits, version 1",
+  ]);
+  const gone = choices({ kind: "model", model: "digits", version: null, stage: "staging" }).at(-1);
+  assert.deepEqual([gone.label, gone.choices[0].label], ["Not there any more", "digits@staging"]);
 });
 
 test("parameters that stand for data are to choose from, and the datasets that they can stand for", () => {

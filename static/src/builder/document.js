@@ -6,7 +6,7 @@
  * anything; `toDefinition` writes names again. A step's `edits` are texts typed but not yet kept in its source folder.
  */
 
-import { keyed, plain } from "./bindings.js";
+import { keyed, modelName, plain } from "./bindings.js";
 import { firstKind, kindOf, subtitleOf } from "./kinds.js";
 import { measuredIn, namesIn, renameMeasured, renamePlaceholder } from "./placeholders.js";
 import { parameterIn } from "./settings.js";
@@ -552,8 +552,8 @@ export function predecessorChoices(draft, stepKey) {
 }
 
 /**
- * The draft as `GraphView.setGraph` takes it; datasets, and parameters that stand for data, are nodes of their own above
- * what reads them. `isTable` says of a binding whether it means a table.
+ * The draft as `GraphView.setGraph` takes it; datasets, models, and parameters that stand for data, are nodes of their
+ * own above what reads them. `isTable` says of a binding whether it means a table.
  */
 export function graphOf(draft, problemCounts = new Map(), isTable = (_binding) => false) {
   const datasets = new Map();
@@ -565,6 +565,13 @@ export function graphOf(draft, problemCounts = new Map(), isTable = (_binding) =
         const id = `parameter:${parameter.key}`;
         const subtitle = parameter.default || "given at submission";
         datasets.set(id, { id, kind: "parameter", title: parameter.name || "(no name)", subtitle, outputs: [{ name: "data" }] });
+        edges.push({ from: id, output: "data", to: step.key, input: input.key });
+      }
+      if (input.binding?.kind === "model") {
+        const { model, version, stage } = input.binding;
+        const id = `model:${modelName(input.binding)}`;
+        const subtitle = version ? `version ${version}` : stage ? `in ${stage}` : "latest";
+        datasets.set(id, { id, kind: "model", title: model, subtitle, outputs: [{ name: "data" }] });
         edges.push({ from: id, output: "data", to: step.key, input: input.key });
       }
       if (input.binding?.kind !== "dataset") continue;

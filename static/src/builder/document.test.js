@@ -310,6 +310,16 @@ test("datasets stand in the graph as nodes of their own", () => {
   assert.equal(edges.length, 3);
 });
 
+test("models stand in the graph as nodes of their own, and are kept as they were bound", () => {
+  const definition = digits();
+  const binding = { kind: "model", model: "base", version: null, stage: "production" };
+  definition.steps[0].inputs = [{ name: "images", binding }];
+  const draft = fromDefinition(definition);
+  const [node] = graphOf(draft).nodes;
+  assert.deepEqual([node.kind, node.title, node.subtitle], ["model", "base", "in production"]);
+  assert.deepEqual(toDefinition(draft).steps[0].inputs[0].binding, binding);
+});
+
 test("how data arrives and where it goes is kept, to the letter", () => {
   const definition = digits();
   definition.steps[0].inputs[0].mode = "mount";

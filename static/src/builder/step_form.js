@@ -114,7 +114,7 @@ export function stepForm(store, stepKey, page) {
     addLabel: "Add input",
     emptyText: kind.makes_runs
       ? "Nothing. Inputs feed the parameters of data that the pipeline has, by their names."
-      : "Nothing. Add an input to read a dataset or another step's output.",
+      : "Nothing. Add an input to read a dataset, a model or another step's output.",
     items: () => step().inputs,
     add: added(addInput),
     remove: (key) => store.apply((draft) => removeInput(draft, stepKey, key)),
@@ -128,7 +128,7 @@ export function stepForm(store, stepKey, page) {
         hideLabel: true,
         groups: () => {
           const input = step()?.inputs.find((candidate) => candidate.key === key);
-          return input ? inputGroups(store.draft, stepKey, input.binding, catalogue.datasets) : [];
+          return input ? inputGroups(store.draft, stepKey, input.binding, catalogue.datasets, catalogue.models) : [];
         },
         read: () => bindingValue(step()?.inputs.find((candidate) => candidate.key === key)?.binding),
         write: (value) => store.apply((draft) => bindInput(draft, stepKey, key, bindingOf(value))),

@@ -4,7 +4,7 @@ import { duration, plural, secondsBetween } from "../lib/format.js";
 import { icon, isTerminal, statusOf } from "../lib/status.js";
 import { h } from "./dom.js";
 
-const KIND_ICONS = { step: "brand-python", dataset: "database", parameter: "adjustments", file: "folder", more: "dots" };
+const KIND_ICONS = { step: "brand-python", dataset: "database", model: "box", parameter: "adjustments", file: "folder", more: "dots" };
 
 /** Seconds that a node has taken so far, or null before it started. */
 export function secondsTaken(node, now = Date.now()) {
@@ -15,7 +15,7 @@ export function secondsTaken(node, now = Date.now()) {
 
 /** What a screen reader says of a node. */
 export function spokenName(node) {
-  const word = { dataset: "Dataset ", parameter: "Parameter " }[node.kind] ?? "";
+  const word = { dataset: "Dataset ", model: "Model ", parameter: "Parameter " }[node.kind] ?? "";
   const parts = [`${word}${node.title}`];
   if (node.kind === "file" || node.kind === "more") parts.push(node.subtitle);
   if (node.status) parts.push(statusOf(node.status).word);

@@ -1,7 +1,7 @@
 /**
  * A graph as data: nodes with named ports, edges between ports, and what follows from them. Never touches the DOM.
  *
- * A node: {id, title, subtitle, kind: "step" | "dataset" | "parameter" | "file" | "more", icon, marked, status, started_at,
+ * A node: {id, title, subtitle, kind: "step" | "dataset" | "model" | "parameter" | "file" | "more", icon, marked, status, started_at,
  * finished_at, detail, badge, problems,
  * inputs: [name | {name, label, bound}], outputs: [name | {name, label}]}; only `id` must be there, and `label` is what
  * is shown of a port where that differs from the name that edges use. `status` is one of the words of

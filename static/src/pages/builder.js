@@ -58,13 +58,15 @@ function drawGraph() {
 }
 
 function showDataset(id) {
-  const [kind, name] = id.split(":");
+  const [kind, name] = id.split(/[:@]/);
   const dataset = data.catalogue.datasets.find((candidate) => candidate.name === name);
   choose(null);
   graph.select(id);
-  if (kind !== "dataset" || !dataset) return;
-  const link = h("a", { href: dataset.url, target: "_blank", text: "Open it" });
-  toast(`Dataset ${name}. `, "info").querySelector(".toast-words").append(link);
+  const model = data.catalogue.models.find((candidate) => candidate.name === name);
+  const found = kind === "dataset" ? dataset : kind === "model" ? model : null;
+  if (!found) return;
+  const link = h("a", { href: found.url, target: "_blank", text: "Open it" });
+  toast(`${kind === "model" ? "Model" : "Dataset"} ${name}. `, "info").querySelector(".toast-words").append(link);
 }
 
 // --- The forms ----------------------------------------------------------------------------------------------------

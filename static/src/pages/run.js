@@ -30,6 +30,7 @@ const urls = {
   notebook: (name) => `${root.dataset.stepsUrl}${encodeURIComponent(name)}/notebook/`,
   artifact: (name) => `${root.dataset.stepsUrl}${encodeURIComponent(name)}/artifact/`,
   trials: (name) => `${root.dataset.stepsUrl}${encodeURIComponent(name)}/trials/`,
+  register: (what) => `${root.dataset.registerUrl}?${new URLSearchParams({ run: root.dataset.number, ...what })}`,
   metrics: root.dataset.metricsUrl,
   compare: (name) => `${root.dataset.compareUrl}?${new URLSearchParams({ right: root.dataset.number, step: name })}`,
   run_of: root.dataset.runUrl,
@@ -54,7 +55,7 @@ store.subscribe(({ steps }) => metrics.hear([...steps]));
 const panel = new StepPanel($("#step-panel"), store, {
   clock,
   urls,
-  may: { run: "mayRun" in root.dataset, pin: "mayPin" in root.dataset, editPipelines: "mayEditPipelines" in root.dataset },
+  may: { run: "mayRun" in root.dataset, pin: "mayPin" in root.dataset, editPipelines: "mayEditPipelines" in root.dataset, register: "mayRegister" in root.dataset },
   watchLog: (name) => connection.watchLog(name),
   onAddress: (where) => goTo(where),
   onSelect: (name, tab) => open(name, tab),

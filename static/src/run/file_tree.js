@@ -14,6 +14,7 @@ export class FileTree {
    * @param {(path: string, entry: any) => ((into: HTMLElement) => Promise<void>|void)|null} options.look Shows a file; null
    *   for one that can only be downloaded.
    * @param {(name: string) => string} options.iconOf
+   * @param {(path: string, entry: any) => HTMLElement|null} [options.more] What else can be done with a file or folder.
    */
   constructor(options) {
     this.options = options;
@@ -52,6 +53,7 @@ export class FileTree {
       "details",
       { on: { toggle: () => details.open && !body.firstChild && this.list(body, path) } },
       h("summary", {}, icon("folder"), h("span", { class: "run-file-name", text: entry.name })),
+      this.options.more?.(path, entry),
       body,
     );
     return details;
@@ -71,6 +73,7 @@ export class FileTree {
           : h("span", { class: "run-file-name", text: entry.name }),
         h("span", { class: "muted num", title: entry.modified_at ? absoluteTime(entry.modified_at) : null, text: [fileSize(entry.size_bytes), ...times].join(" · ") }),
         h("a", { class: "icon-button", href: this.options.href(path), download: entry.name, title: `Download ${entry.name}`, "aria-label": `Download ${entry.name}` }, icon("download")),
+        this.options.more?.(path, entry),
       ),
       preview,
     ];

@@ -25,7 +25,7 @@ export class StepPanel {
   /**
    * @param {HTMLElement} root
    * @param {import("./store.js").RunStore} store
-   * @param {{clock: any, urls: any, may: {run: boolean, pin: boolean, editPipelines: boolean}, watchLog: (step: string|null) => void, onAddress: (where: any) => void, onSelect: (step: string, tab?: string) => void, onClose: () => void}} options
+   * @param {{clock: any, urls: any, may: {run: boolean, pin: boolean, editPipelines: boolean, register: boolean}, watchLog: (step: string|null) => void, onAddress: (where: any) => void, onSelect: (step: string, tab?: string) => void, onClose: () => void}} options
    */
   constructor(root, store, options) {
     this.root = root;

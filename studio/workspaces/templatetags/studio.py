@@ -78,6 +78,8 @@ _VERBS = {
     "purge": "deleted for good",
     "pin": "pinned",
     "unpin": "took the pin off",
+    "register": "registered",
+    "stage": "set the stage of",
 }
 
 
@@ -88,6 +90,12 @@ def verb(word: str) -> str:
     thing = thing.replace("_", " ").replace(".", " ")
     article = "an" if thing[:1] in set("aeiou") else "a"
     return f"{_VERBS.get(action, action.replace('_', ' '))} {article} {thing}" if thing else word
+
+
+@register.filter
+def pairs(values: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Names with their values: `values.items` would find a value that is called “items”."""
+    return list(values.items())
 
 
 @register.filter

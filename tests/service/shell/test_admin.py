@@ -33,8 +33,18 @@ from compute.protocol import announce_protocol
 from compute.services.pool_nodes import add_pool_node, note_event
 from compute.services.recount import ask_recount
 from compute.spec import EnvironmentLock, EnvironmentSpec
-from datastores.models import DataPath, Dataset, DatasetVersion, FileDefinition, Profile, ResumableUpload, StudioHome
+from datastores.models import (
+    DataPath,
+    Dataset,
+    DatasetVersion,
+    FileDefinition,
+    Profile,
+    ResumableUpload,
+    StudioHome,
+    VersionTags,
+)
 from pipelines.models import EditChanges, Pin, Retention, ReuseEnd, Run, StepEdit, StepRun, Tag
+from pipelines.registered import ModelVersion, RegisteredModel
 from pipelines.services.trashing import put_in_trash
 from studio.workspaces.audit import record
 from studio.workspaces.models import Role, User
@@ -92,6 +102,25 @@ def full_house(db: None) -> None:
             edited_at=now,
         )
         ReuseEnd.objects.create(step_run=step, ends_at=now, decided_by=world.owner, decided_at=now)
+        model = RegisteredModel.objects.create(
+            workspace=world.workspace, name=f"m{step.pk}", created_by=world.owner, tags=VersionTags()
+        )
+        ModelVersion.objects.create(
+            model=model,
+            number=1,
+            stage_set_at=now,
+            tags=VersionTags(),
+            created_by=world.owner,
+            step_run=step,
+            run_number=step.run_id,
+            step_name=step.name,
+            output_name="out",
+            datastore=world.datastore,
+            path="runs/1/out",
+            file_count=1,
+            size_bytes=1,
+            stamp="0" * 64,
+        )
         Pin.objects.create(run_id=step.run_id, step_run=step, note="good", pinned_by=world.owner, pinned_at=now)
     Retention.objects.create(workspace=world.workspace, keep_runs=100, set_by=world.owner, set_at=now)
     for number in range(25):

@@ -65,8 +65,16 @@ export class ArtifactsTab {
       { class: "run-artifacts-bar" },
       artifacts.length > 1 && picker,
       h("span", { class: "muted num", text: `${plural(shown.file_count, "file")} · ${fileSize(shown.size_bytes)}${from}` }),
+      shown.file_count > 0 && this.#register(shown.attempt, "") && h("a", { class: "btn btn-sm", href: this.#register(shown.attempt, ""), title: "Give all of it a name and a version" }, icon("box"), "Register as model"),
       shown.file_count > 0 && h("a", { class: "btn btn-sm", href: this.#url("zip/", shown.attempt, ""), download: "" }, icon("download"), "Download all"),
     );
+  }
+
+  /** Where what a completed step left becomes a model; null for whoever may not. */
+  #register(attempt, path) {
+    const { name, store, urls, may } = this.context;
+    if (!may.register || store.step(name).status !== "completed") return null;
+    return urls.register({ step: name, artifact: path, ...(attempt === null ? {} : { attempt }) });
   }
 
   #pick(attempt) {
@@ -89,6 +97,11 @@ export class ArtifactsTab {
       href: (path) => this.#url("download/", attempt, path),
       look: (path) => (preview) => fillFromServer(preview, `${this.context.urls.artifact(this.context.name)}?${this.#query(attempt, path)}`),
       iconOf,
+      more: (path, { name, kind }) => {
+        const href = this.#register(attempt, path);
+        if (href && kind === "folder") return h("a", { class: "run-register", href, text: `Register ${name} as a model` });
+        return href && h("a", { class: "icon-button", href, title: `Register ${name} as a model`, "aria-label": `Register ${name} as a model` }, icon("box"));
+      },
     });
     await tree.list(into, "");
     const folders = into.querySelectorAll("details");

@@ -111,8 +111,20 @@ export class FilesTab {
     } else if (output.register_as) {
       said.push(h("span", { class: "muted", text: output.path ? `was to become ${output.register_as}` : `becomes ${output.register_as}` }));
     }
+    for (const model of output.models ?? []) {
+      said.push(h("span", { class: "run-became" }, icon("box"), h("a", { href: model.url, text: model.name })));
+    }
+    if (this.#canRegister(output)) {
+      const { name, urls } = this.context;
+      said.push(h("a", { class: "run-register", href: urls.register({ step: name, output: output.name }), "aria-label": `Register ${output.name} as a model`, text: "Register as model" }));
+    }
     if (output.lineage_url) said.push(h("a", { class: "run-lineage", href: output.lineage_url, text: "Lineage" }));
     return said.length > 0 && h("p", { class: "run-place" }, ...said);
+  }
+
+  /** What a completed step wrote, by those who may. */
+  #canRegister(output) {
+    return Boolean(this.context.may.register && this.context.store.step(this.context.name).status === "completed" && output.file_count);
   }
 
   /** `output`: its name, and the attempt that left it, null for what the step has. */
