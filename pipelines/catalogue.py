@@ -21,6 +21,8 @@ from pipelines.data_values import datasets_of
 from pipelines.definition import DatasetBinding, ParameterValue, PipelineDefinition
 from pipelines.destinations import StoreFacts
 from pipelines.models import Pipeline, PipelineVersion
+from pipelines.modules.resolving import resolved
+from pipelines.modules.there import modules_there
 from pipelines.nested_versions import Reference, pipelines_there, references_of, versions_meant
 from pipelines.settling import settled, usual_values
 from pipelines.validation import Catalogue, split_environment
@@ -43,9 +45,14 @@ def catalogue_for(
 
     `values` of parameters may speak of datasets, too. `pipeline` is the definition's, which must not run itself.
     """
+    modules = modules_there(workspace, definition, pipeline)
     datasets, tables = _datasets(workspace, definition, values)
+    known = values or usual_values(definition)
+    # A parameter may choose the environment.
+    written, definition = definition, resolved(settled(definition, known).definition, modules, known).definition
     targets = list(targets_of(workspace))
-    asks = any(step.references or not step.resources.is_empty for step in definition.steps)
+    asks = any(step.references for step in written.steps)
+    asks = asks or any(not step.resources.is_empty for step in definition.steps)
     stores = list(Datastore.objects.filter(workspace=workspace).values_list("name", "kind", "is_default", "config"))
     return Catalogue(
         datasets=datasets,
@@ -57,10 +64,10 @@ def catalogue_for(
         nodes=nodes_of(_closest(workspace, targets)) if asks else {},
         sources=_sources(workspace, definition),
         scripts=_scripts(workspace, definition),
-        # A parameter may choose the environment.
-        packages=_packages(workspace, settled(definition, values or usual_values(definition)).definition),
+        packages=_packages(workspace, definition),
         members=_members(workspace, definition),
         pipelines=pipelines_there(workspace, definition, pipeline),
+        modules=modules,
     )
 
 

@@ -7,6 +7,7 @@ from pipelines import (
     builder_views,
     comparing_views,
     lineage_views,
+    module_views,
     run_views,
     trash_views,
     trial_views,
@@ -41,6 +42,12 @@ lineage = [
     path("versions/<int:version_id>/", lineage_views.of_version, name="of_version"),
 ]
 
+modules = [
+    path("", module_views.module_list, name="list"),
+    path("publish/", module_views.publish, name="publish"),
+    path("<int:module_id>/", module_views.detail, name="detail"),
+]
+
 trash = [
     path("trash/", trash_views.trash, name="list"),
     path("trash/runs/<int:run_id>/delete/", trash_views.delete, name="delete"),
@@ -50,6 +57,7 @@ trash = [
 urlpatterns = [
     path("w/<slug:slug>/pipelines/", include((pipelines, "pipelines"))),
     path("w/<slug:slug>/runs/", include((runs, "runs"))),
+    path("w/<slug:slug>/modules/", include((modules, "modules"))),
     path("w/<slug:slug>/lineage/", include((lineage, "lineage"))),
     path("w/<slug:slug>/", include((trash, "trash"))),
     path("help/", views.help_page, name="help"),
