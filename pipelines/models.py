@@ -121,7 +121,7 @@ class ModuleVersion(models.Model):
 
     module = models.ForeignKey(Module, on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
-    kind = models.CharField(max_length=50)  # of its step
+    kind = models.CharField(max_length=100)  # of its step
     definition = DocumentField(ModuleDefinition)
     note = models.CharField(max_length=500, blank=True)  # what is new in it
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")

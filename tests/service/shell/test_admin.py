@@ -34,7 +34,7 @@ from compute.services.pool_nodes import add_pool_node, note_event
 from compute.services.recount import ask_recount
 from compute.spec import EnvironmentLock, EnvironmentSpec
 from datastores.models import DataPath, Dataset, DatasetVersion, FileDefinition, Profile, ResumableUpload, StudioHome
-from pipelines.models import EditChanges, Pin, Retention, ReuseEnd, Run, StepEdit, StepRun, Tag
+from pipelines.models import EditChanges, ModuleUse, Pin, Retention, ReuseEnd, Run, StepEdit, StepRun, Tag
 from pipelines.services.trashing import put_in_trash
 from studio.workspaces.audit import record
 from studio.workspaces.models import Role, User
@@ -55,6 +55,9 @@ def full_house(db: None) -> None:
         for number in range(5)
     ]
     for number in range(25):
+        world.publish(world.step("scale"), name=f"module-{number}")
+        version = pipelines[number % 5].versions.get()
+        ModuleUse.objects.create(version=version, workspace=world.workspace, module=f"module-{number}")
         world.submit(pipelines[number % 5], experiment=f"e{number % 7}")
         person = world.member(f"person-{number}", Role.READER)
         AuthToken.objects.create(person)
