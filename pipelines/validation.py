@@ -321,7 +321,7 @@ class _Check:
 
     def _own_fields(self, step: Step, loc: tuple[str | int, ...], names: _Names) -> Iterator[Problem]:
         files = _files(step, self.catalogue)
-        if step.source is not None and files is None:
+        if step.source is not None and files is None and not step.is_module:
             yield Problem((*loc, "source"), "These source files are not in this workspace. Upload them again.")
         else:
             for place, sentence in (*step.problems(files), *step.problems_with(names.values)):

@@ -84,7 +84,7 @@ class ModuleStep(StepBase):
                 yield ("outputs", index, "name"), "An output of a module is taken from nowhere else. Leave only its name."
 
     def argv(self, values: Mapping[str, ParameterValue], absent_inputs: Collection[str]) -> list[str]:  # noqa: ARG002
-        raise NotImplementedError("the step of the module runs, and not this one")
+        return []  # the step of the module runs, and not this one
 
     def _settings_of_the_module(self) -> Iterator[str]:
         said: dict[str, tuple[object, object]] = {

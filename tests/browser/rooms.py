@@ -44,6 +44,7 @@ class Room:
     target: int
     node: int
     pool: int
+    module: int
     environment: int
     build: int
 
@@ -60,6 +61,10 @@ PAGES = {
     "builder": ("pipelines/{pipeline}/edit/", ".graph-node"),
     "builder-without-steps": ("pipelines/{draft}/edit/", "#builder"),
     "new-pipeline": ("pipelines/new/", "main"),
+    "modules": ("modules/", "main"),
+    "module": ("modules/{module}/?file=main.py", ".module-file"),
+    "publish-module-to-choose": ("modules/publish/?pipeline={pipeline}", "main"),
+    "publish-module": ("modules/publish/?pipeline={pipeline}&step=last", ".module-form"),
     "runs": ("runs/", "main"),
     "runs-none-found": ("runs/?q=nothing-of-this-name", "main"),
     "run": ("runs/{completed}/", ".graph-node"),
@@ -130,9 +135,12 @@ def furnish(studio: Studio) -> Room:
         what = f"run {run} ends"
         states[run] = wait_for(lambda run=run: _ended(api.get(f"{base}/runs/{run}/")), what=what, timeout_s=90)
     assert states[completed]["status"] == "completed", states[completed]["reason"]
+    pipeline = states[completed]["pipeline"]["id"]
+    published = {"name": "last-step", "pipeline": pipeline, "step": "last", "base_version": 0}
+    module = api.post(f"{base}/modules/", {**published, "description": "Writes the report.", "note": "The first one."})
     return Room(
         place=place,
-        pipeline=states[completed]["pipeline"]["id"],
+        pipeline=pipeline,
         draft=draft,
         completed=completed,
         failed=failed,
@@ -141,6 +149,7 @@ def furnish(studio: Studio) -> Room:
         table=table["id"],
         target=target,
         pool=pool["id"],
+        module=module["id"],
         environment=api.get(f"{base}/environments/")["results"][0]["id"],
         **studio.inside(FIND_COMPUTE, target=target),
     )

@@ -219,7 +219,7 @@ class TestPages:
         assert not Module.objects.exists()
 
     def test_steps_that_cant_be_published_say_why(self, world: World, owner: Client) -> None:
-        pipeline = world.pipeline(world.step("load"), {"kind": "wait", "name": "rest", "seconds": 5}, name="mixed").pk
+        pipeline = world.pipeline(world.step("load"), {"kind": "wait", "name": "rest", "duration": "5"}, name="mixed").pk
         page = owner.get(f"/w/ours/modules/publish/?pipeline={pipeline}&step=rest").content.decode()
         assert "can&#x27;t be a module" in page
         for wrong in ("pipeline=999999", "pipeline=x", f"pipeline={pipeline}&version=9"):
