@@ -291,7 +291,9 @@ class LiveConsumer(WorkspaceConsumer):
             elif not colon and each in {"runs", "pipelines", "modules"}:
                 groups[each] = f"workspace.{self.access.workspace.pk}"
             else:
-                raise BadMessageError('There are "runs", "pipelines", "modules", "compute:ID" and "profile:ID" to watch.')
+                raise BadMessageError(
+                    'There are "runs", "pipelines", "modules", "compute:ID" and "profile:ID" to watch.'
+                )
         asked = targets_of(self.access.workspace).filter(pk__in=targets.values())
         there = set(asked.values_list("pk", flat=True)) if targets else set()
         if not set(targets.values()) <= there:

@@ -5,8 +5,8 @@ of the builder's form, of the API's schema and of the stored definition. A field
 says how it is edited: `script` (with the `suffix` of the files to choose from), `arguments`, `shell`, `filled` (a line
 with placeholders), `expression`, `paths` (of files, one a line), `choice` (with `choices`: the words for each value),
 `sql`, `datastore`, `values` (a list of names with values), `search_space` (the same with expressions), `pipeline` (the
-name of one), `inner_parameters` (names of that one's parameters, with commas between them), `module` (the name of one) or
-`module_version`; without one by its type.
+name of one), `inner_parameters` (names of that one's parameters, with commas between them), `module` (the name of
+one) or `module_version`; without one by its type.
 
 What a kind needs besides: `keeps` are outputs of its own that stay however the step ends, `programs` files of the
 studio that its command runs (`${{programs.NAME}}`), `needs` packages without which its environment is of no use.

@@ -1,7 +1,7 @@
 """A module as a step: a step definition that was published on its own, with versions and ports.
 
-What it does stands in the module. Where a run is made, or somebody asks what is wrong, `pipelines.modules.resolving` puts
-the published step in its place: nothing of this kind is ever frozen.
+What it does stands in the module. Where a run is made, or somebody asks what is wrong, `pipelines.modules.resolving`
+puts the published step in its place: nothing of this kind is ever frozen.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -73,15 +73,18 @@ class ModuleStep(StepBase):
         if not self.module:
             yield "module", "Choose the module to run."
         for index, given in enumerate(self.parameters):
-            if isinstance(given.value, str):
-                if any(part.scope in {"inputs", "outputs"} for part in parse(given.value).placeholders):
-                    sentence = "Data goes to a module by an input with the name of its port, not as a value."
-                    yield ("parameters", index, "value"), sentence
+            placeholders = parse(given.value).placeholders if isinstance(given.value, str) else ()
+            if any(part.scope in {"inputs", "outputs"} for part in placeholders):
+                sentence = "Data goes to a module by an input with the name of its port, not as a value."
+                yield ("parameters", index, "value"), sentence
         for name in self._settings_of_the_module():
             yield name, "The module says this. Take it away here, or publish a version of the module that says so."
         for index, output in enumerate(self.outputs):
             if output.taken_from:
-                yield ("outputs", index, "name"), "An output of a module is taken from nowhere else. Leave only its name."
+                yield (
+                    ("outputs", index, "name"),
+                    "An output of a module is taken from nowhere else. Leave only its name.",
+                )
 
     def argv(self, values: Mapping[str, ParameterValue], absent_inputs: Collection[str]) -> list[str]:  # noqa: ARG002
         return []  # the step of the module runs, and not this one

@@ -1,4 +1,4 @@
-"""What a version of a module changes in the ports of the one before, and whether steps that use it have to follow. Pure."""
+"""What a version of a module changes in the ports of the one before, and whether steps have to follow. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

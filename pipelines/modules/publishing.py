@@ -93,7 +93,9 @@ def own_problems(module: ModuleDefinition) -> Iterator[Problem]:
     for name, ports in (("inputs", module.inputs), ("outputs", module.outputs), ("parameters", module.parameters)):
         for index, port in enumerate(ports):
             if len(port.description) > MAX_TEXT:
-                yield Problem((name, index, "description"), f"A description may have {MAX_TEXT} characters. Shorten it.")
+                yield Problem(
+                    (name, index, "description"), f"A description may have {MAX_TEXT} characters. Shorten it."
+                )
 
 
 def standing_alone(module: ModuleDefinition) -> PipelineDefinition:

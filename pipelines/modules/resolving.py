@@ -1,8 +1,8 @@
 """Steps of the kind `module` become the steps that were published, with the values that they give. Pure.
 
 This is the one place where it happens: what checks a definition and what freezes it both begin here. A step's texts
-keep speaking of the module's own parameters, whose values stand beside it in a `Scope`, so that what it comes to has the
-fingerprint of an equal step that somebody wrote by hand.
+keep speaking of the module's own parameters, whose values stand beside it in a `Scope`, so that what it comes to has
+the fingerprint of an equal step that somebody wrote by hand.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -90,9 +90,7 @@ def module_references(definition: PipelineDefinition) -> set[Reference]:
     return {reference(step) for step in definition.steps if isinstance(step, ModuleStep) and step.module}
 
 
-def resolved(
-    definition: PipelineDefinition, there: ModulesThere, values: Mapping[str, ParameterValue]
-) -> Resolved:
+def resolved(definition: PipelineDefinition, there: ModulesThere, values: Mapping[str, ParameterValue]) -> Resolved:
     """For a definition that is `settled` with the `values` of its parameters, those without one not among them."""
     places = [index for index, step in enumerate(definition.steps) if isinstance(step, ModuleStep)]
     if not places:
@@ -177,9 +175,7 @@ def _values(
     return {**usual, **good}
 
 
-def _not_there(
-    step: ModuleStep, module: ModuleThere | None, there: ModulesThere, index: int
-) -> Iterator[Problem]:
+def _not_there(step: ModuleStep, module: ModuleThere | None, there: ModulesThere, index: int) -> Iterator[Problem]:
     if not step.module:
         return  # told by the step itself
     if module is not None:
@@ -202,7 +198,10 @@ def _value_problems(
         if not row.name:
             yield ("parameters", index, "name"), "Name a parameter of the module."
         elif parameter is None:
-            yield ("parameters", index, "name"), f"“{step.module}” has no parameter “{row.name}”.{near(row.name, inner)}"
+            yield (
+                ("parameters", index, "name"),
+                f"“{step.module}” has no parameter “{row.name}”.{near(row.name, inner)}",
+            )
         elif row.name in seen:
             yield ("parameters", index, "name"), f"“{row.name}” stands here twice. Take one of them away."
         else:

@@ -131,8 +131,8 @@ def _refuse_module(frozen: FrozenStep) -> None:
     if frozen.module is None:
         return
     raise UserError(
-        f"This step is version {frozen.module.version} of module “{frozen.module.name}”, and the pipeline has nothing of "
-        "its own to change. Continue without saving it, and publish a new version of the module.",
+        f"This step is version {frozen.module.version} of module “{frozen.module.name}”, and the pipeline has nothing "
+        "of its own to change. Continue without saving it, and publish a new version of the module.",
         loc=("save_to_pipeline",),
     )
 
@@ -249,7 +249,7 @@ def _edited_settings(step: Step, source: str | None, settings: Mapping[str, Any]
 
 
 def parameters_of(run: Run, frozen: FrozenStep) -> list[Parameter]:
-    """What a step's texts and settings may speak of: parameters of the pipeline, or of the module that it comes from."""
+    """What a step's texts and settings may speak of: parameters of the pipeline, or of its module."""
     parameters: list[Parameter] = frozen.module.parameters if frozen.module else run.version.definition.parameters
     return parameters
 

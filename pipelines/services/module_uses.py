@@ -1,4 +1,4 @@
-"""Which versions of pipelines use which modules: written down with the version, so that nobody reads definitions for it."""
+"""Which versions of pipelines use which modules: written down with each, so that nobody reads definitions for it."""
 
 import re
 from collections import Counter

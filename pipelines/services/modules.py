@@ -134,7 +134,9 @@ def uses_now(module: Module) -> "QuerySet[ModuleUse]":
 def _require(access: Access, publisher: User | None, what: str) -> None:
     access.require(Permission.EDIT_PIPELINES)
     if not may_manage(access, publisher):
-        raise PermissionDenied(f"Only whoever published it, or an owner of this workspace, can {what}. Ask one of them.")
+        raise PermissionDenied(
+            f"Only whoever published it, or an owner of this workspace, can {what}. Ask one of them."
+        )
 
 
 def _held(module: Module, number: int) -> ModuleVersion | None:

@@ -58,11 +58,13 @@ class Draft:
 def module_from_step(
     pipeline: Pipeline, step: str, *, version: int | None = None, words: PortWords | None = None
 ) -> ModuleDefinition:
-    """A step of a saved version, the latest unless told otherwise, as a module. Raises UserError at `version`, `step`."""
+    """A step of a saved version, the latest unless told otherwise, as a module. UserError at `version`, `step`."""
     wanted = pipeline.latest_version if version is None else version
     row = pipeline.versions.filter(number=wanted).first() if 0 < wanted < 2**31 else None
     if row is None:
-        sentence = f"This pipeline has no version {wanted}." if wanted else "Save the pipeline before you publish a step."
+        sentence = (
+            f"This pipeline has no version {wanted}." if wanted else "Save the pipeline before you publish a step."
+        )
         raise UserError(sentence, loc=("version",))
     steps = {each.name: each for each in row.definition.steps}
     if step not in steps:
@@ -83,7 +85,10 @@ def read_module(data: object) -> ModuleDefinition:
         return ModuleDefinition.model_validate(data)
     except ValidationError as error:
         raise UserError(
-            [Problem(("definition", *each["loc"]), f"This can't be read: {each['msg']}.") for each in error.errors()[:50]]
+            [
+                Problem(("definition", *each["loc"]), f"This can't be read: {each['msg']}.")
+                for each in error.errors()[:50]
+            ]
         ) from error
 
 
@@ -192,7 +197,7 @@ def tell_lists(module: Module) -> None:
 
 
 def _next(access: Access, name: str, base_version: int, words: Mapping[str, object]) -> Module:
-    """The module whose next version is made, with its words: a new one, one that comes back, or the one that is there."""
+    """The module whose next version is made, with its words: new, back again, or there already."""
     rows = Module.objects.filter(workspace=access.workspace, name=name)
     module = rows.first()
     if module is None and base_version:
@@ -241,7 +246,9 @@ def _mismatches(module: ModuleDefinition) -> list[Problem]:
     inner = {given.name: given for given in module.step.inputs}
     for index, port in enumerate(module.inputs):
         if port.name in inner and inner[port.name].optional != port.optional:
-            found.append(Problem(("inputs", index, "optional"), "The step's input says something else. Make them agree."))
+            found.append(
+                Problem(("inputs", index, "optional"), "The step's input says something else. Make them agree.")
+            )
     return found
 
 
@@ -261,11 +268,15 @@ def _unfit_line(text: str, most: int, loc: tuple[str | int, ...]) -> list[Proble
 
 def _breaks(changes: Sequence[PortChange]) -> str:
     said = " ".join(change.words for change in changes[:10])
-    return f"Steps that move to this version may have to be changed. {said} Accept that, or leave the ports as they were."
+    return (
+        f"Steps that move to this version may have to be changed. {said} Accept that, or leave the ports as they were."
+    )
 
 
 def _taken(name: str, latest: int) -> Problem:
-    sentence = f"There is a module “{name}” already, in version {latest}. Publish its next version, or choose another name."
+    sentence = (
+        f"There is a module “{name}” already, in version {latest}. Publish its next version, or choose another name."
+    )
     return Problem(("name",), sentence)
 
 

@@ -43,7 +43,12 @@ def saved(world: World, **more: Any) -> int:
 
 class TestOverTheApi:
     def test_it_is_drafted_published_described_and_deleted(self, world: World, owner: Client) -> None:
-        given = {"name": "fit", "pipeline": saved(world), "step": "fit", "ports": {"inputs": {"data": {"type": "folder"}}}}
+        given = {
+            "name": "fit",
+            "pipeline": saved(world),
+            "step": "fit",
+            "ports": {"inputs": {"data": {"type": "folder"}}},
+        }
         status, draft = call(owner, "POST", "draft/", **given)
         assert (status, draft["latest_version"], draft["problems"]) == (200, 0, [])
         assert draft["definition"]["inputs"][0]["type"] == "folder"
@@ -67,9 +72,10 @@ class TestOverTheApi:
         definition = publish_fit(world).definition.model_dump(mode="json")
         status, made = call(owner, "POST", "", name="copy", definition=definition, base_version=0)
         assert (status, made["number"]) == (201, 1)
-        assert ModuleVersion.objects.get(module__name="copy").definition == ModuleVersion.objects.get(
-            module__name="fit"
-        ).definition
+        assert (
+            ModuleVersion.objects.get(module__name="copy").definition
+            == ModuleVersion.objects.get(module__name="fit").definition
+        )
 
     def test_problems_come_at_their_fields(self, world: World, owner: Client) -> None:
         status, said = call(owner, "POST", "", name="a b", base_version=0, pipeline=saved(world), step="fit")
@@ -219,7 +225,9 @@ class TestPages:
         assert not Module.objects.exists()
 
     def test_steps_that_cant_be_published_say_why(self, world: World, owner: Client) -> None:
-        pipeline = world.pipeline(world.step("load"), {"kind": "wait", "name": "rest", "duration": "5"}, name="mixed").pk
+        pipeline = world.pipeline(
+            world.step("load"), {"kind": "wait", "name": "rest", "duration": "5"}, name="mixed"
+        ).pk
         page = owner.get(f"/w/ours/modules/publish/?pipeline={pipeline}&step=rest").content.decode()
         assert "can&#x27;t be a module" in page
         for wrong in ("pipeline=999999", "pipeline=x", f"pipeline={pipeline}&version=9"):

@@ -102,7 +102,10 @@ class TestWhatItBecomes:
         assert [output.name for output in step_of(run).frozen.step.outputs] == ["out"]
 
     def test_an_optional_input_may_be_left_out(self, world: World) -> None:
-        step = {"arguments": "$[[${{inputs.data}}]] --rate ${{parameters.rate}}", "inputs": [{"name": "data", "optional": True}]}
+        step = {
+            "arguments": "$[[${{inputs.data}}]] --rate ${{parameters.rate}}",
+            "inputs": [{"name": "data", "optional": True}],
+        }
         publish_fit(world, step=step)
         run = world.submit(pipeline_with(world, use(inputs=[])))
         assert step_of(run).frozen.command == ["python", "main.py", "--rate", "0.5"]
@@ -253,7 +256,9 @@ class TestBadInput:
         assert list(said) == [("steps", 1, "module")]
         assert said["steps", 1, "module"].startswith("Module “fit”, version 1: There is no compute target “big”")
 
-    @pytest.mark.parametrize(("wanted", "is_wrong"), [("any", False), ("folder", False), ("file", True), ("table", True)])
+    @pytest.mark.parametrize(
+        ("wanted", "is_wrong"), [("any", False), ("folder", False), ("file", True), ("table", True)]
+    )
     def test_an_output_of_another_type(self, world: World, wanted: Any, is_wrong: bool) -> None:
         publish_fit(world, words=typed(wanted))
         definition = parse_definition({"steps": [world.step("load"), use()]})

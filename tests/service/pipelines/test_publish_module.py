@@ -48,7 +48,12 @@ class TestPublishing:
         version = ModuleVersion.objects.get(module=published.module)
         assert (version.number, version.kind, version.note) == (1, "python_script", "The first one.")
         (port,) = version.definition.inputs
-        assert (port.name, port.type, port.optional, port.description) == ("data", "folder", False, "what it learns from")
+        assert (port.name, port.type, port.optional, port.description) == (
+            "data",
+            "folder",
+            False,
+            "what it learns from",
+        )
         assert [each.name for each in version.definition.parameters] == ["rate"], "those that the step speaks of"
         assert version.definition.step.inputs[0].binding is None
         assert (published.module.description, published.module.tags.tags) == ("Fits a model.", {"stage": "gold"})
@@ -90,7 +95,9 @@ class TestPublishing:
 
     def test_a_draft_says_what_would_change_and_publishes_nothing(self, world: World) -> None:
         publish_fit(world)
-        pipeline = world.pipeline(world.step("load"), fit(world, outputs=[{"name": "out"}, {"name": "log"}]), parameters=[RATE])
+        pipeline = world.pipeline(
+            world.step("load"), fit(world, outputs=[{"name": "out"}, {"name": "log"}]), parameters=[RATE]
+        )
         draft = draft_module(world.workspace, name="fit", definition=module_from_step(pipeline, "fit"))
         assert [(change.words, change.breaks) for change in draft.changes] == [("Output “log” is new.", False)]
         assert (draft.latest, draft.problems) == (1, [])
@@ -110,9 +117,7 @@ class TestPublishing:
             module_from_step(pipeline, "fit")
         assert ("step",) in problems(error)
         with pytest.raises(UserError, match=words) as error:
-            publish_module(
-                world.access, name="fit", definition=read_module({"step": step}), base_version=0
-            )
+            publish_module(world.access, name="fit", definition=read_module({"step": step}), base_version=0)
         assert ("definition", "step", "kind") in problems(error)
 
     def test_what_keeps_its_step_from_being_submitted_keeps_it_from_being_published(self, world: World) -> None:
@@ -143,7 +148,13 @@ class TestPublishing:
         assert ("definition", "parameters", 0, "type") in problems(error)
 
     def test_shapes_that_cant_be_read(self, world: World) -> None:
-        for wrong in ({}, {"step": 3}, {"step": {"kind": "none"}}, {"step": fit(world), "more": 1}, {"step": {"name": "a\0"}}):
+        for wrong in (
+            {},
+            {"step": 3},
+            {"step": {"kind": "none"}},
+            {"step": fit(world), "more": 1},
+            {"step": {"name": "a\0"}},
+        ):
             with pytest.raises(UserError) as error:
                 read_module(wrong)
             assert all(loc[0] == "definition" for loc in problems(error))
