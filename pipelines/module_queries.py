@@ -13,9 +13,8 @@ from django.urls import reverse
 from pipelines.kinds import KINDS
 from pipelines.models import Module, ModuleUse, ModuleVersion
 from pipelines.modules.definition import ModuleDefinition
-from pipelines.modules.there import default_of
+from pipelines.modules.there import default_of, uses_now
 from pipelines.queries import iso
-from pipelines.services.modules import uses_now
 from studio.workspaces.models import Workspace
 
 MODULES_PAGE = 25

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+from django.db.models import F, QuerySet
+
 from pipelines.definition import PipelineDefinition
 from pipelines.models import Module, ModuleUse, ModuleVersion, Pipeline
 from pipelines.modules.resolving import ModulesThere, ModuleThere, Reference, module_references
@@ -53,6 +55,16 @@ def default_of(module: Module, versions: Iterable[ModuleVersion]) -> ModuleVersi
     mine = sorted((each for each in versions if each.module_id == module.pk), key=lambda each: -each.number)
     chosen = next((each for each in mine if each.number == module.default_version), None)
     return chosen or next((each for each in mine if each.disabled_at is None), mine[0] if mine else None)
+
+
+def uses_now(module: Module) -> QuerySet[ModuleUse]:
+    """The uses by latest versions of pipelines that are there."""
+    return ModuleUse.objects.filter(
+        workspace=module.workspace_id,
+        module=module.name,
+        version__pipeline__deleted_at=None,
+        version__number=F("version__pipeline__latest_version"),
+    ).order_by("version__pipeline__name")
 
 
 def _versions_of(modules: Iterable[Module]) -> list[ModuleVersion]:

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from pipelines.models import Module, ModuleTags, ModuleUse, ModuleVersion
+from pipelines.models import Module, ModuleTags, ModuleVersion
+from pipelines.modules.there import uses_now
 from pipelines.services.publishing import tell_lists, unfit_description, unfit_tags
 from studio.lib.problems import ConflictError, UserError
 from studio.workspaces import audit
@@ -119,16 +119,6 @@ def delete_module(access: Access, module: Module) -> None:
             raise UserError(f"Pipelines use this module: {listed}{more}. Change these first, or disable its versions.")
         audit.record(access.workspace, access.user, "module.delete", module.name)
         tell_lists(module)
-
-
-def uses_now(module: Module) -> "QuerySet[ModuleUse]":
-    """The uses by latest versions of pipelines that are there."""
-    return ModuleUse.objects.filter(
-        workspace=module.workspace_id,
-        module=module.name,
-        version__pipeline__deleted_at=None,
-        version__number=F("version__pipeline__latest_version"),
-    ).order_by("version__pipeline__name")
 
 
 def _require(access: Access, publisher: User | None, what: str) -> None:

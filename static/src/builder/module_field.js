@@ -58,7 +58,7 @@ export function moduleVersionField(fields, { store, stepKey, step, modules, writ
   const newer = () => newerVersion(modules.of(step()), now());
   const upgrade = fields.derived(
     h("div", { class: "builder-upgrade", role: "status" }),
-    newer,
+    () => [newer(), now()],
     () => {
       if (newer() === null) return [];
       const move = () => store.apply((draft) => updateStep(draft, stepKey, { module_version: newer() }));
