@@ -429,9 +429,9 @@ test("a step that uses a module gets its ports, and keeps what is bound and read
       { key: "", name: "mode", type: "string", default: "fit", description: "" },
     ],
   };
-  let { draft, key: first } = addStep(fromDefinition({ parameters: [], steps: [] }));
-  let key;
-  ({ draft, key } = addStep(draft, { after: first, kind: "module" }));
+  const first = addStep(fromDefinition({ parameters: [], steps: [] }));
+  const { draft: two, key } = addStep(first.draft, { after: first.key, kind: "module" });
+  let draft = two;
   assert.deepEqual([stepOf(draft, key).environment, stepOf(draft, key).compute, stepOf(draft, key).outputs], ["", "", []]);
   draft = takePorts(draft, key, module);
   const step = stepOf(draft, key);

@@ -333,5 +333,6 @@ class TestWaysOn:
         run = world.submit(pipeline_with(world))
         world.drain()
         publish_fit(world, base=1, step={"description": "newer"})
+        run.refresh_from_db()
         again = services.rerun_from(world.access, run, "train")
         assert step_of(again).frozen.module.version == 1
