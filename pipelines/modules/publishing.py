@@ -90,12 +90,16 @@ def own_problems(module: ModuleDefinition) -> Iterator[Problem]:
         if parameter.type in DATA_TYPES:
             said = f"Data goes to a module by an input. Read “{parameter.name}” by one, and not in a text of the step."
             yield Problem(("parameters", index, "type"), said)
-    for name, ports in (("inputs", module.inputs), ("outputs", module.outputs), ("parameters", module.parameters)):
-        for index, port in enumerate(ports):
-            if len(port.description) > MAX_TEXT:
-                yield Problem(
-                    (name, index, "description"), f"A description may have {MAX_TEXT} characters. Shorten it."
-                )
+    words = {
+        "inputs": [port.description for port in module.inputs],
+        "outputs": [port.description for port in module.outputs],
+        "parameters": [each.description for each in module.parameters],
+    }
+    for name, descriptions in words.items():
+        for index, description in enumerate(descriptions):
+            if len(description) > MAX_TEXT:
+                said = f"A description may have {MAX_TEXT} characters. Shorten it."
+                yield Problem((name, index, "description"), said)
 
 
 def standing_alone(module: ModuleDefinition) -> PipelineDefinition:

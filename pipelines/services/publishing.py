@@ -70,8 +70,8 @@ def module_from_step(
     if step not in steps:
         sentence = f"Version {row.number} of the pipeline has no step “{step}”.{near(step, steps)}"
         raise UserError(sentence if step else "Choose the step to publish.", loc=("step",))
-    if sentence := unfit_kind(type(steps[step])):
-        raise UserError(sentence, loc=("step",))
+    if unfit := unfit_kind(type(steps[step])):
+        raise UserError(unfit, loc=("step",))
     return module_of(steps[step], row.definition.parameters, words)
 
 
