@@ -28,6 +28,16 @@ def words_of(posted: Mapping[str, Any]) -> PortWords:
     return PortWords(inputs, outputs, parameters)
 
 
+def words_before(definition: ModuleDefinition | None) -> PortWords | None:
+    """What a module's last version says of ports: its next one says the same of those with their names, at first."""
+    if definition is None:
+        return None
+    return PortWords(
+        inputs={port.name: InputWords(type=port.type, description=port.description) for port in definition.inputs},
+        outputs={port.name: port.description for port in definition.outputs},
+    )
+
+
 def ports_shown(definition: ModuleDefinition) -> dict[str, Any]:
     """As the form's template takes them."""
     return {

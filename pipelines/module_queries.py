@@ -109,6 +109,12 @@ def module_named(workspace: Workspace, name: str) -> Module | None:
     return modules_of(workspace).filter(name=name.replace("\0", "")).first()
 
 
+def latest_named(workspace: Workspace, name: str) -> ModuleDefinition | None:
+    """The latest version of a module by its name; None where there is none."""
+    module = module_named(workspace, name) if name else None
+    return version_of(module).definition if module else None
+
+
 def module_json(slug: str, module: Any) -> dict[str, Any]:
     """A module as a list shows it, of `modules_of`."""
     return {

@@ -15,7 +15,7 @@ from datastores.models import Snapshot
 from pipelines import module_queries, queries
 from pipelines.list_queries import whole_number
 from pipelines.models import ModuleVersion, Pipeline, PipelineVersion
-from pipelines.module_forms import ports_shown, tags_of, tags_text, words_of
+from pipelines.module_forms import ports_shown, tags_of, tags_text, words_before, words_of
 from pipelines.modules.publishing import unfit_kind
 from pipelines.services.modules import may_manage
 from pipelines.services.publishing import Draft, draft_module, module_from_step, publish_module
@@ -73,18 +73,19 @@ def detail(request: WorkspaceRequest, module_id: int) -> HttpResponse:
 def publish(request: WorkspaceRequest) -> HttpResponse:
     """From a step of a saved pipeline: choose both, say what its ports are called and take, look at it, publish it."""
     workspace = request.access.workspace
+    asked = request.GET.get("module", "").replace("\0", "")[:100]  # whose next version it is to be
     pipeline = _pipeline(workspace, request.GET.get("pipeline", ""))
     if pipeline is None:
         rows = queries.pipelines_of(workspace).filter(latest_version__gt=0).order_by("name")
-        return render(request, "modules/choose.html", {"pipelines": rows[:PIPELINES_TO_CHOOSE]})
+        return render(request, "modules/choose.html", {"pipelines": rows[:PIPELINES_TO_CHOOSE], "module": asked})
     version = _version(pipeline, request.GET.get("version", ""))
     name = request.GET.get("step", "")
     step = next((each for each in version.definition.steps if each.name == name), None)
     if step is None or unfit_kind(type(step)):
         steps = [(each, unfit_kind(type(each))) for each in version.definition.steps]
-        context = {"pipeline": pipeline, "version": version, "steps": steps, "asked": step}
+        context = {"pipeline": pipeline, "version": version, "steps": steps, "module": asked}
         return render(request, "modules/choose.html", context)
-    form = _Publishing.of(request, pipeline, version, name)
+    form = _Publishing.of(request, pipeline, version, name, asked)
     if request.method == "POST" and form.is_seen(request.POST.get("seen", "")):
         try:
             published = form.publish(request)
@@ -112,11 +113,13 @@ class _Publishing:
     is_sent: bool = False
 
     @classmethod
-    def of(cls, request: WorkspaceRequest, pipeline: Pipeline, version: PipelineVersion, step: str) -> "_Publishing":
+    def of(
+        cls, request: WorkspaceRequest, pipeline: Pipeline, version: PipelineVersion, step: str, module: str
+    ) -> "_Publishing":
         workspace = request.access.workspace
         posted: Mapping[str, Any] = request.POST
-        name = str(posted.get("name", "")).strip()[:200].replace("\0", "")
-        words = words_of(posted) if posted else None
+        name = str(posted.get("name", module)).strip()[:200].replace("\0", "")
+        words = words_of(posted) if posted else words_before(module_queries.latest_named(workspace, module))
         definition = module_from_step(pipeline, step, version=version.number, words=words)
         draft = draft_module(workspace, name=name, definition=definition)
         form = cls(

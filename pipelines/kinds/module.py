@@ -40,7 +40,7 @@ class ModuleStep(StepBase):
     module_version: int | None = Field(
         default=None,
         title="Version of it",
-        description="Empty for its default version at submission.",
+        description="The default one is looked up when a run is submitted.",
         json_schema_extra={"widget": "module_version"},
     )
     parameters: list[PassedValue] = Field(

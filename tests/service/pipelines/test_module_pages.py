@@ -10,7 +10,7 @@ from pytest_django import DjangoAssertNumQueries
 from pipelines.models import Module, ModuleVersion
 from pipelines.services.modules import disable_version
 from studio.workspaces.models import Role, User
-from tests.service.pipelines.modules import RATE, fit, pipeline_with, publish_fit, use
+from tests.service.pipelines.modules import RATE, fit, pipeline_with, publish_fit, typed, use
 from tests.service.pipelines.world import World
 
 
@@ -214,6 +214,17 @@ class TestPages:
         again = owner.post(address, {**given, "seen": "1 fit", "note": "late", "input-data-type": "folder"})
         assert again.status_code == 200
         assert ModuleVersion.objects.count() == 2
+
+    def test_a_next_version_begins_with_what_the_last_one_says(self, world: World, owner: Client) -> None:
+        publish_fit(world, words=typed("folder", description="what it learns from"))
+        pipeline = saved(world)
+        assert "next version of “fit”" in owner.get("/w/ours/modules/publish/?module=fit").content.decode()
+        steps = owner.get(f"/w/ours/modules/publish/?pipeline={pipeline}&module=fit").content.decode()
+        assert "step=fit&amp;module=fit" in steps
+        form = owner.get(f"/w/ours/modules/publish/?pipeline={pipeline}&step=fit&module=fit").content.decode()
+        assert 'value="fit"' in form
+        assert 'value="folder" selected' in form
+        assert 'value="what it learns from"' in form
 
     def test_what_is_wrong_is_said_and_kept(self, world: World, owner: Client) -> None:
         address = f"/w/ours/modules/publish/?pipeline={saved(world)}&step=fit"
