@@ -171,7 +171,7 @@ class ModuleView(WorkspaceAPIView):
 
 
 class ModuleVersionsView(WorkspaceAPIView):
-    @extend_schema(responses=OpenApiTypes.OBJECT)
+    @extend_schema(operation_id="module_versions_list", responses=OpenApiTypes.OBJECT)
     def get(self, request: Request, slug: str, module_id: int) -> Response:
         """A module's versions, the newest first, a page at a time."""
         rows = module_queries.versions_of(module_queries.module_of(self.access.workspace, module_id))
