@@ -8,6 +8,9 @@ from django.http import HttpRequest
 from pipelines.models import (
     LONG_OF_STEPS,
     Experiment,
+    Module,
+    ModuleUse,
+    ModuleVersion,
     Pin,
     Pipeline,
     PipelineVersion,
@@ -67,6 +70,30 @@ class PipelineVersionAdmin(LookedAt):
     list_filter = ("pipeline__workspace", "created_at")
     list_select_related = ("pipeline", "created_by")
     search_fields = ("pipeline__name",)
+
+
+@admin.register(Module)
+class ModuleAdmin(LookedAt):
+    list_display = ("name", "workspace", "latest_version", "default_version", "created_by", "updated_at", "deleted_at")
+    list_filter = ("workspace", ("deleted_at", admin.EmptyFieldListFilter), "updated_at")
+    list_select_related = ("workspace", "created_by")
+    search_fields = ("name", "description")
+
+
+@admin.register(ModuleVersion)
+class ModuleVersionAdmin(LookedAt):
+    list_display = ("module", "number", "kind", "created_by", "created_at", "disabled_at")
+    list_filter = ("module__workspace", "kind", "created_at")
+    list_select_related = ("module", "created_by")
+    search_fields = ("module__name",)
+
+
+@admin.register(ModuleUse)
+class ModuleUseAdmin(LookedAt):
+    list_display = ("module", "number", "version", "steps", "workspace")
+    list_filter = ("workspace",)
+    list_select_related = ("version", "workspace")
+    search_fields = ("module",)
 
 
 @admin.register(Run)

@@ -12,6 +12,7 @@ from pipelines.api import (
     log_streams,
     metrics,
     models,
+    modules,
     pipelines,
     reproducing,
     reuse,
@@ -31,6 +32,15 @@ _PIPELINES = [
     path("<int:pipeline_id>/versions/<int:number>/", pipelines.VersionView.as_view(), name="api-version"),
     path("<int:pipeline_id>/runs/", pipelines.SubmitView.as_view(), name="api-submit"),
     path("<int:pipeline_id>/restore/", trash.RestorePipelineView.as_view(), name="api-pipeline-restore"),
+]
+_MODULES = [
+    path("", modules.ModulesView.as_view(), name="api-modules"),
+    path("draft/", modules.ModuleDraftView.as_view(), name="api-module-draft"),
+    path("interface/", modules.ModuleInterfaceView.as_view(), name="api-module-interface"),
+    path("<int:module_id>/", modules.ModuleView.as_view(), name="api-module"),
+    path("<int:module_id>/versions/", modules.ModuleVersionsView.as_view(), name="api-module-versions"),
+    path("<int:module_id>/versions/<int:number>/", modules.ModuleVersionView.as_view(), name="api-module-version"),
+    path("<int:module_id>/pipelines/", modules.ModuleUsesView.as_view(), name="api-module-pipelines"),
 ]
 _SOURCES = [
     path("", sources.SourcesView.as_view(), name="api-sources"),
@@ -106,6 +116,7 @@ _MODELS = [
 
 urlpatterns = [
     path("workspaces/<slug:slug>/pipelines/", include(_PIPELINES)),
+    path("workspaces/<slug:slug>/modules/", include(_MODULES)),
     path("workspaces/<slug:slug>/sources/", include(_SOURCES)),
     path("workspaces/<slug:slug>/runs/", include(_RUNS)),
     path("workspaces/<slug:slug>/models/", include(_MODELS)),

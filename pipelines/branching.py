@@ -67,6 +67,7 @@ def values_of(run: Run) -> dict[str, ParameterValue]:
 def without(frozen: FrozenStep, absent: set[str], values: dict[str, ParameterValue]) -> FrozenStep:
     """A step as it runs where these inputs are absent beside those that are anyway."""
     step = frozen.step
+    values = frozen.values_in(values)
     inputs = {name: given for name, given in frozen.inputs.items() if name not in absent}
     missing = {given.name for given in step.inputs if given.name not in inputs}
     changed = {

@@ -74,7 +74,7 @@ def edit(request: WorkspaceRequest, pipeline_id: int) -> HttpResponse:
         "definition": definition.model_dump(mode="json"),
         "read_only": is_old or not may_edit,
         "catalogue": _catalogue(access.workspace),
-        "urls": {"edit": edit_url},
+        "urls": {"edit": edit_url, "publish": reverse("modules:publish", args=[access.workspace.slug])},
     }
     context = {
         "pipeline": pipeline,

@@ -22,6 +22,8 @@ from pipelines.definition import DatasetBinding, ModelBinding, ParameterValue, P
 from pipelines.destinations import StoreFacts
 from pipelines.models import Pipeline, PipelineVersion
 from pipelines.models_meant import models_meant, models_there
+from pipelines.modules.resolving import resolved
+from pipelines.modules.there import modules_there
 from pipelines.nested_versions import Reference, pipelines_there, references_of, versions_meant
 from pipelines.registered import ModelVersion
 from pipelines.settling import settled, usual_values
@@ -45,9 +47,14 @@ def catalogue_for(
 
     `values` of parameters may speak of datasets, too. `pipeline` is the definition's, which must not run itself.
     """
+    modules = modules_there(workspace, definition, pipeline)
     datasets, tables = _datasets(workspace, definition, values)
+    known = values or usual_values(definition)
+    # A parameter may choose the environment.
+    written, definition = definition, resolved(settled(definition, known).definition, modules, known).definition
     targets = list(targets_of(workspace))
-    asks = any(step.references or not step.resources.is_empty for step in definition.steps)
+    asks = any(step.references for step in written.steps)
+    asks = asks or any(not step.resources.is_empty for step in definition.steps)
     stores = list(Datastore.objects.filter(workspace=workspace).values_list("name", "kind", "is_default", "config"))
     return Catalogue(
         datasets=datasets,
@@ -59,11 +66,11 @@ def catalogue_for(
         nodes=nodes_of(_closest(workspace, targets)) if asks else {},
         sources=_sources(workspace, definition),
         scripts=_scripts(workspace, definition),
-        # A parameter may choose the environment.
-        packages=_packages(workspace, settled(definition, values or usual_values(definition)).definition),
+        packages=_packages(workspace, definition),
         members=_members(workspace, definition),
         pipelines=pipelines_there(workspace, definition, pipeline),
         models=models_there(workspace, definition),
+        modules=modules,
     )
 
 

@@ -288,10 +288,12 @@ class LiveConsumer(WorkspaceConsumer):
             elif kind == "profile" and number.isascii() and number.isdecimal() and len(number) < 18:
                 # Of this workspace: another one's are told to another group.
                 groups[each] = f"workspace.{self.access.workspace.pk}"
-            elif not colon and each in {"runs", "pipelines"}:
+            elif not colon and each in {"runs", "pipelines", "modules"}:
                 groups[each] = f"workspace.{self.access.workspace.pk}"
             else:
-                raise BadMessageError('There are "runs", "pipelines", "compute:ID" and "profile:ID" to watch.')
+                raise BadMessageError(
+                    'There are "runs", "pipelines", "modules", "compute:ID" and "profile:ID" to watch.'
+                )
         asked = targets_of(self.access.workspace).filter(pk__in=targets.values())
         there = set(asked.values_list("pk", flat=True)) if targets else set()
         if not set(targets.values()) <= there:

@@ -11,6 +11,8 @@ from compute.spec import ArtifactsRecord, EnvironmentSpec, InputMode, JobInput, 
 from datastores.models import DatasetVersion, Datastore
 from pipelines.definition import ParameterValue, PipelineDefinition, Step
 from pipelines.items import Items
+from pipelines.modules.definition import ModuleDefinition
+from pipelines.parts import Parameter
 from pipelines.registered import ModelVersion
 from pipelines.states import RunStatus, StepStatus, TrashStatus
 from studio.lib.typed_json import Document, DocumentField
@@ -78,6 +80,85 @@ class PipelineVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.pipeline_id}:{self.number}"
+
+
+class ModuleTags(Document):
+    tags: dict[str, str] = Field(default_factory=dict)
+
+
+class Module(models.Model):
+    """A step definition that was published under a name. What it is stands in its versions.
+
+    A name stays the module's when it is deleted: whoever publishes under it again brings the module back, so a name and
+    a number never mean two things.
+    """
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="modules")
+    name = models.CharField(max_length=100, validators=[NAME])
+    description = models.TextField(blank=True, max_length=5000)
+    tags = DocumentField(ModuleTags, default=dict)  # pass `ModuleTags`: a default is plain until it is read
+    latest_version = models.PositiveIntegerField(default=0)  # number of the newest; guards against lost updates
+    default_version = models.PositiveIntegerField(null=True, blank=True)  # null: the newest that is not disabled
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)  # runs have what it was
+    deleted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["workspace", "name"], name="one_module_of_a_name"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ModuleVersion(models.Model):
+    """An immutable definition of a module."""
+
+    module = models.ForeignKey(Module, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    kind = models.CharField(max_length=100)  # of its step
+    definition = DocumentField(ModuleDefinition)
+    note = models.CharField(max_length=500, blank=True)  # what is new in it
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    disabled_at = models.DateTimeField(null=True, blank=True)  # no pipeline that did not use it before may use it
+    disabled_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+
+    class Meta:
+        ordering: ClassVar = ["-number"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["module", "number"], name="one_module_version_of_a_number"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.module_id}:{self.number}"
+
+
+class ModuleUse(models.Model):
+    """Steps of a version of a pipeline use a module. By name: a pipeline may be saved before its module is there."""
+
+    version = models.ForeignKey(PipelineVersion, on_delete=models.CASCADE, related_name="module_uses", db_index=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+", db_index=False)
+    module = models.CharField(max_length=100)
+    number = models.PositiveIntegerField(default=0)  # 0: its default version at submission
+    steps = models.PositiveIntegerField(default=1)  # of the version, that say so
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["version", "module", "number"], name="one_use_of_a_module_version"),
+        ]
+        indexes: ClassVar = [models.Index(fields=["workspace", "module", "-version"], name="uses_by_module")]
+
+    def __str__(self) -> str:
+        return f"{self.module} in {self.version_id}"
 
 
 class RunParameters(Document):
@@ -227,6 +308,18 @@ class FrozenOutput(BaseModel):
     path: str | None = None  # `{run-id}` and `{output-name}` filled in
 
 
+class FrozenModule(BaseModel):
+    """The module that a step was published as, and the values that its own parameters had."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    module_id: int  # which may be gone
+    name: str
+    version: int
+    parameters: list[Parameter] = Field(default_factory=list)
+    values: dict[str, ParameterValue] = Field(default_factory=dict)
+
+
 NO_COMPUTE = 0  # the target of a step without a job
 
 
@@ -248,6 +341,11 @@ class FrozenStep(Document):
     datastore_id: int  # where its outputs go that name no datastore
     inputs: dict[str, FrozenInput] = Field(default_factory=dict)
     outputs: dict[str, FrozenOutput] = Field(default_factory=dict)  # those that name a datastore or a path
+    module: FrozenModule | None = None  # that it comes from; what its texts call parameters is the module's then
+
+    def values_in(self, run: dict[str, ParameterValue]) -> dict[str, ParameterValue]:
+        """What its texts mean by parameters, of a run with these values."""
+        return self.module.values if self.module else run
 
     @property
     def code(self) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.http import Http404
+from django.urls import reverse
 
 from compute.logs import reading
 from compute.models import Attempt, ComputeTarget
@@ -23,7 +24,18 @@ from pipelines.explaining import reuse_end_of
 from pipelines.graph import edges_of
 from pipelines.inner_runs import outermost
 from pipelines.kinds.describing import fields_of
-from pipelines.models import LONG_OF_STEPS, FrozenStep, Pin, Pipeline, PipelineVersion, Run, RunEvent, StepEdit, StepRun
+from pipelines.models import (
+    LONG_OF_STEPS,
+    FrozenStep,
+    Module,
+    Pin,
+    Pipeline,
+    PipelineVersion,
+    Run,
+    RunEvent,
+    StepEdit,
+    StepRun,
+)
 from pipelines.preview import branch_word
 from pipelines.states import RunStatus, StepStatus
 from pipelines.step_data import data_of
@@ -257,6 +269,7 @@ def step_detail(workspace: Workspace, step: StepRun) -> dict[str, Any]:
             "fields": fields_of(type(frozen.step)),
         },
         "settings": frozen.step.settings(),
+        "module": module_json(workspace, frozen),
         "entry": frozen.step.script,
         "command": frozen.command,
         "environment_variables": frozen.environment_variables,
@@ -285,6 +298,21 @@ def step_detail(workspace: Workspace, step: StepRun) -> dict[str, Any]:
         "source": frozen.step.source,
         "edits": [edit_json(edit) for edit in step.edits.select_related("edited_by")],
         "log_tail": [],
+    }
+
+
+def module_json(workspace: Workspace, frozen: FrozenStep) -> dict[str, Any] | None:
+    """The module that a step comes from, with the values of its parameters; without a page where it was deleted."""
+    module = frozen.module
+    if module is None:
+        return None
+    there = Module.objects.filter(pk=module.module_id, workspace=workspace, deleted_at=None).exists()
+    page = reverse("modules:detail", args=[workspace.slug, module.module_id])
+    return {
+        "name": module.name,
+        "version": module.version,
+        "url": f"{page}?version={module.version}" if there else None,
+        "values": module.values,
     }
 
 

@@ -8,7 +8,7 @@ from pipelines.kinds.describing import described
 from pipelines.kinds.interface import own_fields
 from pipelines.models import Run, StepRun
 from pipelines.references import still_fed, with_references
-from pipelines.services.editing_steps import RUN_FIELDS
+from pipelines.services.editing_steps import RUN_FIELDS, parameters_of
 from pipelines.settling import settled
 from studio.workspaces.models import Workspace
 
@@ -25,10 +25,10 @@ def editable(workspace: Workspace, run: Run, step: StepRun) -> dict[str, Any]:
         "base_edit": last.number if last else 0,
         "source_digest": now.source,
         "kind": kind | {"fields": [field for field in kind["fields"] if field["name"] in own]},
-        "settings": with_references(settings, _fed(run, step.name, plain)),
+        "settings": with_references(settings, {} if step.frozen.module else _fed(run, step.name, plain)),
         "inputs": [{"name": given.name, "optional": given.optional} for given in now.inputs],
         "outputs": [{"name": output.name} for output in now.outputs],
-        "parameters": [parameter.model_dump(mode="json") for parameter in run.version.definition.parameters],
+        "parameters": [parameter.model_dump(mode="json") for parameter in parameters_of(run, step.frozen)],
         "computes": compute_choices(workspace),
         "databases": database_choices(workspace) if now.opens() else [],
     }

@@ -9,6 +9,7 @@ from pipelines import (
     lineage_views,
     model_version_views,
     model_views,
+    module_views,
     run_views,
     trash_views,
     trial_views,
@@ -57,6 +58,12 @@ models = [
     path("<int:model_id>/versions/<int:number>/delete/", model_version_views.version_delete, name="version_delete"),
 ]
 
+modules = [
+    path("", module_views.module_list, name="list"),
+    path("publish/", module_views.publish, name="publish"),
+    path("<int:module_id>/", module_views.detail, name="detail"),
+]
+
 trash = [
     path("trash/", trash_views.trash, name="list"),
     path("trash/runs/<int:run_id>/delete/", trash_views.delete, name="delete"),
@@ -67,6 +74,7 @@ urlpatterns = [
     path("w/<slug:slug>/pipelines/", include((pipelines, "pipelines"))),
     path("w/<slug:slug>/runs/", include((runs, "runs"))),
     path("w/<slug:slug>/models/", include((models, "models"))),
+    path("w/<slug:slug>/modules/", include((modules, "modules"))),
     path("w/<slug:slug>/lineage/", include((lineage, "lineage"))),
     path("w/<slug:slug>/", include((trash, "trash"))),
     path("help/", views.help_page, name="help"),

@@ -6,6 +6,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from pydantic import ValidationError
@@ -38,6 +39,8 @@ from pipelines.kinds.interface import SourceFiles, way
 from pipelines.kinds.with_runs import StepWithRuns
 from pipelines.misshapen import shape_problems
 from pipelines.model_names import ModelThere, missing_model
+from pipelines.modules.ports import Around, port_problem
+from pipelines.modules.resolving import ModulesThere, Resolved, Scope, resolved
 from pipelines.nesting import PipelinesThere, nesting_problems
 from pipelines.parameters import parameter_problems, value_problem
 from pipelines.parts import DATA_TYPES, FIELD_NAME
@@ -78,6 +81,7 @@ class Catalogue:
     members: frozenset[str] = frozenset()  # user names, where a step speaks of one
     pipelines: PipelinesThere = field(default_factory=PipelinesThere)
     models: Mapping[str, ModelThere] = field(default_factory=dict)  # by name, those that are spoken of and others
+    modules: ModulesThere = field(default_factory=ModulesThere)
 
     def missing(self, binding: DatasetBinding) -> str | None:
         """A sentence where there is no such dataset, or no such version of it."""
@@ -87,6 +91,10 @@ class Catalogue:
         if binding.version is not None and binding.version not in versions:
             return f"Dataset “{binding.dataset}” has no version {binding.version}."
         return None
+
+    def may_be_table(self, binding: DatasetBinding) -> bool | None:
+        """As `is_table`; None where there is no such dataset, or no such version of it."""
+        return None if self.missing(binding) else self.is_table(binding)
 
     def is_table(self, binding: DatasetBinding) -> bool:
         version = binding.version or max(self.datasets.get(binding.dataset, {0}))
@@ -129,11 +137,13 @@ def problems_of(
     problems += _duplicates((("steps", index, "name"), step.name) for index, step in enumerate(definition.steps))
     known = usual_values(definition) if values is None else values
     settings = settled(definition, known)
-    check = _Check(settings.definition, catalogue, known)
+    given = resolved(settings.definition, catalogue.modules, known)
+    check = _Check(given, catalogue, known)
     problems += settings.problems
     found: list[Problem] = []
     for index in range(len(definition.steps)):
-        found += (problem for problem in check.step(index) if problem.loc not in settings.untold)
+        of_step = [*check.written(index), *given.problems.get(index, ()), *given.told(index, check.step(index))]
+        found += (problem for problem in of_step if problem.loc not in settings.untold)
     problems += found if values is None else _told_at_parameters(definition, found)
     problems += clashes(definition, catalogue.default_datastore)
     problems += _circles(definition)
@@ -201,45 +211,84 @@ def _no_such_data(
 
 def warnings_of(definition: PipelineDefinition, catalogue: Catalogue) -> list[Problem]:
     """What keeps nobody from submitting and is worth knowing."""
-    definition = settled(definition, usual_values(definition)).definition
+    usual = usual_values(definition)
+    given = resolved(settled(definition, usual).definition, catalogue.modules, usual)
+    definition = given.definition
     found = (
-        resource_warning(
-            step.resources, step.compute, catalogue.nodes.get(step.compute, ()), ("steps", index, "resources")
+        (
+            index,
+            resource_warning(
+                step.resources, step.compute, catalogue.nodes.get(step.compute, ()), ("steps", index, "resources")
+            ),
         )
         for index, step in enumerate(definition.steps[:MAX_STEPS])
         if step.compute in catalogue.computes
     )
-    of_resources = [warning for warning in found if warning is not None]
+    of_resources = [told for index, warning in found if warning for told in given.told(index, [warning])]
     of_kinds = [
-        Problem(("steps", index, *way(place)), sentence)
+        told
         for index, step in enumerate(definition.steps[:MAX_STEPS])
         for place, sentence in step.warnings(_files(step, catalogue))
+        for told in given.told(index, [Problem(("steps", index, *way(place)), sentence)])
     ]
     return of_resources + of_kinds
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """What the texts of a step speak of as parameters."""
+
+    parameters: Mapping[str, Parameter]
+    values: Mapping[str, ParameterValue]
+    absent: frozenset[str]  # those that may have no value
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Parameter], values: Mapping[str, ParameterValue]) -> "_Names":
+        return cls(parameters, values, frozenset(name for name, each in parameters.items() if each.may_be_absent))
 
 
 class _Check:
     """One step after the other, against the rest of the definition and what exists."""
 
-    def __init__(
-        self, definition: PipelineDefinition, catalogue: Catalogue, values: Mapping[str, ParameterValue]
-    ) -> None:
-        self.definition = definition
+    def __init__(self, given: Resolved, catalogue: Catalogue, values: Mapping[str, ParameterValue]) -> None:
+        self.definition = definition = given.definition
+        self.scopes = given.scopes
         self.values = values
         self.catalogue = catalogue
         self.places = places_of(definition)
         self.parameters = {parameter.name: parameter for parameter in definition.parameters}
-        self.absent = {parameter.name for parameter in definition.parameters if parameter.may_be_absent}
+        self.names = _Names.of(self.parameters, values)
         self.outputs = {step.name: {output.name for output in step.outputs} for step in definition.steps}
         versions = catalogue.datasets
         # Whether the newest version of each dataset is a table.
         self.tabular = {name: max(versions.get(name, {0})) in tables for name, tables in catalogue.tables.items()}
 
+    def written(self, index: int) -> Iterator[Problem]:
+        """Of a step in whose place that of a module stands: what it says itself."""
+        scope = self.scopes.get(index)
+        if scope is None:
+            return
+        yield from self._own_fields(scope.written, ("steps", index), self.names)
+        yield from self._ports(scope, ("steps", index, "inputs"))
+
+    @cached_property
+    def _around(self) -> Around:
+        outputs = {(step.name, output.name): output for step in self.definition.steps for output in step.outputs}
+        return Around(outputs, self.parameters, self.values, self.catalogue.may_be_table)
+
+    def _ports(self, scope: Scope, loc: tuple[str | int, ...]) -> Iterator[Problem]:
+        ports = {port.name: port for port in scope.module.definition.inputs}
+        for index, given in enumerate(scope.written.inputs):
+            if (port := ports.get(given.name)) and (sentence := port_problem(port, given.binding, self._around)):
+                yield Problem((*loc, index, "binding"), sentence)
+
     def step(self, index: int) -> Iterator[Problem]:
         step, loc = self.definition.steps[index], ("steps", index)
+        scope = self.scopes.get(index)
+        names = _Names.of(scope.parameters, scope.values) if scope else self.names
         if not _STEP_NAME.match(step.name):
             yield Problem((*loc, "name"), _STEP_NAME_RULE if step.name else f"Name the step. {_STEP_NAME_RULE}")
-        yield from self._own_fields(step, loc)
+        yield from self._own_fields(step, loc, names)
         yield from _names(step.inputs, "images", (*loc, "inputs"))
         for input_index, given in enumerate(step.inputs):
             yield from self._binding(step, given, (*loc, "inputs", input_index, "binding"))
@@ -251,11 +300,11 @@ class _Check:
         yield from self._own_outputs(step, (*loc, "outputs"))
         for output_index, output in enumerate(step.outputs):
             yield from self._output(output, (*loc, "outputs", output_index))
-        yield from self._variables(step, (*loc, "environment_variables"))
+        yield from self._variables(step, (*loc, "environment_variables"), names)
         if isinstance(step, StepWithRuns):
             found = nesting_problems(step, self.catalogue.pipelines, self.parameters, self.values)
             yield from (Problem((*loc, *way(place)), sentence) for place, sentence in found)
-        if not step.has_job:
+        if not step.has_job or step.is_module:
             return
         yield from self._of_work(step, loc) if step.works else self._environment(step, loc)
         if step.compute not in self.catalogue.computes:
@@ -271,12 +320,12 @@ class _Check:
         yield from retry_problems(step.retry, (*loc, "retry"))
         yield from limit_problems(step.limits, (*loc, "limits"))
 
-    def _own_fields(self, step: Step, loc: tuple[str | int, ...]) -> Iterator[Problem]:
+    def _own_fields(self, step: Step, loc: tuple[str | int, ...], names: _Names) -> Iterator[Problem]:
         files = _files(step, self.catalogue)
-        if step.source is not None and files is None:
+        if step.source is not None and files is None and not step.is_module:
             yield Problem((*loc, "source"), "These source files are not in this workspace. Upload them again.")
         else:
-            for place, sentence in (*step.problems(files), *step.problems_with(self.values)):
+            for place, sentence in (*step.problems(files), *step.problems_with(names.values)):
                 yield Problem((*loc, *way(place)), sentence)
             if step.named_person and step.named_person not in self.catalogue.members:
                 meant = near(step.named_person, self.catalogue.members)
@@ -285,7 +334,7 @@ class _Check:
                     f"Nobody with the user name “{step.named_person}” is a member here.{meant}",
                 )
         for place, said in step.texts().items():
-            yield from (Problem((*loc, *way(place)), sentence) for sentence in self._text(step, said))
+            yield from (Problem((*loc, *way(place)), sentence) for sentence in self._text(step, said, names))
 
     def _of_work(self, step: Step, loc: tuple[str | int, ...]) -> Iterator[Problem]:
         """Of a step that the node does itself."""
@@ -308,13 +357,13 @@ class _Check:
                 sentence = f"A step of this kind keeps an output “{output.name}” of its own. Choose another name."
                 yield Problem((*loc, index, "name"), sentence)
 
-    def _variables(self, step: Step, loc: tuple[str | int, ...]) -> Iterator[Problem]:
+    def _variables(self, step: Step, loc: tuple[str | int, ...], names: _Names) -> Iterator[Problem]:
         yield from variable_problems(step.environment_variables, loc)
         for index, variable in enumerate(step.environment_variables[:MAX_VARIABLES]):
-            sentences = self._text(step, parse_variable(variable.value))
+            sentences = self._text(step, parse_variable(variable.value), names)
             yield from (Problem((*loc, index, "value"), sentence) for sentence in sentences)
 
-    def _text(self, step: Step, text: HasPlaceholders) -> Iterator[str]:
+    def _text(self, step: Step, text: HasPlaceholders, names: _Names) -> Iterator[str]:
         if sum(map(len, text.texts)) > MAX_TEXT:
             yield f"This has more than {MAX_TEXT:,} characters. Use a file."
             return
@@ -323,10 +372,10 @@ class _Check:
             text,
             inputs={given.name for given in step.inputs},
             outputs={output.name for output in step.outputs},
-            parameters=self.parameters,
+            parameters=names.parameters,
         )
         yield from missing_pieces(
-            text, inputs={given.name for given in step.inputs if given.optional}, parameters=self.absent
+            text, inputs={given.name for given in step.inputs if given.optional}, parameters=names.absent
         )
         if any(map(holds_placeholder, text.texts)):
             yield "“${{inputs.” and “${{outputs.” always begin a placeholder, and can't be kept as text."

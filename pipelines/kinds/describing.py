@@ -22,6 +22,7 @@ def described(kind: type[StepBase]) -> dict[str, Any]:
         "has_job": kind.has_job,
         "answers": kind.answers,
         "makes_runs": kind.makes_runs,
+        "is_module": kind.is_module,
         "fields": fields_of(kind),
         "example": asdict(kind.example(reads=False)),
         "example_that_reads": asdict(kind.example(reads=True)),

@@ -5,7 +5,8 @@ of the builder's form, of the API's schema and of the stored definition. A field
 says how it is edited: `script` (with the `suffix` of the files to choose from), `arguments`, `shell`, `filled` (a line
 with placeholders), `expression`, `paths` (of files, one a line), `choice` (with `choices`: the words for each value),
 `sql`, `datastore`, `values` (a list of names with values), `search_space` (the same with expressions), `pipeline` (the
-name of one) or `inner_parameters` (names of that one's parameters, with commas between them); without one by its type.
+name of one), `inner_parameters` (names of that one's parameters, with commas between them), `module` (the name of
+one) or `module_version`; without one by its type.
 
 What a kind needs besides: `keeps` are outputs of its own that stay however the step ends, `programs` files of the
 studio that its command runs (`${{programs.NAME}}`), `needs` packages without which its environment is of no use.
@@ -114,6 +115,7 @@ class StepBase(Part):
     works: ClassVar[Mapping[str, str]] = MappingProxyType({})  # functions by name, for `compute.work.registry`
     has_job: ClassVar[bool] = True  # False for a `StepWithoutJob`
     makes_runs: ClassVar[bool] = False  # whether it is a `StepWithRuns`
+    is_module: ClassVar[bool] = False  # whether it is a `ModuleStep`, which stands for a published step
     runs_tab: ClassVar[str] = ""  # of the step's panel, the tab that shows the runs that it had made
     answers: ClassVar[bool] = False  # whether it comes to true or false, and steps can be on a branch of it
     fixed: ClassVar[frozenset[str]] = frozenset()  # of its own fields, those that no edit within a run may change

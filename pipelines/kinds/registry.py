@@ -15,6 +15,7 @@ from pipelines.kinds.command import CommandStep
 from pipelines.kinds.condition import ConditionStep
 from pipelines.kinds.interface import StepBase, kind_name
 from pipelines.kinds.map import MapStep
+from pipelines.kinds.module import ModuleStep
 from pipelines.kinds.notebook import NotebookStep
 from pipelines.kinds.pipeline import PipelineStep
 from pipelines.kinds.python_script import PythonScriptStep
@@ -48,6 +49,7 @@ _OURS: tuple[type[StepBase], ...] = (
     NotebookStep,
     SqlStep,
     TransferStep,
+    ModuleStep,
     PipelineStep,
     MapStep,
     SweepStep,

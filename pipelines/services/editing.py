@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from pipelines.definition import PipelineDefinition
 from pipelines.models import Pipeline, PipelineVersion
+from pipelines.services.module_uses import note_uses
 from studio.lib.on_commit import publish_on_commit
 from studio.lib.problems import ConflictError, UserError
 from studio.workspaces import audit
@@ -129,6 +130,7 @@ def save_version(
             pipeline=pipeline, number=base_version + 1, definition=definition, created_by=access.user
         )
         pipeline.latest_version = version.number
+        note_uses(version, pipeline.workspace_id)
         audit.record(access.workspace, access.user, "pipeline.save", f"{pipeline.name}, version {version.number}")
         _tell_lists(pipeline)
     return Saved(version, created=True)

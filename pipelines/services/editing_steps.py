@@ -12,7 +12,7 @@ from compute.services import hold_quotas
 from datastores import snapshots
 from datastores.models import Datastore
 from pipelines.catalogue import catalogue_for, closest_targets
-from pipelines.definition import PipelineDefinition, Step
+from pipelines.definition import Parameter, ParameterValue, PipelineDefinition, Step
 from pipelines.events import StepEdited
 from pipelines.kinds.interface import own_fields, way
 from pipelines.misshapen import shape_problems
@@ -81,6 +81,8 @@ def edit_step(
         access.require(Permission.EDIT_PIPELINES)
     seen = StepRun.objects.get(run_id=run.pk, name=name)
     _refuse_unless_undone(seen)
+    if save_to_pipeline:
+        _refuse_module(seen.frozen)
     # Files are read and written before the transaction: nobody should wait for a disk.
     after, fed = _refrozen(access, run, seen, changes)
     with transaction.atomic():
@@ -124,6 +126,16 @@ def _contents(workspace: Workspace, digest: str | None) -> dict[str, str]:
     if not digest:
         return {}
     return {file.path: file.sha256 for file in snapshots.get_snapshot(workspace, digest).manifest.files}
+
+
+def _refuse_module(frozen: FrozenStep) -> None:
+    if frozen.module is None:
+        return
+    raise UserError(
+        f"This step is version {frozen.module.version} of module “{frozen.module.name}”, and the pipeline has nothing "
+        "of its own to change. Continue without saving it, and publish a new version of the module.",
+        loc=("save_to_pipeline",),
+    )
 
 
 def _refuse_unless_undone(step: StepRun) -> None:
@@ -174,13 +186,13 @@ def _refrozen(access: Access, run: Run, step: StepRun, changes: StepChanges) -> 
     frozen = step.frozen
     source = _edited_source(access, frozen.step.source, changes)
     written = _edited_settings(frozen.step, source, changes.settings)
-    edited = _with_the_values(run, written)
-    _refuse_problems(access.workspace, run, edited, before=frozen.step)
+    values = frozen.values_in(run.parameters.values)
+    edited = _with_the_values(parameters_of(run, frozen), values, written)
+    _refuse_problems(access.workspace, run, edited, before=frozen)
     snapshot = files_that_run(access.workspace, source) if source else ""
     if source:
         require_script(access.workspace, edited, snapshot, loc=("settings", edited.script_field))
     absent = {given.name for given in edited.inputs if given.name not in frozen.inputs}
-    values = run.parameters.values
     changed = {
         "step": edited,
         "snapshot": snapshot,
@@ -232,16 +244,22 @@ def _edited_settings(step: Step, source: str | None, settings: Mapping[str, Any]
     return edited
 
 
-def _with_the_values(run: Run, edited: Step) -> Step:
-    """With the run's values in the settings that parameters feed. Raises UserError where one can't."""
-    alone = PipelineDefinition(parameters=run.version.definition.parameters, steps=[edited])
-    given = settled(alone, run.parameters.values)
+def parameters_of(run: Run, frozen: FrozenStep) -> list[Parameter]:
+    """What a step's texts and settings may speak of: parameters of the pipeline, or of its module."""
+    parameters: list[Parameter] = frozen.module.parameters if frozen.module else run.version.definition.parameters
+    return parameters
+
+
+def _with_the_values(parameters: list[Parameter], values: Mapping[str, ParameterValue], edited: Step) -> Step:
+    """With the values in the settings that parameters feed. Raises UserError where one can't."""
+    alone = PipelineDefinition(parameters=parameters, steps=[edited])
+    given = settled(alone, values)
     if given.problems:
         raise UserError([Problem(("settings", *each.loc[2:]), each.message) for each in given.problems])
     return given.definition.steps[0]
 
 
-def _refuse_problems(workspace: Workspace, run: Run, edited: Step, *, before: Step) -> None:
+def _refuse_problems(workspace: Workspace, run: Run, edited: Step, *, before: FrozenStep) -> None:
     """Raises UserError with what is wrong with the fields that an edit may change, and with no other.
 
     What else the step names may be gone from the workspace by now, and the other steps are not looked at: the run has
@@ -251,9 +269,9 @@ def _refuse_problems(workspace: Workspace, run: Run, edited: Step, *, before: St
     # Those whose metrics it reads are named; they stand behind it, and nothing else of them is looked at.
     measured = {name for _place, name in edited.reads_metrics()}
     others = [step for step in run.version.definition.steps if step.name in measured and step.name != edited.name]
-    definition = PipelineDefinition(parameters=run.version.definition.parameters, steps=[edited, *others])
+    definition = PipelineDefinition(parameters=parameters_of(run, before), steps=[edited, *others])
     ours = {"source", *own_fields(type(edited)), *RUN_FIELDS}
-    if edited.compute == before.compute:
+    if edited.compute == before.step.compute:
         ours.remove("compute")
     found = [
         each
@@ -269,7 +287,7 @@ def _refuse_problems(workspace: Workspace, run: Run, edited: Step, *, before: St
     problems += [
         Problem(("settings",), each.message)
         for each in found
-        if each.loc[2] == "outputs" and len(each.loc) > 3 and int(each.loc[3]) >= len(before.outputs)
+        if each.loc[2] == "outputs" and len(each.loc) > 3 and int(each.loc[3]) >= len(before.step.outputs)
     ]
     if problems:
         raise UserError(problems)

@@ -4,13 +4,15 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.db.models.expressions import RawSQL
 
 from compute.services import admit_run
 from datastores.models import Datastore
-from pipelines.definition import PipelineDefinition
+from pipelines.definition import PipelineDefinition, Step
 from pipelines.events import RunChanged
-from pipelines.models import FrozenOutput, FrozenStep, Pipeline, Run, StepEdge, StepRun
+from pipelines.models import FrozenOutput, FrozenStep, Pipeline, Run, StepEdge, StepEdit, StepRun
+from pipelines.modules.inlining import inlined
 from pipelines.priorities import HIGHEST
 from pipelines.services.advancing import LATER_STEPS, READY_FIELDS, release
 from pipelines.services.continuing import count_anew
@@ -138,13 +140,23 @@ def _as_it_ran(run: Run) -> PipelineDefinition:
         parameter.model_copy(update={"default": values[parameter.name]}) if parameter.name in values else parameter
         for parameter in version.parameters
     ]
-    ran = [step.frozen.step for step in StepRun.objects.filter(run=run).only("frozen").order_by("position")]
+    ran = list(StepRun.objects.filter(run=run).only("frozen", "name").order_by("position"))
+    is_edited = Exists(StepEdit.objects.filter(step_run=OuterRef("pk")))
+    edited = set(StepRun.objects.filter(is_edited, run=run).values_list("name", flat=True))
     # What was not edited in the run stays as it was written: its settings may be fed by parameters.
     given = settled(version, values).definition.steps
-    steps = [
-        written if as_given == frozen else frozen
-        for written, as_given, frozen in zip(version.steps, given, ran, strict=True)
-    ]
+    steps: list[Step] = []
+    for written, as_given, row in zip(version.steps, given, ran, strict=True):
+        module = row.frozen.module
+        if module is None:
+            steps.append(written if as_given == row.frozen.step else row.frozen.step)
+        elif row.name not in edited:
+            steps.append(written.model_copy(update={"module_version": module.version}))
+        else:
+            taken = {parameter.name for parameter in parameters}
+            step, more = inlined(row.frozen.step, module.parameters, module.values, taken)
+            steps.append(step)
+            parameters += more
     return PipelineDefinition(parameters=parameters, continue_on_step_failure=run.continue_on_step_failure, steps=steps)
 
 

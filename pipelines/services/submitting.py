@@ -34,6 +34,7 @@ from pipelines.models import (
     NO_COMPUTE,
     Experiment,
     FrozenInput,
+    FrozenModule,
     FrozenOutput,
     FrozenStep,
     Pipeline,
@@ -44,6 +45,7 @@ from pipelines.models import (
     StepInput,
     StepRun,
 )
+from pipelines.modules.resolving import Resolved, Scope, resolved
 from pipelines.nesting import reference
 from pipelines.parameters import parameter_values
 from pipelines.priorities import priority_problems
@@ -138,7 +140,8 @@ def prepare_run(
     problems += wrong_values + data_problems(definition, values, catalogue) + list(more_problems)
     if problems:
         raise UserError(problems)
-    frozen = _Freezer(workspace, settled(definition, values).definition, values, contents).steps()
+    given = resolved(settled(definition, values).definition, catalogue.modules, values)
+    frozen = _Freezer(workspace, given, values, contents).steps()
     return Prepared(version, definition, values, frozen)
 
 
@@ -287,12 +290,13 @@ class _Freezer:
     def __init__(
         self,
         workspace: Workspace,
-        definition: PipelineDefinition,
+        given: Resolved,
         values: Mapping[str, ParameterValue],
         known: Mapping[str, str],
     ) -> None:
         self.workspace = workspace
-        self.definition = definition
+        self.scopes = given.scopes
+        self.definition = definition = given.definition
         self.values = values
         self.bound: Bound = bind(workspace, definition, values)
         self.snapshots: dict[str, str] = {}  # what really runs, by the source it comes from
@@ -311,14 +315,17 @@ class _Freezer:
             return self._without_job(step, datastore_id)
         environment = None if step.works else self.bound.environments[step.environment]
         absent = {given.name for given in step.inputs if self._is_absent(given)}
-        snapshot = self._snapshot(index, step)
+        scope = self.scopes.get(index)
+        values = scope.values if scope else self.values
+        at = ("steps", index, "module") if scope else ("steps", index)
+        snapshot = self._snapshot(step, at)
         return FrozenStep(
             step=step,
             snapshot=snapshot,
-            hashed=hashed(self.workspace, step, snapshot, at=("steps", index)),
-            command=step.argv(self.values, absent),
-            environment_variables=filled_variables(step.environment_variables, self.values, absent),
-            work=work_of(step, self.values, {name: row.pk for name, row in self.bound.datastores.items() if name}),
+            hashed=hashed(self.workspace, step, snapshot, at=at),
+            command=step.argv(values, absent),
+            environment_variables=filled_variables(step.environment_variables, values, absent),
+            work=work_of(step, values, {name: row.pk for name, row in self.bound.datastores.items() if name}),
             environment_name=f"{environment.name}:{environment.version}" if environment else "",
             environment=environment.spec if environment else EnvironmentSpec(),
             compute_id=self.bound.computes[step.compute].pk,
@@ -329,6 +336,7 @@ class _Freezer:
                 for output in step.outputs
                 if output.datastore is not None or output.path is not None
             },
+            module=_frozen_module(scope) if scope else None,
         )
 
     def _without_job(self, step: Step, datastore_id: int) -> FrozenStep:
@@ -345,13 +353,13 @@ class _Freezer:
             runs_version_id=self.bound.pipelines[reference(step)].pk if isinstance(step, StepWithRuns) else None,
         )
 
-    def _snapshot(self, index: int, step: Step) -> str:
+    def _snapshot(self, step: Step, at: tuple[str | int, ...]) -> str:
         source = step.source
         if source is None:
             return ""
         if source not in self.snapshots:
             self.snapshots[source] = files_that_run(self.workspace, source)
-        require_script(self.workspace, step, self.snapshots[source], loc=("steps", index, step.script_field))
+        require_script(self.workspace, step, self.snapshots[source], loc=(*at, step.script_field))
         return self.snapshots[source]
 
     def _is_absent(self, given: Input) -> bool:
@@ -417,6 +425,17 @@ class _Freezer:
         if key not in self.contents:
             self.contents[key] = content_of(definition, workspace_id=self.workspace.pk)
         return self.contents[key]
+
+
+def _frozen_module(scope: Scope) -> FrozenModule:
+    module = scope.module
+    return FrozenModule(
+        module_id=module.module_id,
+        name=module.name,
+        version=module.number,
+        parameters=module.definition.parameters,
+        values=dict(scope.values),
+    )
 
 
 def _data(definition: FileDefinition | TabularDefinition, mode: InputMode) -> JobInput:

@@ -45,6 +45,7 @@ class Room:
     target: int
     node: int
     pool: int
+    module: int
     environment: int
     build: int
 
@@ -61,6 +62,10 @@ PAGES = {
     "builder": ("pipelines/{pipeline}/edit/", ".graph-node"),
     "builder-without-steps": ("pipelines/{draft}/edit/", "#builder"),
     "new-pipeline": ("pipelines/new/", "main"),
+    "modules": ("modules/", "main"),
+    "module": ("modules/{module}/?file=main.py", ".module-file"),
+    "publish-module-to-choose": ("modules/publish/?pipeline={pipeline}", "main"),
+    "publish-module": ("modules/publish/?pipeline={pipeline}&step=last", ".module-form"),
     "runs": ("runs/", "main"),
     "runs-none-found": ("runs/?q=nothing-of-this-name", "main"),
     "run": ("runs/{completed}/", ".graph-node"),
@@ -146,9 +151,12 @@ def furnish(studio: Studio) -> Room:
     }
     for _version in range(2):
         model = api.post(f"{base}/models/", {**what, "output": "out", "stage": "production"})
+    pipeline = states[completed]["pipeline"]["id"]
+    published = {"name": "last-step", "pipeline": pipeline, "step": "last", "base_version": 0}
+    module = api.post(f"{base}/modules/", {**published, "description": "Writes the report.", "note": "The first one."})
     return Room(
         place=place,
-        pipeline=states[completed]["pipeline"]["id"],
+        pipeline=pipeline,
         draft=draft,
         completed=completed,
         failed=failed,
@@ -158,6 +166,7 @@ def furnish(studio: Studio) -> Room:
         model=model["model_id"],
         target=target,
         pool=pool["id"],
+        module=module["id"],
         environment=api.get(f"{base}/environments/")["results"][0]["id"],
         **studio.inside(FIND_COMPUTE, target=target),
     )

@@ -33,7 +33,7 @@ from datastores.services.profiles import request_profile
 from datastores.sources import Column, DelimitedFormat, FilesSource, TabularDefinition
 from datastores.tabular.column_profiles import ColumnProfile
 from pipelines import services
-from pipelines.models import Pipeline, Run, StepRun
+from pipelines.models import Module, Pipeline, Run, StepRun
 from pipelines.registered import RegisteredModel
 from studio.workspaces.access import Access
 from studio.workspaces.models import Membership, Role, User
@@ -156,6 +156,7 @@ class Place:
     trashed: Run
     deleted: Pipeline
     sweeping: Run  # its trial logged the metric and still runs
+    module: Module
     step: str  # the name of a step that completed
     digest: str  # of sources that no other place has
     model: RegisteredModel  # of what that step left, registered by the contributor
@@ -277,6 +278,14 @@ class Place:
         services.trash_run(world.access, trashed)
         deleted = world.pipeline(question, name=f"{mark} was deleted")
         services.delete_pipeline(world.access, deleted)
+        published = world.publish(
+            world.step("scale", source=digest, description=mark),
+            name=f"{slug}-module",
+            description=mark,
+            note=mark,
+            # Who neither published it nor owns the workspace can't do everything with it.
+            access=Access(people[0], world.workspace, Role.CONTRIBUTOR),
+        )
         run.refresh_from_db()
         return cls(
             world=world,
@@ -297,6 +306,7 @@ class Place:
             trashed=trashed,
             deleted=deleted,
             sweeping=sweeping,
+            module=published.module,
             step=step,
             digest=digest,
             model=model,
@@ -344,6 +354,7 @@ class Place:
             "given": "data",
             "digest": self.digest,
             "model_id": self.model.pk,
+            "module_id": self.module.pk,
             "datastore_id": self.datastore.pk,
             "dataset_id": self.dataset.pk,
             "table_id": self.table.pk,
@@ -437,6 +448,10 @@ def api(
 
 def definition_of(place: Place) -> dict[str, Any]:
     return {"steps": [place.world.step("other", source=place.digest)]}
+
+
+def module_from_step(place: Place) -> dict[str, Any]:
+    return {"name": "another", "base_version": 0, "pipeline": place.pipeline.pk, "step": place.step}
 
 
 def dataset_paths(place: Place) -> list[dict[str, Any]]:
@@ -663,6 +678,16 @@ OF_A_WORKSPACE: Mapping[str, Address] = {
     "api-model-version": api(patch=(MODELS, data(stage="staging")), delete=MODELS),
     "api-model-files": api(),
     "api-model-download": api(),
+    "modules:list": page(),
+    "modules:detail": page(query="version=1&file=main.py"),
+    "modules:publish": form_page(form(name="another"), EDIT, query="pipeline={pipeline_id}&step={name}"),
+    "api-modules": api(post=(EDIT, module_from_step)),
+    "api-module-draft": api(reads=False, post=(EDIT, module_from_step)),
+    "api-module-interface": api(query="name={slug}-module"),
+    "api-module": api(patch=(EDIT, data(description="other words")), delete=EDIT),
+    "api-module-versions": api(),
+    "api-module-version": api(patch=(EDIT, data(disabled=True))),
+    "api-module-pipelines": api(),
     "lineage:page": page(),
     "lineage:of_version": page(),
     "api-pipelines": api(post=(EDIT, data(name="another"))),

@@ -144,9 +144,10 @@ export function environmentGroups(environments, parameters, current) {
   return withCurrent([...groups, ...parameterGroups(parameters)], current);
 }
 
-/** Compute targets, and the parameters that may name one. */
-export function computeGroups(computes, parameters, current) {
-  const targets = { label: "", choices: computes.map(({ name }) => ({ value: name, label: name })) };
+/** Compute targets, and the parameters that may name one. `none` is what to say of none, where that is a choice. */
+export function computeGroups(computes, parameters, current, none = "") {
+  const choices = computes.map(({ name }) => ({ value: name, label: name }));
+  const targets = { label: "", choices: none ? [{ value: "", label: none }, ...choices] : choices };
   return withCurrent([targets, ...parameterGroups(parameters)], current);
 }
 

@@ -30,7 +30,7 @@ import { listsOf, textsOf, withTexts } from "./texts.js";
  * @typedef {{stepKey?: string, step?: string, answer: boolean}} OnlyIf The branch that a step is on; by name where the condition is not there.
  * @typedef {{key: string, name: string, description: string, source: string|null, entry?: string, arguments?: string, command?: string,
  *   inputs: Input[], outputs: Output[], run_after: Predecessor[], only_if?: OnlyIf|null, environment_variables: Variable[], environment: string, compute: string, allow_reuse: boolean, retry: Retry, limits: Limits,
- *   resources: Resources, timeout_s: number|null, kind: string, notebook?: string, pipeline?: string, pipeline_version?: number|null, items?: string, parameters?: {key: string, name: string, value: any}[], edits: Record<string, string>}} Step
+ *   resources: Resources, timeout_s: number|null, kind: string, notebook?: string, pipeline?: string, pipeline_version?: number|null, module?: string, module_version?: number|null, items?: string, parameters?: {key: string, name: string, value: any}[], edits: Record<string, string>}} Step
  * @typedef {{name: string, description: string, parameters: Parameter[], continue_on_step_failure?: boolean, steps: Step[]}} Draft
  */
 
@@ -134,6 +134,7 @@ export function addStep(draft, { after = null, kind = firstKind().name, environm
   const takes = kindOf(kind).takes_inputs;
   const from = upstream?.outputs[0];
   const hasJob = kindOf(kind).has_job;
+  const isModule = Boolean(kindOf(kind).is_module); // its ports come with the module, as does where it runs
   const input = from && takes !== "none" && newInput("input", { kind: "output", stepKey: upstream.key, outputKey: from.key });
   const isOnBranch = Boolean(upstream && !input && kindOf(upstream.kind).answers);
   const { settings, files, environment: own } = input ? kindOf(kind).example_that_reads : kindOf(kind).example;
@@ -146,12 +147,12 @@ export function addStep(draft, { after = null, kind = firstKind().name, environm
     description: "",
     source: null,
     inputs: takes === "none" ? [] : input ? [input] : takes === "one" ? [newInput("input", null)] : [],
-    outputs: hasJob ? [newOutput("output")] : [],
+    outputs: hasJob && !isModule ? [newOutput("output")] : [],
     run_after: upstream && !input && !isOnBranch ? [{ key: newKey(), stepKey: upstream.key }] : [],
     only_if: isOnBranch ? { stepKey: upstream.key, answer: true } : null,
     environment_variables: [],
-    environment: own || (upstream?.environment ?? environment),
-    compute: upstream?.compute ?? compute,
+    environment: isModule ? "" : own || (upstream?.environment || environment),
+    compute: isModule ? "" : upstream?.compute || compute,
     allow_reuse: true,
     timeout_s: null,
     retry: { ...ONE_ATTEMPT },
@@ -316,6 +317,31 @@ export function removeOutput(draft, stepKey, outputKey) {
   const step = stepOf(draft, stepKey);
   const less = updateStep(draft, stepKey, { outputs: step.outputs.filter((output) => output.key !== outputKey) });
   return { ...less, steps: unbind(less.steps, (binding) => binding.outputKey === outputKey) };
+}
+
+/**
+ * A step with the ports of its module: what is missing is added, and what is neither bound nor read by anybody goes. What is
+ * bound and called what nobody wants becomes the first input that is missing.
+ * @param {{inputs: {name: string}[], outputs: {name: string, file?: string|null}[], parameters: Parameter[]}} module
+ */
+export function takePorts(draft, stepKey, module) {
+  const step = stepOf(draft, stepKey);
+  const wanted = module.inputs.map(({ name }) => name);
+  const kept = step.inputs.filter(({ name, binding }) => wanted.includes(name) || binding);
+  const missing = wanted.filter((name) => !kept.some((input) => input.name === name));
+  const free = kept.find(({ name }) => name === "input" && !wanted.includes(name));
+  const [first] = missing;
+  const inputs = [
+    ...kept.map((input) => (input === free && first ? { ...input, name: first } : input)),
+    ...missing.slice(free && first ? 1 : 0).map((name) => newInput(name)),
+  ];
+  const isRead = ({ key }) => draft.steps.some((other) => other.inputs.some(({ binding }) => binding?.outputKey === key));
+  const written = step.outputs.filter((output) => isRead(output) || module.outputs.some(({ name }) => name === output.name));
+  const outputs = [...written, ...module.outputs.filter(({ name }) => !written.some((output) => output.name === name)).map(({ name }) => newOutput(name))];
+  const given = (step.parameters ?? []).filter(({ name, value }) => value !== "" || module.parameters.some((parameter) => parameter.name === name));
+  const must = module.parameters.filter((parameter) => parameter.default === null && !parameter.optional && !given.some(({ name }) => name === parameter.name));
+  const parameters = [...given, ...must.map(({ name }) => ({ key: newKey(), name, value: "" }))];
+  return updateStep(draft, stepKey, { inputs, outputs, parameters });
 }
 
 // Names with values

@@ -36,6 +36,7 @@ import {
   setEdit,
   setPredecessor,
   stepOf,
+  takePorts,
   toDefinition,
   updateParameter,
   updateValue,
@@ -427,4 +428,28 @@ test("values of a notebook have keys of their own, follow renames, and are saved
   assert.equal(new Set(again.steps[0].parameters.map((row) => row.key)).size, 2);
   const less = removeValue(again, again.steps[0].key, "parameters", again.steps[0].parameters[0].key);
   assert.deepEqual(toDefinition(less).steps[0].parameters, [{ name: "alpha", value: 0 }]);
+});
+
+test("a step that uses a module gets its ports, and keeps what is bound and read", () => {
+  const module = {
+    inputs: [{ name: "images" }, { name: "mask" }],
+    outputs: [{ name: "small" }],
+    parameters: [
+      { key: "", name: "size", type: "integer", default: null, description: "" },
+      { key: "", name: "mode", type: "string", default: "fit", description: "" },
+    ],
+  };
+  const first = addStep(fromDefinition({ parameters: [], steps: [] }));
+  const { draft: two, key } = addStep(first.draft, { after: first.key, kind: "module" });
+  let draft = two;
+  assert.deepEqual([stepOf(draft, key).environment, stepOf(draft, key).compute, stepOf(draft, key).outputs], ["", "", []]);
+  draft = takePorts(draft, key, module);
+  const step = stepOf(draft, key);
+  assert.deepEqual(step.inputs.map(({ name, binding }) => [name, Boolean(binding)]), [["images", true], ["mask", false]]);
+  assert.deepEqual(step.outputs.map(({ name }) => name), ["small"]);
+  assert.deepEqual(step.parameters.map(({ name, value }) => [name, value]), [["size", ""]]);
+  const other = takePorts(draft, key, { inputs: [{ name: "picture" }], outputs: [{ name: "large" }], parameters: [] });
+  assert.deepEqual(stepOf(other, key).inputs.map(({ name }) => name), ["images", "picture"], "what is bound stays to be decided");
+  assert.deepEqual(stepOf(other, key).outputs.map(({ name }) => name), ["large"]);
+  assert.deepEqual(stepOf(other, key).parameters, []);
 });

@@ -6,6 +6,7 @@ import { databaseGroups } from "./catalogue.js";
 import { placeholderChips } from "./chips.js";
 import { filesOf } from "./files_field.js";
 import { kindOf } from "./kinds.js";
+import { moduleField, moduleVersionField } from "./module_field.js";
 import { innerParametersField, pipelineField } from "./pipeline_field.js";
 import { SEARCHED, valuesField } from "./values_field.js";
 
@@ -43,6 +44,10 @@ export function kindField(fields, { store, stepKey, step, get, set, field, catal
       return fields.select({ ...common, groups: () => [{ label: "", choices: field.choices ?? [] }], read: () => step()?.[field.name] ?? "" });
     case "pipeline":
       return pipelineField(fields, { ...common, step, inner, read: () => step()?.[field.name] ?? "" });
+    case "module":
+      return moduleField(fields, { ...common, store, stepKey, step, modules: inner, read: () => step()?.[field.name] ?? "" });
+    case "module_version":
+      return moduleVersionField(fields, { ...common, store, stepKey, step, modules: inner });
     case "inner_parameters":
       return innerParametersField(fields, { ...common, step, inner, read: () => step()?.[field.name] ?? "" });
     case "datastore": {

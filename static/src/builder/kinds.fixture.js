@@ -117,4 +117,23 @@ export const KINDS = [
     example: { settings: { duration: "5 min" }, files: {}, environment: "" },
     example_that_reads: { settings: { duration: "5 min" }, files: {}, environment: "" },
   },
+  {
+    name: "module",
+    label: "Module",
+    icon: "puzzle",
+    summary: "",
+    card_field: "module",
+    keeps: [],
+    has_job: true,
+    takes_inputs: "any",
+    answers: false,
+    is_module: true,
+    fields: [
+      { name: "module", label: "Module", help: "", widget: "module", default: "", suffix: "" },
+      { name: "module_version", label: "Version of it", help: "", widget: "module_version", default: null, suffix: "" },
+      { name: "parameters", label: "Values of its parameters", help: "", widget: "values", default: [], suffix: "" },
+    ],
+    example: { settings: {}, files: {}, environment: "" },
+    example_that_reads: { settings: {}, files: {}, environment: "" },
+  },
 ];

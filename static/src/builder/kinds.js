@@ -1,12 +1,12 @@
 /** The kinds of steps, as the server describes them (`pipelines/kinds/describing.py`). Pure. */
 
 /**
- * @typedef {"script"|"arguments"|"shell"|"values"|"search_space"|"filled"|"expression"|"choice"|"paths"|"text"|"number"|"check"|"sql"|"datastore"|"pipeline"|"inner_parameters"} Widget
+ * @typedef {"script"|"arguments"|"shell"|"values"|"search_space"|"filled"|"expression"|"choice"|"paths"|"text"|"number"|"check"|"sql"|"datastore"|"pipeline"|"inner_parameters"|"module"|"module_version"} Widget
  * @typedef {{name: string, label: string, help: string, widget: Widget, default: any, suffix: string, rows?: number,
  *   choices?: {value: string, label: string}[]}} KindField
  * @typedef {{settings: Record<string, any>, files: Record<string, string>, environment: string}} Example
  * @typedef {{name: string, label: string, icon: string, summary: string, card_field: string, keeps: string[],
- *   is_work?: boolean, takes_inputs?: "any"|"one"|"none", has_job: boolean, answers: boolean, makes_runs?: boolean,
+ *   is_work?: boolean, takes_inputs?: "any"|"one"|"none", has_job: boolean, answers: boolean, makes_runs?: boolean, is_module?: boolean,
  *   fields: KindField[], example: Example, example_that_reads: Example}} Kind
  */
 

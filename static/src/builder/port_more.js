@@ -20,7 +20,7 @@ const choicesOf = (modes) => [{ label: "", choices: Object.entries(modes).map(([
 
 /**
  * @param {import("./fields.js").Fields} part The row's fields.
- * @param {{store: any, stepKey: string, key: string, port: () => any, catalogue: any, isWork?: boolean}} context `port` gives the input.
+ * @param {{store: any, stepKey: string, key: string, port: () => any, catalogue: any, isWork?: boolean, isModule?: boolean}} context `port` gives the input.
  */
 export function inputMore(part, { store, stepKey, key, port, catalogue, isWork = false }) {
   const set = (patch) => store.apply((draft) => updatePort(draft, "input", stepKey, key, patch));
@@ -60,7 +60,7 @@ export function inputMore(part, { store, stepKey, key, port, catalogue, isWork =
 }
 
 /** @param {import("./fields.js").Fields} part @param {any} context As of `inputMore`. */
-export function outputMore(part, { store, stepKey, key, port, catalogue, isWork = false }) {
+export function outputMore(part, { store, stepKey, key, port, catalogue, isWork = false, isModule = false }) {
   const set = (patch, field) =>
     store.apply((draft) => updatePort(draft, "output", stepKey, key, patch), { merge: `${key}.${field}` });
   const register = (patch, field) =>
@@ -113,7 +113,8 @@ export function outputMore(part, { store, stepKey, key, port, catalogue, isWork 
   });
   return [
     folded(part, path, () => outputWords(port()), [
-      part.text({
+      // Which file it is, a module says.
+      !isModule && part.text({
         path: `${path}.file`,
         label: "A single file",
         mono: true,

@@ -36,6 +36,7 @@ import { kindField } from "./kind_field.js";
 import { outputNames } from "./inner.js";
 import { kindOf } from "./kinds.js";
 import { listField } from "./list_field.js";
+import { portLine, wantedPorts } from "./module_field.js";
 import { dataNames, suggest, takenFrom, wantedInputs } from "./pipeline_field.js";
 import { inputMore, outputMore } from "./port_more.js";
 import { stepLimits } from "./step_limits.js";
@@ -53,7 +54,8 @@ export function stepForm(store, stepKey, page) {
   const set = (name) => (value) =>
     store.apply((draft) => updateStep(draft, stepKey, { [name]: value }), { merge: `${stepKey}.${name}` });
   const get = (name) => () => step()[name];
-  const { catalogue, inner } = page;
+  const { catalogue } = page;
+  const inner = kindOf(step().kind).is_module ? page.modules : page.inner; // what it stands for
 
   /** The name of an input or output; what the arguments said before it was touched is kept in mind. */
   const portName = (part, kind, key) => {
@@ -112,7 +114,9 @@ export function stepForm(store, stepKey, page) {
   const inputs = listField(fields, {
     title: "Inputs",
     addLabel: "Add input",
-    emptyText: kind.makes_runs
+    emptyText: kind.is_module
+      ? "Nothing. Choose a module: its inputs come with it."
+      : kind.makes_runs
       ? "Nothing. Inputs feed the parameters of data that the pipeline has, by their names."
       : "Nothing. Add an input to read a dataset, a model or another step's output.",
     items: () => step().inputs,
@@ -133,13 +137,16 @@ export function stepForm(store, stepKey, page) {
         read: () => bindingValue(step()?.inputs.find((candidate) => candidate.key === key)?.binding),
         write: (value) => store.apply((draft) => bindInput(draft, stepKey, key, bindingOf(value))),
       }),
-      ...inputMore(part, { store, stepKey, key, port: portOf("inputs", key), catalogue, isWork: kind.is_work || kind.makes_runs }),
+      ...inputMore(part, { store, stepKey, key, port: portOf("inputs", key), catalogue, isWork: kind.is_work || kind.makes_runs || kind.is_module }),
+      ...(kind.is_module ? [portLine(part, { modules: inner, step, list: "inputs", name: () => nameOf("inputs", key) })] : []),
     ],
   });
   const outputs = listField(fields, {
     title: "Outputs",
     addLabel: "Add output",
-    emptyText: kind.makes_runs
+    emptyText: kind.is_module
+      ? "Nothing. Choose a module: its outputs come with it."
+      : kind.makes_runs
       ? "Nothing. Add one for each output of a step in it that other steps here read."
       : kind.is_work
       ? "Nothing. Add one for where the data goes."
@@ -153,7 +160,8 @@ export function stepForm(store, stepKey, page) {
       portName(part, "output", key),
       ...(kind.makes_runs
         ? [h("span", { class: "builder-row__from", "aria-hidden": "true" }, icon("arrow-left")), takenFrom(part, { store, stepKey, key, port: portOf("outputs", key), step, inner })]
-        : outputMore(part, { store, stepKey, key, port: portOf("outputs", key), catalogue, isWork: kind.is_work })),
+        : outputMore(part, { store, stepKey, key, port: portOf("outputs", key), catalogue, isWork: kind.is_work, isModule: kind.is_module })),
+      ...(kind.is_module ? [portLine(part, { modules: inner, step, list: "outputs", name: () => nameOf("outputs", key) })] : []),
     ],
   });
 
@@ -188,9 +196,10 @@ export function stepForm(store, stepKey, page) {
     write: (value) => store.apply((draft) => setBranch(draft, stepKey, branchOf(value))),
   });
 
-  const isOfPipeline = ({ name }) => Boolean(kind.makes_runs) && (name === "pipeline" || name === "pipeline_version");
+  const isOfPipeline = ({ name }) => (Boolean(kind.makes_runs) && (name === "pipeline" || name === "pipeline_version")) || (Boolean(kind.is_module) && (name === "module" || name === "module_version"));
   const ofJob = (make) => (kind.has_job ? make() : null); // what only a process has
-  const ofScript = (make) => (kind.has_job && !kind.is_work ? make() : null); // what only a process of people's own has
+  const ofOwn = (make) => (kind.has_job && !kind.is_module ? make() : null); // what a module says itself
+  const ofScript = (make) => (kind.has_job && !kind.is_work && !kind.is_module ? make() : null); // what only a process of people's own has
   const own = (isMeant) => kind.fields.filter(isMeant).map((field) => kindField(fields, { store, stepKey, step, get, set, field, catalogue, inner }));
 
   const tool = (name, label, act, className = "") =>
@@ -206,6 +215,7 @@ export function stepForm(store, stepKey, page) {
         h(
           "div",
           { class: "builder-form__tools" },
+          kind.has_job && !kind.is_module && tool("puzzle", "Publish as module", () => page.publish(stepKey)),
           tool("git-fork", "Add a step that reads this one's output", () => page.addAfter(stepKey)),
           tool("copy", "Duplicate step", () => page.duplicate(stepKey)),
           tool("trash", "Delete step", () => page.remove(stepKey), "danger"),
@@ -220,6 +230,7 @@ export function stepForm(store, stepKey, page) {
     ...own(isOfPipeline),
     kind.takes_inputs !== "none" && inputs,
     kind.makes_runs && wantedInputs(fields, { store, stepKey, step, inner }),
+    kind.is_module && wantedPorts(fields, { store, stepKey, step, modules: inner }),
     (kind.has_job || kind.makes_runs) && outputs,
     kind.keeps.length > 0 &&
       h("p", { class: "builder-none" }, "Kept besides, however the step ends: ", h("code", { text: kind.keeps.join(", ") }), "."),
@@ -230,7 +241,7 @@ export function stepForm(store, stepKey, page) {
     ofJob(() => h(
       "div",
       { class: "builder-pair" },
-      !kind.is_work && fields.select({
+      !kind.is_work && !kind.is_module && fields.select({
         path: "environment",
         label: "Environment",
         groups: () => environmentGroups(catalogue.environments, store.draft.parameters, step()?.environment ?? ""),
@@ -240,13 +251,14 @@ export function stepForm(store, stepKey, page) {
       fields.select({
         path: "compute",
         label: "Compute target",
-        groups: () => computeGroups(catalogue.computes, store.draft.parameters, step()?.compute ?? ""),
+        help: kind.is_module ? "As the module says, unless another is chosen." : "",
+        groups: () => computeGroups(catalogue.computes, store.draft.parameters, step()?.compute ?? "", kind.is_module ? "As the module says" : ""),
         read: () => step()?.compute ?? "",
         write: set("compute"),
       }),
     )),
-    ofJob(() => stepResources(fields, { store, stepKey, step, computes: catalogue.computes })),
-    ofJob(() => stepLimits(fields, { store, stepKey, step })),
+    ofOwn(() => stepResources(fields, { store, stepKey, step, computes: catalogue.computes })),
+    ofOwn(() => stepLimits(fields, { store, stepKey, step })),
     ofJob(() => fields.check({
       path: "allow_reuse",
       label: "Reuse earlier results",

@@ -37,7 +37,8 @@ export const SEARCHED = {
 
 /** @param {import("./kinds.js").KindField} own @param {any} inner The pipelines that steps run. */
 export function valuesField(fields, store, stepKey, step, own, inner, how = GIVEN) {
-  const runsPipeline = Boolean(kindOf(step().kind).makes_runs);
+  // What has parameters of its own: a pipeline that is run, or a module.
+  const runsPipeline = hasParameters(kindOf(step().kind));
   const rows = () => step()?.[own.name] ?? [];
   const row = (key) => rows().find((each) => each.key === key);
   const set = (key, patch, merge) =>
@@ -100,8 +101,10 @@ export function valuesField(fields, store, stepKey, step, own, inner, how = GIVE
   return section;
 }
 
+const hasParameters = (kind) => Boolean(kind.makes_runs || kind.is_module);
+
 function wordsOf(step, draft) {
-  const ofData = step && !kindOf(step.kind).makes_runs; // data goes to a pipeline by inputs
+  const ofData = step && !hasParameters(kindOf(step.kind)); // data goes to a pipeline, or a module, by inputs
   return [
     ...(ofData ? step.inputs.map(({ name }) => placeholder("inputs", name)) : []),
     ...(ofData ? step.outputs.map(({ name }) => placeholder("outputs", name)) : []),

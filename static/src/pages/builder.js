@@ -5,6 +5,7 @@ import { addStep, duplicateStep, fromDefinition, graphOf, removeStep, stepOf } f
 import { isTable } from "../builder/catalogue.js";
 import { EditorPane } from "../builder/editor_pane.js";
 import { InnerPipelines } from "../builder/inner.js";
+import { Modules } from "../builder/modules.js";
 import { useKinds } from "../builder/kinds.js";
 import { pipelineForm } from "../builder/pipeline_form.js";
 import { countsByStep } from "../builder/problems.js";
@@ -75,6 +76,14 @@ let form = null;
 const stepPage = {
   catalogue: data.catalogue,
   inner: new InnerPipelines(`${data.api}/pipelines/`, () => form?.fields.sync()),
+  modules: new Modules(`${data.api}/modules/`, () => form?.fields.sync()),
+  publish: async (stepKey) => {
+    // What is published is a step of a saved version.
+    if (!(await save())) return;
+    const { name } = stepOf(store.draft, stepKey);
+    const query = new URLSearchParams({ pipeline: String(data.pipeline.id), version: String(store.version), step: name });
+    window.location.assign(`${data.urls.publish}?${query}`);
+  },
   openFile: (stepKey, path, { onlyIfOpen = null } = {}) => {
     if (onlyIfOpen !== null && !editor.isShowing(stepKey, onlyIfOpen)) return;
     showEditor(true);

@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver
 
 from pipelines import api_urls, services
-from pipelines.models import Pipeline, Run
+from pipelines.models import Module, Pipeline, Run
 from studio.workspaces.models import Role
 from tests.service.pipelines.world import World
 
@@ -233,6 +233,7 @@ def _address(route: str, slug: str, world: World, run: Run) -> str:
         "<int:pipeline_id>": run.pipeline_id,
         "<int:number>": 1,
         "<int:run_id>": run.pk,
+        "<int:module_id>": _module(world) if "module_id" in route else 0,
         "<str:name>": "a",
         "<str:output>": "out",
         "<str:digest>": world.source,
@@ -240,6 +241,11 @@ def _address(route: str, slug: str, world: World, run: Run) -> str:
     for mark, value in values.items():
         route = route.replace(mark, str(value))
     return route
+
+
+def _module(world: World) -> int:
+    module = Module.objects.filter(workspace=world.workspace).first()
+    return module.pk if module else world.publish(world.step("scale"), name="scale").module_id
 
 
 def _methods(view: Any) -> list[str]:

@@ -16,7 +16,9 @@ from compute.states import JobStatus
 from datastores import snapshots
 from datastores.models import Datastore
 from pipelines import services
-from pipelines.models import Pipeline, Run, RunEvent, StepRun
+from pipelines.models import ModuleVersion, Pipeline, Run, RunEvent, StepRun
+from pipelines.modules.publishing import PortWords, module_of
+from pipelines.services.publishing import publish_module
 from pipelines.validation import parse_definition
 from studio.workspaces.access import Access
 from studio.workspaces.models import Membership, Role, User, Workspace
@@ -93,6 +95,23 @@ class World:
             base_version=pipeline.latest_version,
         )
         pipeline.refresh_from_db()
+
+    def publish(
+        self,
+        step: dict[str, Any],
+        *,
+        name: str,
+        parameters: Any = (),
+        base: int = 0,
+        words: PortWords | None = None,
+        access: Access | None = None,
+        **more: Any,
+    ) -> ModuleVersion:
+        """A version of a module, as of a step of a pipeline with these parameters."""
+        written = parse_definition({"steps": [step], "parameters": list(parameters)})
+        definition = module_of(written.steps[0], written.parameters, words)
+        by = access or self.access
+        return publish_module(by, name=name, definition=definition, base_version=base, **more).version
 
     def submit(self, pipeline: Pipeline, **more: Any) -> Run:
         return services.submit_run(self.access, pipeline, **more)

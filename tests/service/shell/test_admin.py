@@ -43,7 +43,7 @@ from datastores.models import (
     StudioHome,
     VersionTags,
 )
-from pipelines.models import EditChanges, Pin, Retention, ReuseEnd, Run, StepEdit, StepRun, Tag
+from pipelines.models import EditChanges, ModuleUse, Pin, Retention, ReuseEnd, Run, StepEdit, StepRun, Tag
 from pipelines.registered import ModelVersion, RegisteredModel
 from pipelines.services.trashing import put_in_trash
 from studio.workspaces.audit import record
@@ -65,6 +65,9 @@ def full_house(db: None) -> None:
         for number in range(5)
     ]
     for number in range(25):
+        world.publish(world.step("scale"), name=f"module-{number}")
+        version = pipelines[number % 5].versions.get()
+        ModuleUse.objects.create(version=version, workspace=world.workspace, module=f"module-{number}")
         world.submit(pipelines[number % 5], experiment=f"e{number % 7}")
         person = world.member(f"person-{number}", Role.READER)
         AuthToken.objects.create(person)

@@ -18,6 +18,8 @@ from pipelines.destinations import StoreFacts, destination_problem, filled
 from pipelines.graph import edges_of, steps_on_circles, topological_order
 from pipelines.kinds import KINDS
 from pipelines.kinds.describing import described
+from pipelines.modules.definition import ModuleDefinition
+from pipelines.modules.resolving import ModulesThere, ModuleThere
 from pipelines.nesting import Nested, PipelinesThere
 from pipelines.parameters import parameter_values
 from pipelines.validation import Catalogue, data_problems, parse_definition, problems_of, warnings_of
@@ -541,6 +543,31 @@ TRAIN = PipelinesThere(
 )
 
 
+SCALE = ModulesThere(
+    names=frozenset({"scale"}),
+    versions={
+        ("scale", None): ModuleThere(
+            "scale",
+            1,
+            1,
+            1,
+            ModuleDefinition.model_validate(
+                {
+                    "step": {
+                        "kind": "command",
+                        "name": "step",
+                        "command": "ls $[[${{inputs.input}}]] > ${{outputs.output}}/a",
+                        "inputs": [{"name": "input", "optional": True}],
+                    },
+                    "inputs": [{"name": "input", "optional": True}],
+                    "outputs": [{"name": "output"}],
+                }
+            ),
+        )
+    },
+)
+
+
 def test_every_kind_is_described_with_an_example_that_makes_sense() -> None:
     for name, kind in KINDS.items():
         what = described(kind)
@@ -549,10 +576,11 @@ def test_every_kind_is_described_with_an_example_that_makes_sense() -> None:
         for may_read, example in ((False, what["example"]), (True, what["example_that_reads"])):
             reads_it = {"any": may_read, "one": True, "none": False}[what["takes_inputs"]]
             chosen = {"datastore": "orders-db"} if name == "sql" else {"pipeline": "train"} if kind.makes_runs else {}
+            chosen |= {"module": "scale"} if kind.is_module else {}
             chosen |= {"item_parameters": "learning_rate", "items": "[0.1]"} if name == "map" else {}
             files = frozenset(example["files"])
             scripts = {("f" * 64, path): text for path, text in example["files"].items()}
-            catalogue = replace(CATALOGUE, sources={"f" * 64: files}, scripts=scripts, pipelines=TRAIN)
+            catalogue = replace(CATALOGUE, sources={"f" * 64: files}, scripts=scripts, pipelines=TRAIN, modules=SCALE)
             read = {"name": "input", "binding": {"kind": "output", "step": "earlier", "output": "output"}}
             made = {
                 "kind": name,
@@ -561,7 +589,7 @@ def test_every_kind_is_described_with_an_example_that_makes_sense() -> None:
                 "inputs": [read] if reads_it and kind.takes_inputs != "none" else [],
                 "source": "f" * 64 if files else None,
                 **example["settings"],
-                **chosen,  # which database or pipeline there is, no example knows
+                **chosen,  # which database, pipeline or module there is, no example knows
             }
             earlier = {"kind": "command", "name": "earlier", "command": "echo > ${{outputs.output}}/a"}
             definition = parse_definition({"steps": [made, earlier]})
@@ -643,8 +671,8 @@ def test_a_package_adds_a_kind_by_an_entry_point(tmp_path: Path) -> None:
     )
     assert ended.returncode == 0, ended.stderr
     kinds, argv, subtitle, fields = json.loads(ended.stdout)
-    ours = ["python_script", "command", "notebook", "sql", "transfer", "pipeline", "map", "sweep"]
-    ours += ["condition", "approval", "wait"]
+    ours = ["python_script", "command", "notebook", "sql", "transfer", "module", "pipeline", "map"]
+    ours += ["sweep", "condition", "approval", "wait"]
     assert kinds == [*ours, "nap"]
     assert (argv, subtitle) == (["sleep", "3"], "3")
     assert [(each["name"], each["label"], each["widget"], each["default"]) for each in fields] == [

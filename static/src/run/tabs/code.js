@@ -167,11 +167,11 @@ export class CodeTab {
     if (this.editor) return;
     this.editor = new StepEditor(this.body, draft, {
       name: context.name,
-      values: context.store.state.parameters,
+      values: detail.module?.values ?? context.store.state.parameters, // what its texts call parameters is a module's then
       path: path ?? (detail.entry || null),
       editUrl,
       sourceUrl: draft.source ? `${context.urls.sources}${draft.source}/` : null,
-      mayEditPipelines: context.may.editPipelines,
+      mayEditPipelines: context.may.editPipelines && !detail.module, // the pipeline has nothing of it but the module's name
       onSaved: (answer) => this.#leave(answer),
       onDiscard: () => this.#leave(null),
     });

@@ -97,6 +97,7 @@ export class OverviewTab {
       ["Runs after", detail?.run_after.join(", ")],
       ["Only if", detail?.only_if && `${detail.only_if.step} is ${detail.only_if.answer}`],
       ["Environment", detail?.environment_name && h("button", { class: "link-button", type: "button", text: detail.environment_name, on: { click: () => this.context.open("environment") } })],
+      ["Module", detail?.module && moduleWords(detail.module)],
       ["Kind", detail?.kind.label],
       ["Its runs", step.runs_tab && h("button", { class: "link-button", type: "button", text: "Show them", on: { click: () => this.context.open(step.runs_tab) } })],
       ["Run it elsewhere", detail && detail.command.length > 0 && STEP_TERMINAL.has(step.status) && !["skipped", "not_taken"].includes(step.status) && this.#archives()],
@@ -281,6 +282,12 @@ function settingWords(field, value) {
 
 function section(title, ...content) {
   return h("section", { class: "run-section" }, h("h3", { text: title }), ...content);
+}
+
+/** Which version of which module it is; a module that was deleted has no page. */
+function moduleWords({ name, version, url }) {
+  const words = `${name}, version ${version}`;
+  return url ? h("a", { href: url, text: words }) : words;
 }
 
 function link(pattern, compute) {

@@ -1,0 +1,1 @@
+"""Modules: step definitions that are published on their own, with versions and typed ports."""
