@@ -257,16 +257,21 @@ def script_problem(text: str) -> str:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ""  # of another Python maybe: the run says it
-    functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
-    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom | ast.Import)]
-    names = {alias.asname or alias.name for node in imports for alias in node.names}
-    assigned = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    run = functions.get("run")
+    run = next((node for node in reversed(tree.body) if isinstance(node, ast.FunctionDef) and node.name == "run"), None)
     if run is None:
-        if "run" in names | assigned or "*" in names:
-            return ""
-        return "The script has no function “run”. Write one, as in def run(mini_batch): …"
+        has_another = any(_may_be_run(node) for node in ast.walk(tree))
+        return "" if has_another else "The script has no function “run”. Write one, as in def run(mini_batch): …"
     return "" if _takes_one(run.args) else "“run” is called with one argument, the batch. Write def run(mini_batch): …"
+
+
+def _may_be_run(node: ast.AST) -> bool:
+    """Whether it gives something the name that isn't a function of the script's own top level."""
+    match node:
+        case ast.FunctionDef(name="run") | ast.Name(id="run", ctx=ast.Store()):
+            return True
+        case ast.Import(names=names) | ast.ImportFrom(names=names):
+            return any((alias.asname or alias.name) in {"run", "*"} for alias in names)
+    return False
 
 
 def _takes_one(arguments: ast.arguments) -> bool:

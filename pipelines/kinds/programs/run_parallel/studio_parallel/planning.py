@@ -1,15 +1,26 @@
 """Which batches there are. Pure: the same items give the same batches, whoever works on them."""
 
 import re
-from collections import namedtuple
+from typing import NamedTuple
 
 _SIZE = re.compile(r"\s*(\d+)\s*([kmg]?b)?\s*", re.IGNORECASE)
 _BYTES = {"b": 1, "kb": 1024, "mb": 1024**2, "gb": 1024**3}
 
-# `number` from 1 on; `items` is how many there are in it; `work` says in JSON what they are; `label` does for people.
-Batch = namedtuple("Batch", "number items work label")
-# How large a batch is: by the number of its items or by bytes, the other being None.
-Size = namedtuple("Size", "count size_bytes")
+
+class Batch(NamedTuple):
+    """Some items that one process works on at once."""
+
+    number: int  # from 1 on
+    items: int  # how many there are in it
+    work: object  # which they are, as JSON
+    label: str  # the same for people
+
+
+class Size(NamedTuple):
+    """How large a batch is: by the number of its items or by bytes, the other being None."""
+
+    count: object
+    size_bytes: object
 
 
 def size_of(text):

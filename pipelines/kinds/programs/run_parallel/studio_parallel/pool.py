@@ -126,11 +126,8 @@ class Pool:
         failed, most = self.progress.items_failed, self.settings.threshold
         if 0 <= most < failed:
             items = "file" if self.settings.split == "files" else "row"
-            last = (
-                " The last that failed: {}".format(why)
-                if why
-                else " The script returned fewer results than it was given."
-            )
+            short = "The script returned fewer results than it was given."
+            last = " The last that failed: {}".format(why) if why else " {}".format(short)
             raise Refused(
                 "{:,} {} failed or gave no result, and {} may.{}".format(
                     failed, items if failed == 1 else items + "s", "{:,}".format(most) if most else "none", last

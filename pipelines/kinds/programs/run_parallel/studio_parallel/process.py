@@ -24,7 +24,8 @@ class Worker:
         self.answers, answers = os.pipe()
         self._rest = b""
         self._lines = {}
-        self._log = open(os.path.join(log_folder, "worker-{}.txt".format(number)), "ab")
+        log = os.path.join(log_folder, "worker-{}.txt".format(number))
+        self._log = open(log, "ab")  # noqa: SIM115 (open as long as the process is)
         try:
             self.process = subprocess.Popen(
                 [sys.executable, "-u", os.path.dirname(program), "--worker", str(commands), str(answers), told],

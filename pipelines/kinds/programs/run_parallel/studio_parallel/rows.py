@@ -148,7 +148,7 @@ class RowReader:
 
     def frame(self, work):
         """A pandas DataFrame."""
-        import pandas
+        import pandas as pd
 
         if "keys" in work:
             tables = [self._of_keys(self._group(*place), work["keys"]) for place in work["groups"]]
@@ -157,7 +157,7 @@ class RowReader:
                 self._group(file, number).slice(start, stop - start) for file, number, start, stop in work["slices"]
             ]
         frames = [table.to_pandas() for table in tables]
-        return frames[0].reset_index(drop=True) if len(frames) == 1 else pandas.concat(frames, ignore_index=True)
+        return frames[0].reset_index(drop=True) if len(frames) == 1 else pd.concat(frames, ignore_index=True)
 
     def _of_keys(self, table, keys):
         import pyarrow.compute as pc
