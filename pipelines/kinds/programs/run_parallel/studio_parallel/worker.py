@@ -37,20 +37,17 @@ def work(arguments, own_folder):
 
     try:
         module = loaded(told["script"], told["arguments"])
-        run = getattr(module, "run", None)
-        if not callable(run):
-            raise BadBatch("it has no function run(mini_batch)")
         if hasattr(module, "init"):
             module.init()
-    except BadBatch as error:
-        say(kind="broken", why=str(error))
-        return 1
     except BaseException as error:  # noqa: BLE001 (a script may call sys.exit)
         traceback.print_exc()
         say(kind="broken", why="{}: {}".format(type(error).__name__, error))
         return 1
+    if not callable(getattr(module, "run", None)):
+        say(kind="broken", why="it has no function run(mini_batch)")
+        return 1
     say(kind="ready")
-    worker = Work(run, told)
+    worker = Work(module.run, told)
     while True:
         batch = batches.get()
         if batch is None:
