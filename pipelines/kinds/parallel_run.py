@@ -76,7 +76,7 @@ class ParallelRunStep(StepWithFiles):
     input: str = Field(
         default="",
         title="Input to split",
-        description=f"As in {_INPUT}: a folder of files, or a table.",
+        description=f"As in {_INPUT}: a folder of files, or a table. Empty where the step has one input alone.",
         json_schema_extra={"widget": "filled"},
     )
     split_into: Literal["files", "rows"] = Field(
@@ -176,7 +176,7 @@ class ParallelRunStep(StepWithFiles):
     def argv(self, values: Mapping[str, ParameterValue], absent_inputs: Collection[str]) -> list[str]:
         arguments = command_arguments(parse_arguments(self.arguments), values, absent_inputs=absent_inputs)
         said = {
-            "input": self.input.strip(),
+            "input": self.split_input,
             "output": self.output.strip(),
             "split": self.split_into,
             "batch": self.mini_batch_size.strip(),
@@ -201,6 +201,13 @@ class ParallelRunStep(StepWithFiles):
         end = command.index("--")
         return [word for word in command[:end] if not word.startswith(tuple(ways))] + list(command[end:])
 
+    @property
+    def split_input(self) -> str:
+        """As it says, or else the one input that there is."""
+        if self.input.strip() or len(self.inputs) != 1:
+            return self.input.strip()
+        return f"${{{{inputs.{self.inputs[0].name}}}}}"
+
     def _script_problems(self, files: SourceFiles | None) -> Iterator[tuple[Place, str]]:
         if files is None:
             yield "source", "The step has no source files. Upload them, or write a script."
@@ -216,8 +223,10 @@ class ParallelRunStep(StepWithFiles):
             yield "entry_script", sentence
 
     def _data_problems(self) -> Iterator[tuple[Place, str]]:
-        name = _only(self.input, "inputs")
-        if not self.input.strip():
+        name = _only(self.split_input, "inputs")
+        if not self.inputs:
+            yield "input", "Give the step an input: what is split into batches."
+        elif not self.split_input:
             yield "input", f"Say which input is split, as in {_INPUT}."
         elif name is None:
             yield "input", "Let this be one input alone, with nothing before it or behind it."

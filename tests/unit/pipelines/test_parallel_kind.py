@@ -53,7 +53,6 @@ def test_one_as_it_should_be() -> None:
     [
         ("entry_script", {"entry_script": ""}, "Choose the script to run, as in “batches.py”"),
         ("entry_script", {"entry_script": "batch.py"}, "There is no “batch.py” in the source files"),
-        ("input", {"input": ""}, "Say which input is split"),
         ("input", {"input": "${{inputs.data}}/x"}, "one input alone"),
         ("input", {"input": "data"}, "one input alone"),
         ("output", {"output": ""}, "Say where the results go"),
@@ -78,6 +77,14 @@ def test_what_is_wrong_stands_at_its_field(field: str, more: dict[str, Any], wor
     found = problems(**more)
     assert list(found) == [(field,)]
     assert words in found[field,]
+
+
+def test_one_input_alone_need_not_be_named_but_one_of_two() -> None:
+    binding = {"kind": "dataset", "dataset": "digits"}
+    assert problems(input="") == {}
+    assert "--input=${{inputs.data}}" in made(input="").argv({}, ())
+    found = problems(input="", inputs=[{"name": "data", "binding": binding}, {"name": "more", "binding": binding}])
+    assert found["input",] == "Say which input is split, as in ${{inputs.input}}."
 
 
 def test_its_input_is_there_and_read_as_files_and_its_output_is_a_folder() -> None:
@@ -154,4 +161,4 @@ def test_a_new_one_is_good_once_it_has_an_input(reads: bool) -> None:
     example = ParallelRunStep.example(reads=reads)
     inputs = [{"name": "input", "binding": {"kind": "dataset", "dataset": "digits"}}] if reads else []
     found = problems(example.files["batches.py"], inputs=inputs, **example.settings)
-    assert found == ({} if reads else {("input",): "Say which input is split, as in ${{inputs.input}}."})
+    assert found == ({} if reads else {("input",): "Give the step an input: what is split into batches."})
