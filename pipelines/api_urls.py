@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from pipelines.api import (
     approvals,
     artifacts,
+    batches,
     child_runs,
     comparing,
     inner,
@@ -72,6 +73,7 @@ _STEP: list[URLPattern | URLResolver] = [
     path("allow-reuse/", reuse.AllowStepView.as_view(), name="api-step-allow-reuse"),
     path("runs/", child_runs.StepRunsView.as_view(), name="api-step-runs"),
     path("trials/", trials.TrialsView.as_view(), name="api-step-trials"),
+    path("batches/", batches.BatchesView.as_view(), name="api-step-batches"),
     path("usage/", runs.UsageView.as_view(), name="api-step-usage"),
     path("metrics/", metrics.StepMetricsView.as_view(), name="api-step-metrics"),
     path("metrics/points/", metrics.PointsView.as_view(), name="api-step-metric-points"),

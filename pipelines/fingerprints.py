@@ -71,7 +71,8 @@ def _arguments(frozen: FrozenStep) -> list[Any]:
     direct = sorted(name for name, given in frozen.inputs.items() if given.mode == "direct")
     if frozen.work is not None:
         return [frozen.work.model_dump(mode="json")]
-    return [frozen.command, direct] if direct else frozen.command
+    command = frozen.step.counted(frozen.command)
+    return [command, direct] if direct else command
 
 
 def _output(frozen: FrozenStep, output: Output) -> Any:

@@ -19,7 +19,7 @@ another pipeline made is a `StepWithRuns`, in `pipelines.kinds.with_runs`.
 """
 
 from abc import abstractmethod
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -116,7 +116,7 @@ class StepBase(Part):
     has_job: ClassVar[bool] = True  # False for a `StepWithoutJob`
     makes_runs: ClassVar[bool] = False  # whether it is a `StepWithRuns`
     is_module: ClassVar[bool] = False  # whether it is a `ModuleStep`, which stands for a published step
-    runs_tab: ClassVar[str] = ""  # of the step's panel, the tab that shows the runs that it had made
+    runs_tab: ClassVar[str] = ""  # of the step's panel, the tab that shows what it had made: runs, trials, batches
     answers: ClassVar[bool] = False  # whether it comes to true or false, and steps can be on a branch of it
     fixed: ClassVar[frozenset[str]] = frozenset()  # of its own fields, those that no edit within a run may change
     person_field: ClassVar[str] = ""  # of its own fields, the one that names a member of the workspace
@@ -232,6 +232,10 @@ class StepBase(Part):
 
         Asked of a step without problems only.
         """
+
+    def counted(self, command: Sequence[str]) -> list[str]:
+        """Of its command, what makes its result: a change of the rest is no reason to run again."""
+        return list(command)
 
     def opens(self) -> Mapping[Place, Opens]:
         """The datastores that its work opens, by the field that names each."""

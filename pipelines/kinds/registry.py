@@ -17,6 +17,7 @@ from pipelines.kinds.interface import StepBase, kind_name
 from pipelines.kinds.map import MapStep
 from pipelines.kinds.module import ModuleStep
 from pipelines.kinds.notebook import NotebookStep
+from pipelines.kinds.parallel_run import ParallelRunStep
 from pipelines.kinds.pipeline import PipelineStep
 from pipelines.kinds.python_script import PythonScriptStep
 from pipelines.kinds.sql import SqlStep
@@ -47,6 +48,7 @@ _OURS: tuple[type[StepBase], ...] = (
     PythonScriptStep,
     CommandStep,
     NotebookStep,
+    ParallelRunStep,
     SqlStep,
     TransferStep,
     ModuleStep,

@@ -149,8 +149,8 @@ class _Making:
         yield Member.of_text("step.json", f"{json.dumps(self._facts(places), indent=2)}\n")
         for file in sorted((SDK / SDK_PACKAGE).rglob("*.py")):
             yield Member.of_text(f"sdk/{file.relative_to(SDK)}", file.read_text())
-        for name, file in self._programs().items():
-            yield Member.of_text(f"programs/{name}", file.read_text())
+        for path, file in self._programs():
+            yield Member.of_text(f"programs/{path}", file.read_text())
         if spec.is_managed:
             yield Member.of_text("environment/requirements.txt", self.lock.requirements if self.lock else "")
         if self.lock is not None and self.lock.tool == "conda":
@@ -170,9 +170,10 @@ class _Making:
     def _program_names(self) -> dict[str, str]:
         return {name: Path(file).name for name, file in self.step.frozen.step.programs.items()}
 
-    def _programs(self) -> dict[str, Path]:
-        names = self._program_names()
-        return {names[name]: file for name in names if (file := programs.file_of(name)) is not None}
+    def _programs(self) -> Iterator[tuple[str, Path]]:
+        for name in self._program_names():
+            if (program := programs.file_of(name)) is not None:
+                yield from programs.members_of(program)
 
     def _facts(self, places: Mapping[tuple[str, str], Place]) -> dict[str, Any]:
         """What the program of the archive knows of the step."""

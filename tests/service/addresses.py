@@ -89,6 +89,31 @@ def register_model(world: World, person: User, run: Run, step: str, mark: str) -
     return done.version.model
 
 
+def split(world: World, mark: str) -> Run:
+    """A parallel run that is done, with the mark in what its program logged of its batches."""
+    slug = world.workspace.slug
+    step = {
+        "kind": "parallel_run",
+        "name": f"{slug}-split",
+        "source": snapshots.edit(world.workspace, None, put={"batches.py": "def run(mini_batch): ...\n"}).digest,
+        "entry_script": "batches.py",
+        "input": "${{inputs.data}}",
+        "inputs": [
+            {"name": "data", "binding": {"kind": "output", "step": f"{slug}-first", "output": "out"}},
+        ],
+        "output": "${{outputs.out}}",
+    }
+    run = world.submit(world.pipeline(world.step(f"{slug}-first"), step, name=f"{mark} split"))
+    world.complete(world.claim())
+    lease = world.claim()
+    row = {"batch": [1], "what": [mark], "items": [2], "items_failed": [0], "tries": [1], "seconds": [1], "why": [mark]}
+    numbers = {"total": 2, "done": 1, "failed": 1, "seconds": 3}
+    points = (["s", f"batches.{name}", value, None] for name, value in numbers.items())
+    measure(lease, *points, ["t", "batches.looked_at", row])
+    world.complete(lease)
+    return run
+
+
 def put_files(*datastores: Datastore) -> None:
     for datastore in datastores:
         for path, content in FILES.items():
@@ -155,6 +180,7 @@ class Place:
     asking: Run  # waits for an answer
     trashed: Run
     deleted: Pipeline
+    splitting: Run  # a parallel run that is done
     sweeping: Run  # its trial logged the metric and still runs
     module: Module
     step: str  # the name of a step that completed
@@ -269,6 +295,8 @@ class Place:
         get_backend(world.datastore).write(f"{written}/made.ipynb", BytesIO(b'{"nbformat": 4, "cells": []}'))
         world.fail(world.claim(), reason=f"{mark} went wrong.")
         model = register_model(world, people[0], run, step, mark)
+
+        splitting = split(world, mark)
         sweeping = sweep(world, mark)
         world.submit(pipeline)  # and one that is queued
         question = {"kind": "approval", "name": f"{slug}-ask", "message": mark, "role": "reader"}
@@ -305,6 +333,7 @@ class Place:
             asking=asking,
             trashed=trashed,
             deleted=deleted,
+            splitting=splitting,
             sweeping=sweeping,
             module=published.module,
             step=step,
@@ -339,6 +368,7 @@ class Place:
             "api-pipeline-restore": {"pipeline_id": self.deleted.pk},
             "runs:trials": sweeping,
             "api-step-trials": sweeping,
+            "api-step-batches": {"run_id": self.splitting.pk, "name": f"{self.slug}-split"},
             "api-run-pause": latest,
             "api-run-resume": latest,
         }
@@ -742,6 +772,7 @@ OF_A_WORKSPACE: Mapping[str, Address] = {
     "api-step-runs": api(query="status=failed"),
     "api-step-usage": api(),
     "api-step-trials": api(query="count=5"),
+    "api-step-batches": api(),
     "api-run-metrics": api(),
     "api-run-tags": api(patch=(RUN, data(tags={"stage": "baseline"}))),
     "api-step-metrics": api(),

@@ -1,7 +1,7 @@
 /** What the address says of the page: which view, which step, which of its tabs, which attempt and line of its log. */
 
 export const VIEWS = ["graph", "timeline", "table", "metrics"];
-export const TABS = ["overview", "runs", "trials", "log", "metrics", "usage", "files", "artifacts", "code", "environment"];
+export const TABS = ["overview", "runs", "trials", "batches", "log", "metrics", "usage", "files", "artifacts", "code", "environment"];
 
 /** Read `?view=&step=&tab=&attempt=#L12`. Anything unknown reads as absent. `line` counts from 0, the address from 1. */
 export function readAddress(search, hash) {

@@ -5,6 +5,7 @@ import { statusBadge } from "../lib/status.js";
 import { setText } from "./dom.js";
 import { shownStep } from "./store.js";
 import { ArtifactsTab } from "./tabs/artifacts.js";
+import { BatchesTab } from "./tabs/batches.js";
 import { CodeTab } from "./tabs/code.js";
 import { EnvironmentTab } from "./tabs/environment.js";
 import { FilesTab } from "./tabs/files.js";
@@ -15,9 +16,9 @@ import { RunsTab } from "./tabs/runs.js";
 import { TrialsTab } from "./tabs/trials.js";
 import { UsageTab } from "./tabs/usage.js";
 
-const MAKERS = { overview: OverviewTab, runs: RunsTab, trials: TrialsTab, log: LogTab, metrics: MetricsTab, usage: UsageTab, files: FilesTab, artifacts: ArtifactsTab, code: CodeTab, environment: EnvironmentTab };
+const MAKERS = { overview: OverviewTab, runs: RunsTab, trials: TrialsTab, batches: BatchesTab, log: LogTab, metrics: MetricsTab, usage: UsageTab, files: FilesTab, artifacts: ArtifactsTab, code: CodeTab, environment: EnvironmentTab };
 const OF_A_JOB = new Set(["log", "metrics", "usage", "artifacts", "environment"]); // tabs that mean nothing for a step without one
-const OF_RUNS = new Set(["runs", "trials"]); // of what a step had made; which of them a step has, its kind says
+const OF_RUNS = new Set(["runs", "trials", "batches"]); // of what a step had made; which of them a step has, its kind says
 const WIDTH_KEY = "studio-run-panel";
 const WAITING_EVERY_MS = 5000;
 
@@ -125,7 +126,8 @@ export class StepPanel {
   }
 
   hearMetrics(steps) {
-    if (steps.includes(this.name)) this.tabs.get("metrics")?.tab.hear(steps);
+    if (!steps.includes(this.name)) return;
+    for (const key of ["metrics", "batches"]) this.tabs.get(key)?.tab.hear(steps);
   }
 
   tick() {

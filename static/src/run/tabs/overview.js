@@ -99,7 +99,7 @@ export class OverviewTab {
       ["Environment", detail?.environment_name && h("button", { class: "link-button", type: "button", text: detail.environment_name, on: { click: () => this.context.open("environment") } })],
       ["Module", detail?.module && moduleWords(detail.module)],
       ["Kind", detail?.kind.label],
-      ["Its runs", step.runs_tab && h("button", { class: "link-button", type: "button", text: "Show them", on: { click: () => this.context.open(step.runs_tab) } })],
+      [step.runs_tab === "batches" ? "Its batches" : "Its runs", step.runs_tab && h("button", { class: "link-button", type: "button", text: "Show them", on: { click: () => this.context.open(step.runs_tab) } })],
       ["Run it elsewhere", detail && detail.command.length > 0 && STEP_TERMINAL.has(step.status) && !["skipped", "not_taken"].includes(step.status) && this.#archives()],
       ["Compare", h("a", { href: this.context.urls.compare(this.context.name), text: "with the same step of another run" })],
       ["Tags", detail && this.#tags(detail)],

@@ -1,0 +1,5 @@
+"""The parts of the program that runs batches: what they are, who works on them, what becomes of their results.
+
+Planning (`planning`, `files`, `rows`), the work of one process (`worker`, `results`) and the joining of results
+(`joining`) know nothing of one another: `running` and `pool` bring them together on one node.
+"""
