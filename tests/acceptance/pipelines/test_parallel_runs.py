@@ -127,7 +127,7 @@ def test_too_many_failures_end_the_step_by_their_reason(
     bad = split(source, "bad", "bad.py", mini_batch_size="1", error_threshold=2, max_tries=1)
     run = over(world.submit(world.pipeline(writing(world, source, "files"), bad)))
     assert run.status == "failed"
-    assert log_of(run, "bad")[-1].startswith(
+    assert log_of(run, "bad")[-2].startswith(
         "3 files failed or gave no result, and 2 may. The last that failed: ValueError: of "
     )
     found = batches_of(StepRun.objects.get(run=run, name="bad"))
