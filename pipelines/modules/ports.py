@@ -7,6 +7,7 @@ from pipelines.data_values import read_dataset
 from pipelines.definition import (
     Binding,
     DatasetBinding,
+    ModelBinding,
     Output,
     OutputBinding,
     Parameter,
@@ -37,6 +38,9 @@ def port_problem(port: ModuleInput, binding: Binding | None, around: Around) -> 
             return _of_output(port, output, f"“{step}.{name}”") if output else None
         case ParameterBinding(parameter=name):
             return _of_parameter(port, name, around)
+        case ModelBinding():
+            sentence = f"“{port.name}” wants a table, and model “{binding.name}” is files. Choose a dataset."
+            return sentence if port.type == "table" else None
         case _:
             return _of_dataset(port, binding, around)
 
