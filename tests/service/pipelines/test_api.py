@@ -8,7 +8,8 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver
 
 from pipelines import api_urls, services
-from pipelines.models import Module, Pipeline, Run
+from pipelines.models import Module, Pipeline, Run, StepRun
+from pipelines.registered import RegisteredModel
 from studio.workspaces.models import Role
 from tests.service.pipelines.world import World
 
@@ -234,6 +235,7 @@ def _address(route: str, slug: str, world: World, run: Run) -> str:
         "<int:number>": 1,
         "<int:run_id>": run.pk,
         "<int:module_id>": _module(world) if "module_id" in route else 0,
+        "<int:model_id>": _model(world, run) if "model_id" in route else 0,
         "<str:name>": "a",
         "<str:output>": "out",
         "<str:digest>": world.source,
@@ -246,6 +248,15 @@ def _address(route: str, slug: str, world: World, run: Run) -> str:
 def _module(world: World) -> int:
     module = Module.objects.filter(workspace=world.workspace).first()
     return module.pk if module else world.publish(world.step("scale"), name="scale").module_id
+
+
+def _model(world: World, run: Run) -> int:
+    """Of what that run left."""
+    model = RegisteredModel.objects.filter(workspace=world.workspace).first()
+    if model is not None:
+        return model.pk
+    step = StepRun.objects.get(run=run, name="a")
+    return services.register_model(world.access, step, services.Left(output="out"), name="model").version.model_id
 
 
 def _methods(view: Any) -> list[str]:
