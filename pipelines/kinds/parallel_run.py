@@ -58,6 +58,7 @@ class ParallelRunStep(StepWithFiles):
     script_field: ClassVar[str] = "entry_script"
     reads_script: ClassVar[bool] = True
     runs_tab: ClassVar[str] = "batches"
+    takes_inputs: ClassVar[Literal["any", "one", "none"]] = "one"  # a new one has it already; further ones may follow
     programs: ClassVar[Mapping[str, Path]] = MappingProxyType({_PROGRAM: Path(__file__).parent / "programs" / _PROGRAM})
 
     kind: Literal["parallel_run"] = "parallel_run"
@@ -148,8 +149,8 @@ class ParallelRunStep(StepWithFiles):
     )
 
     @classmethod
-    def example(cls, *, reads: bool) -> Example:
-        settings = {"entry_script": _FIRST_SCRIPT, "input": _INPUT if reads else "", "output": _OUTPUT}
+    def example(cls, *, reads: bool) -> Example:  # noqa: ARG003 (it has an input in any case)
+        settings = {"entry_script": _FIRST_SCRIPT, "input": _INPUT, "output": _OUTPUT}
         return Example(settings, {_FIRST_SCRIPT: _TEMPLATE})
 
     def texts(self) -> Mapping[Place, HasPlaceholders]:

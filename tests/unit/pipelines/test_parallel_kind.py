@@ -157,8 +157,9 @@ def test_how_many_work_makes_no_other_result_but_tries_do_where_items_may_be_mis
 
 
 @pytest.mark.parametrize("reads", [True, False])
-def test_a_new_one_is_good_once_it_has_an_input(reads: bool) -> None:
+def test_a_new_one_is_good_once_its_input_is_fed(reads: bool) -> None:
     example = ParallelRunStep.example(reads=reads)
-    inputs = [{"name": "input", "binding": {"kind": "dataset", "dataset": "digits"}}] if reads else []
-    found = problems(example.files["batches.py"], inputs=inputs, **example.settings)
-    assert found == ({} if reads else {("input",): "Give the step an input: what is split into batches."})
+    inputs = [{"name": "input", "binding": {"kind": "dataset", "dataset": "digits"}}]
+    assert problems(example.files["batches.py"], inputs=inputs, **example.settings) == {}
+    found = problems(inputs=[], input="", output="${{outputs.output}}")
+    assert found == {("input",): "Give the step an input: what is split into batches."}

@@ -671,7 +671,7 @@ def test_a_package_adds_a_kind_by_an_entry_point(tmp_path: Path) -> None:
     )
     assert ended.returncode == 0, ended.stderr
     kinds, argv, subtitle, fields = json.loads(ended.stdout)
-    ours = ["python_script", "command", "notebook", "sql", "transfer", "module", "pipeline", "map"]
+    ours = ["python_script", "command", "notebook", "parallel_run", "sql", "transfer", "module", "pipeline", "map"]
     ours += ["sweep", "condition", "approval", "wait"]
     assert kinds == [*ours, "nap"]
     assert (argv, subtitle) == (["sleep", "3"], "3")

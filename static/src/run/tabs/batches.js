@@ -98,7 +98,7 @@ function rowOf(batch) {
     "tr",
     { class: batch.why ? "batches-bad" : null },
     cell("Batch", number(batch.batch)),
-    h("td", { "data-label": "What", class: "grow" }, h("span", { class: "batches-what", text: batch.what }), batch.why && h("span", { class: "batches-why", text: batch.why })),
+    h("td", { "data-label": "What", class: "grow" }, h("div", {}, h("span", { class: "batches-what", text: batch.what }), batch.why && h("span", { class: "batches-why", text: batch.why }))),
     cell("Items", batch.items_failed ? `${number(batch.items)}, ${number(batch.items_failed)} without a result` : number(batch.items)),
     cell("Tries", number(batch.tries)),
     cell("Took", duration(batch.seconds)),
