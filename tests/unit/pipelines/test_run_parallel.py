@@ -135,7 +135,7 @@ def run(batch):
     return batch
 """,
     )
-    ended = run(folder, "--batch=5", "--processes=1", "--tries=2", "--timeout-s=1")
+    ended = run(folder, "--batch=5", "--processes=1", "--tries=5", "--timeout-s=1")
     assert ended.returncode == 0, ended.stderr
     assert "It took longer than 1 s, and its process was ended." in ended.stderr
     assert len(rows(folder)) == 10
@@ -166,6 +166,26 @@ def test_a_script_that_writes_by_itself_is_counted_only(folder: Path) -> None:
     assert ended.returncode == 0, ended.stderr
     assert list((folder / "out").iterdir()) == []
     assert told(folder)["done"] == 1
+
+
+def test_a_process_that_still_starts_when_all_is_done_changes_nothing(folder: Path) -> None:
+    entry(
+        folder,
+        """
+import os, time
+def init():
+    try:
+        os.close(os.open("first", os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        time.sleep(600)
+        raise ValueError("never")
+def run(batch):
+    return batch
+""",
+    )
+    ended = run(folder, "--batch=5", "--processes=2")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert len(rows(folder)) == 10
 
 
 @pytest.mark.parametrize(

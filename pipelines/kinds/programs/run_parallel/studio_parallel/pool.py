@@ -154,9 +154,12 @@ class Pool:
         del self.workers[worker.number]
 
     def _let_go(self):
-        """All is done: what a script does at its end, it does for a while."""
-        for worker in self.workers.values():
-            worker.end_kindly()
+        """All is done: what a script does at its end, it does for a while. One that still starts has nothing to do."""
+        for worker in list(self.workers.values()):
+            if worker.is_ready:
+                worker.end_kindly()
+            else:
+                self._drop(worker)
         until = time.monotonic() + _END_S
         while self.workers and time.monotonic() < until:
             self._read(until - time.monotonic())
