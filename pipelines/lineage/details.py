@@ -190,7 +190,7 @@ def _gone(key: Gone) -> Node:
     return {
         "kind": "file",
         "what": f"{what} that was deleted",
-        "icon": "box" if key.is_model else "stack-2",
+        "icon": "brain" if key.is_model else "stack-2",
         "title": key.name,
         "subtitle": "deleted",
         "facts": [fact(what, f"{key.name}, deleted since. What the run read of it is in its step.")],

@@ -34,7 +34,7 @@ def _described(workspace: Workspace, row: ModelVersion) -> Node:
     return {
         "kind": "model",
         "what": "Model",
-        "icon": "box",
+        "icon": "brain",
         "title": str(row),
         "subtitle": "model" if row.stage == ModelStage.NONE else f"model, {ModelStage(row.stage).label.lower()}",
         "open": {"label": "Open the model", "url": page},

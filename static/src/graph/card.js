@@ -4,7 +4,7 @@ import { duration, plural, secondsBetween } from "../lib/format.js";
 import { icon, isTerminal, statusOf } from "../lib/status.js";
 import { h } from "./dom.js";
 
-const KIND_ICONS = { step: "brand-python", dataset: "database", model: "box", parameter: "adjustments", file: "folder", more: "dots" };
+const KIND_ICONS = { step: "brand-python", dataset: "database", model: "brain", parameter: "adjustments", file: "folder", more: "dots" };
 
 /** Seconds that a node has taken so far, or null before it started. */
 export function secondsTaken(node, now = Date.now()) {
@@ -59,7 +59,7 @@ export function paint(card, node) {
     h(
       "div",
       { class: "graph-node__body" },
-      h("span", { class: "graph-node__kind" }, icon(node.icon ?? KIND_ICONS[node.kind] ?? "box")),
+      h("span", { class: "graph-node__kind" }, icon(node.icon ?? KIND_ICONS[node.kind] ?? "brain")),
       h(
         "span",
         { class: "graph-node__text" },

@@ -65,7 +65,7 @@ export class ArtifactsTab {
       { class: "run-artifacts-bar" },
       artifacts.length > 1 && picker,
       h("span", { class: "muted num", text: `${plural(shown.file_count, "file")} · ${fileSize(shown.size_bytes)}${from}` }),
-      shown.file_count > 0 && this.#register(shown.attempt, "") && h("a", { class: "btn btn-sm", href: this.#register(shown.attempt, ""), title: "Give all of it a name and a version" }, icon("box"), "Register as model"),
+      shown.file_count > 0 && this.#register(shown.attempt, "") && h("a", { class: "btn btn-sm", href: this.#register(shown.attempt, ""), title: "Give all of it a name and a version" }, icon("brain"), "Register as model"),
       shown.file_count > 0 && h("a", { class: "btn btn-sm", href: this.#url("zip/", shown.attempt, ""), download: "" }, icon("download"), "Download all"),
     );
   }
@@ -100,7 +100,7 @@ export class ArtifactsTab {
       more: (path, { name, kind }) => {
         const href = this.#register(attempt, path);
         if (href && kind === "folder") return h("a", { class: "run-register", href, text: `Register ${name} as a model` });
-        return href && h("a", { class: "icon-button", href, title: `Register ${name} as a model`, "aria-label": `Register ${name} as a model` }, icon("box"));
+        return href && h("a", { class: "icon-button", href, title: `Register ${name} as a model`, "aria-label": `Register ${name} as a model` }, icon("brain"));
       },
     });
     await tree.list(into, "");

@@ -112,7 +112,7 @@ export class FilesTab {
       said.push(h("span", { class: "muted", text: output.path ? `was to become ${output.register_as}` : `becomes ${output.register_as}` }));
     }
     for (const model of output.models ?? []) {
-      said.push(h("span", { class: "run-became" }, icon("box"), h("a", { href: model.url, text: model.name })));
+      said.push(h("span", { class: "run-became" }, icon("brain"), h("a", { href: model.url, text: model.name })));
     }
     if (this.#canRegister(output)) {
       const { name, urls } = this.context;
