@@ -13,7 +13,7 @@ _BY_SUFFIX = {
     "file-type-html": {".html", ".htm"},
     "file-text": {".txt", ".md", ".log", ".rst"},
     "file-zip": {".zip", ".gz", ".tar", ".bz2", ".xz", ".7z", ".zst"},
-    "brain": {".pkl", ".joblib", ".pt", ".onnx", ".npy", ".npz", ".h5", ".safetensors"},
+    "box": {".pkl", ".joblib", ".pt", ".onnx", ".npy", ".npz", ".h5", ".safetensors"},
 }
 _ICONS = {suffix: icon for icon, suffixes in _BY_SUFFIX.items() for suffix in suffixes}
 

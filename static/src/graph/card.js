@@ -59,7 +59,7 @@ export function paint(card, node) {
     h(
       "div",
       { class: "graph-node__body" },
-      h("span", { class: "graph-node__kind" }, icon(node.icon ?? KIND_ICONS[node.kind] ?? "brain")),
+      h("span", { class: "graph-node__kind" }, icon(node.icon ?? KIND_ICONS[node.kind] ?? "box")),
       h(
         "span",
         { class: "graph-node__text" },
