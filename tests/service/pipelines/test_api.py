@@ -233,6 +233,7 @@ def _address(route: str, slug: str, world: World, run: Run) -> str:
         "<int:pipeline_id>": run.pipeline_id,
         "<int:number>": 1,
         "<int:run_id>": run.pk,
+        "<int:model_id>": run.pk,  # there is none: whoever may not is refused before anybody looks
         "<str:name>": "a",
         "<str:output>": "out",
         "<str:digest>": world.source,
