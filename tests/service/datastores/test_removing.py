@@ -81,7 +81,7 @@ def test_many_uses_are_counted_by_the_database(
 ) -> None:
     for number in range(30):
         use(images, owner, f"d{number:02}")
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         uses = uses_of(images)
     assert len(uses.named) == 20
     assert uses.words == "30 datasets"

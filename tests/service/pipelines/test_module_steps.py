@@ -1,5 +1,6 @@
 """Steps that use a module: what they become when a run is made, and what keeps them from that."""
 
+import itertools
 from typing import Any
 
 import pytest
@@ -20,6 +21,8 @@ from studio.lib.problems import UserError
 from tests.service.pipelines.modules import RATE, fit, pipeline_with, publish_fit, typed, use
 from tests.service.pipelines.world import World
 
+_numbers = itertools.count(1)
+
 
 def step_of(run: Run, name: str = "train") -> StepRun:
     return StepRun.objects.get(run=run, name=name)
@@ -27,7 +30,7 @@ def step_of(run: Run, name: str = "train") -> StepRun:
 
 def refused(world: World, *steps: dict[str, Any], parameters: Any = (), **values: Any) -> dict[tuple[Any, ...], str]:
     """What a submission says, by place."""
-    pipeline = pipeline_with(world, *steps, parameters=parameters, name=f"p{len(steps)}-{id(steps)}")
+    pipeline = pipeline_with(world, *steps, parameters=parameters, name=f"p{next(_numbers)}")
     with pytest.raises(UserError) as error:
         world.submit(pipeline, parameters=values)
     return {problem.loc: problem.message for problem in error.value.problems}
