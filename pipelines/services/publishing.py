@@ -9,6 +9,7 @@ from django.utils import timezone
 from pydantic import ValidationError
 
 from pipelines.catalogue import catalogue_for
+from pipelines.misshapen import shape_problems
 from pipelines.models import Module, ModuleTags, ModuleVersion, Pipeline
 from pipelines.modules.changes import PortChange, breaking, port_changes
 from pipelines.modules.definition import ModuleDefinition
@@ -84,12 +85,7 @@ def read_module(data: object) -> ModuleDefinition:
     try:
         return ModuleDefinition.model_validate(data)
     except ValidationError as error:
-        raise UserError(
-            [
-                Problem(("definition", *each["loc"]), f"This can't be read: {each['msg']}.")
-                for each in error.errors()[:50]
-            ]
-        ) from error
+        raise UserError(shape_problems(error, ModuleDefinition, below=("definition",))) from error
 
 
 def draft_module(workspace: Workspace, *, name: str, definition: ModuleDefinition) -> Draft:

@@ -120,4 +120,4 @@ def test_all_that_a_step_says_is_kept_and_a_reused_step_shows_it_too(world: Worl
 
     again = over(world.submit(pipeline, experiment="trials"))
     first: list[Measured] = measured_in(again, step="measure")
-    assert (first[0].metric.pk, first[0].reused_from) == (loss.pk, run.pk)
+    assert (first[0].metric.pk, first[0].who.reused_from) == (loss.pk, run.pk)
