@@ -130,14 +130,14 @@ def problems_of(
         return problems
     problems += _names(definition.parameters, "test_size", ("parameters",))
     problems += parameter_problems(definition.parameters)
-    for index, parameter in enumerate(definition.parameters):
-        default = parameter.default
-        if default is not None and (sentence := _no_such_data(definition, parameter, default, catalogue)):
-            problems.append(Problem(("parameters", index, "default"), sentence))
-    problems += _duplicates((("steps", index, "name"), step.name) for index, step in enumerate(definition.steps))
     known = usual_values(definition) if values is None else values
     settings = settled(definition, known)
     given = resolved(settings.definition, catalogue.modules, known)
+    for index, parameter in enumerate(definition.parameters):
+        default = parameter.default
+        if default is not None and (sentence := _no_such_data(given.definition, parameter, default, catalogue)):
+            problems.append(Problem(("parameters", index, "default"), sentence))
+    problems += _duplicates((("steps", index, "name"), step.name) for index, step in enumerate(definition.steps))
     check = _Check(given, catalogue, known)
     problems += settings.problems
     found: list[Problem] = []

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db import transaction
 from django.http import Http404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -157,9 +158,10 @@ class ModuleView(WorkspaceAPIView):
         wanted = ChangeModuleSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
         given = wanted.validated_data
-        if "default_version" in given:
-            set_default_version(self.access, module, given["default_version"] or None)
-        describe_module(self.access, module, description=given.get("description"), tags=given.get("tags"))
+        with transaction.atomic():  # all of it, or nothing
+            if "default_version" in given:
+                set_default_version(self.access, module, given["default_version"] or None)
+            describe_module(self.access, module, description=given.get("description"), tags=given.get("tags"))
         found = module_queries.module_of(self.access.workspace, module_id)
         return Response(module_queries.module_json(slug, found))
 

@@ -70,6 +70,14 @@ class Resolved:
     problems: Mapping[int, list[Problem]] = field(default_factory=dict)  # of what the steps say of modules
     untold: frozenset[Loc] = frozenset()  # settings whose parameter has no value yet
 
+    def lacking(self) -> Iterator[Problem]:
+        """With the values of a run, which are all that there will be: parameters of modules that are left without."""
+        for index, scope in self.scopes.items():
+            for name, parameter in scope.parameters.items():
+                if not parameter.optional and name not in scope.values:
+                    sentence = f"“{scope.module.name}” wants “{name}”, and nothing gives it a fit value. Give it one."
+                    yield Problem(("steps", index, "parameters"), sentence)
+
     def told(self, index: int, problems: Iterable[Problem]) -> Iterator[Problem]:
         """Problems of a resolved step, each at the field of the step as it is written."""
         scope = self.scopes.get(index)
@@ -159,7 +167,8 @@ def _outputs(written: ModuleStep, module: ModuleDefinition) -> Iterator[Output]:
         port = ports.get(output.name)
         yield output if port is None else _output(output, port)
     there = {output.name for output in written.outputs}
-    yield from (output for name, output in inner.items() if name not in there)
+    # Where an output goes, each step says: nothing that a module holds may decide it.
+    yield from (_output(Output(name=name), ports[name]) for name in inner if name not in there and name in ports)
 
 
 def _output(written: Output, port: ModuleOutput) -> Output:

@@ -203,13 +203,17 @@ def _next(access: Access, name: str, base_version: int, words: Mapping[str, obje
     if module.deleted_at is not None:
         if base_version:
             raise ConflictError(f"Module “{name}” was deleted meanwhile. Publish it anew.", number=0)
-        if not rows.filter(deleted_at=module.deleted_at).update(deleted_at=None, deleted_by=None, **words):
+        if not rows.filter(deleted_at=module.deleted_at).update(
+            deleted_at=None, deleted_by=None, default_version=None, created_by=access.user, **words
+        ):
             raise _published_meanwhile(access.workspace, name)
         audit.record(access.workspace, access.user, "module.restore", name)
     elif module.latest_version != base_version:
         raise _published_meanwhile(access.workspace, name)
     elif words:
         rows.update(updated_at=timezone.now(), **words)
+        audit.record(access.workspace, access.user, "module.describe", name)
+        tell_lists(module)
     return rows.get()
 
 

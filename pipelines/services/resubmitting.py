@@ -1,6 +1,6 @@
 """New runs made of an earlier one: the same again with the same parameters or others, or from one of its steps on."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -11,7 +11,7 @@ from compute.services import admit_run
 from datastores.models import Datastore
 from pipelines.definition import PipelineDefinition, Step
 from pipelines.events import RunChanged
-from pipelines.models import FrozenOutput, FrozenStep, Pipeline, Run, StepEdge, StepEdit, StepRun
+from pipelines.models import FrozenOutput, FrozenStep, ModuleVersion, Pipeline, Run, StepEdge, StepEdit, StepRun
 from pipelines.modules.inlining import inlined
 from pipelines.priorities import HIGHEST
 from pipelines.services.advancing import LATER_STEPS, READY_FIELDS, release
@@ -145,12 +145,13 @@ def _as_it_ran(run: Run) -> PipelineDefinition:
     edited = set(StepRun.objects.filter(is_edited, run=run).values_list("name", flat=True))
     # What was not edited in the run stays as it was written: its settings may be fed by parameters.
     given = settled(version, values).definition.steps
+    usable = _usable(ran)
     steps: list[Step] = []
     for written, as_given, row in zip(version.steps, given, ran, strict=True):
         module = row.frozen.module
         if module is None:
             steps.append(written if as_given == row.frozen.step else row.frozen.step)
-        elif row.name not in edited:
+        elif row.name not in edited and (module.module_id, module.version) in usable:
             steps.append(written.model_copy(update={"module_version": module.version}))
         else:
             taken = {parameter.name for parameter in parameters}
@@ -158,6 +159,15 @@ def _as_it_ran(run: Run) -> PipelineDefinition:
             steps.append(step)
             parameters += more
     return PipelineDefinition(parameters=parameters, continue_on_step_failure=run.continue_on_step_failure, steps=steps)
+
+
+def _usable(ran: Iterable[StepRun]) -> set[tuple[int, int]]:
+    """Of the versions of modules that steps ran, those that a new pipeline may use, with the number of the module."""
+    modules = {row.frozen.module.module_id for row in ran if row.frozen.module}
+    if not modules:
+        return set()
+    there = ModuleVersion.objects.filter(module__in=modules, module__deleted_at=None, disabled_at=None)
+    return set(there.values_list("module_id", "number"))
 
 
 def _free_name(run: Run) -> str:

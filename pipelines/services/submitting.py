@@ -137,10 +137,11 @@ def prepare_run(
     values, wrong_values = parameter_values(definition.parameters, parameters)
     catalogue = catalogue_for(workspace, definition, values, pipeline=version.pipeline)
     problems = problems_of(definition, catalogue, values)
-    problems += wrong_values + data_problems(definition, values, catalogue) + list(more_problems)
+    given = resolved(settled(definition, values).definition, catalogue.modules, values)
+    problems += wrong_values + data_problems(given.definition, values, catalogue) + list(more_problems)
+    problems = problems or list(given.lacking())
     if problems:
         raise UserError(problems)
-    given = resolved(settled(definition, values).definition, catalogue.modules, values)
     frozen = _Freezer(workspace, given, values, contents).steps()
     return Prepared(version, definition, values, frozen)
 

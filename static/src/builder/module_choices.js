@@ -5,7 +5,8 @@ export function versionGroups(module, current) {
   const usual = module?.default_version ? `The default (now ${module.default_version})` : "The default";
   const choices = [{ value: "", label: usual }, ...(module?.versions ?? []).map((number) => ({ value: String(number), label: `Version ${number}` }))];
   const gone = current !== null && !choices.some(({ value }) => value === String(current));
-  const label = module ? "Disabled, or not there" : "";
+  const isThere = module?.version === current && !module.disabled; // the list has the newest alone
+  const label = !module ? "" : isThere ? "Older" : "Disabled, or not there";
   return [{ label: "", choices }, ...(gone ? [{ label, choices: [{ value: String(current), label: `Version ${current}` }] }] : [])];
 }
 

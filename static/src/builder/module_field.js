@@ -27,8 +27,13 @@ export function moduleField(fields, { store, stepKey, step, modules, ...options 
   input.addEventListener("change", async () => {
     const name = input.value.trim();
     if (!name || store.readOnly) return;
-    const found = await modules.ask({ module: name, module_version: step()?.module_version }).catch(() => null);
-    if (found && step()?.module === name) store.apply((draft) => takePorts(draft, stepKey, found));
+    const ask = (version) => modules.ask({ module: name, module_version: version }).catch(() => null);
+    const pinned = step()?.module_version ?? null;
+    // A version that was chosen of another module need not be one of this.
+    const found = (await ask(pinned)) ?? (pinned === null ? null : await ask(null));
+    if (!found || step()?.module !== name) return;
+    const isThere = pinned === null || found.version === pinned;
+    store.apply((draft) => takePorts(isThere ? draft : updateStep(draft, stepKey, { module_version: null }), stepKey, found));
   });
   const link = fields.derived(
     h("div", { class: "field-help" }),

@@ -3,6 +3,7 @@
 import { api } from "../lib/api.js";
 
 const ASK_AGAIN_MS = 10_000; // for one that is not there: somebody may publish it meanwhile
+const FRESH_MS = 60_000; // of one that is there: it may have a newer version by then
 
 /**
  * @typedef {{name: string, type: string, optional: boolean, description: string}} ModuleInput
@@ -34,20 +35,23 @@ export class Modules {
     if (!name) return null;
     const key = keyOf(name, version);
     const known = this.known.get(key);
-    if (known && (known.value || Date.now() - known.at < ASK_AGAIN_MS)) return known.value;
-    this.known.set(key, { value: null, at: Date.now() });
-    this.ask(step).then(
+    if (known && Date.now() - known.at < (known.value ? FRESH_MS : ASK_AGAIN_MS)) return known.value;
+    this.known.set(key, { value: known?.value ?? null, at: Date.now() });
+    this.#read(step).then(
       () => this.onNews(),
       () => {}, // the checks say that it is not there
     );
-    return null;
+    return known?.value ?? null;
   }
 
   /** The same, once it is known. Fails where there is no such one. @returns {Promise<Module>} */
-  ask({ module: name, module_version: version }) {
+  ask(step) {
+    const known = this.known.get(keyOf(step.module, step.module_version))?.value;
+    return known ? Promise.resolve(known) : this.#read(step);
+  }
+
+  #read({ module: name, module_version: version }) {
     const key = keyOf(name, version);
-    const known = this.known.get(key)?.value;
-    if (known) return Promise.resolve(known);
     const query = new URLSearchParams({ name, ...(version ? { version: String(version) } : {}) });
     const asked = this.asked.get(key) ?? api.get(`${this.root}interface/?${query}`);
     this.asked.set(key, asked);
@@ -61,7 +65,8 @@ export class Modules {
   find(text) {
     const found = this.searches.get(text) ?? api.get(`${this.root}?q=${encodeURIComponent(text)}`).then(({ results }) => results.map(({ name }) => name));
     this.searches.set(text, found);
-    found.catch(() => this.searches.delete(text));
+    const forget = () => this.searches.delete(text);
+    found.then(() => setTimeout(forget, ASK_AGAIN_MS), forget);
     return found;
   }
 }

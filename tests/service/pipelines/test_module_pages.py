@@ -61,6 +61,8 @@ class TestOverTheApi:
         status, changed = call(owner, "PATCH", path, description="Other words.", default_version=1)
         assert (status, changed["description"], changed["default_version"]) == (200, "Other words.", 1)
         assert call(owner, "PATCH", path, default_version=0)[1]["default_version"] is None
+        assert call(owner, "PATCH", path, default_version=1, description="x" * 5001)[0] == 400
+        assert call(owner, "GET", path)[1]["default_version"] is None, "all of it, or nothing"
         assert call(owner, "GET", f"{path}versions/")[1]["results"][0]["disabled"] is False
         status, version = call(owner, "PATCH", f"{path}versions/1/", disabled="true")
         assert (status, version["disabled"], version["disabled_by"]) == (200, True, "ours-owner")

@@ -15,6 +15,7 @@ from pipelines import queries, services
 from pipelines.catalogue import catalogue_for
 from pipelines.models import Run, StepRun
 from pipelines.services.modules import delete_module, disable_version, enable_version, set_default_version
+from pipelines.services.publishing import publish_module, read_module
 from pipelines.step_editing import editable
 from pipelines.validation import parse_definition, problems_of
 from studio.lib.problems import UserError
@@ -244,6 +245,14 @@ class TestBadInput:
         said = refused(world, use())
         assert said == {("steps", 1, "parameters"): "“fit” wants “rate”, which has no default. Give it a value here."}
 
+    def test_one_that_a_parameter_without_a_value_was_to_feed_is_told_at_submission(self, world: World) -> None:
+        publish_fit(world, parameters=[{**RATE, "default": None}])
+        step = use(parameters=[{"name": "rate", "value": "${{parameters.speed}}"}])
+        said = refused(world, step, parameters=[{"name": "speed", "type": "number", "optional": True}])
+        assert said == {
+            ("steps", 1, "parameters"): "“fit” wants “rate”, and nothing gives it a fit value. Give it one."
+        }
+
     def test_what_the_module_says_is_not_said_here(self, world: World) -> None:
         publish_fit(world)
         step = use(source=world.source, environment="python", timeout_s=5, environment_variables={"A": "1"})
@@ -320,6 +329,22 @@ class TestWaysOn:
         publish_fit(world, base=1, step={"description": "newer"})
         step = services.clone_run(world.access, run).versions.get().definition.steps[1]
         assert (step.kind, step.module, step.module_version) == ("module", "fit", 1)
+
+    def test_a_clone_has_the_step_itself_where_its_module_may_not_be_used(self, world: World) -> None:
+        version = publish_fit(world)
+        run = world.submit(pipeline_with(world))
+        disable_version(world.access, version)
+        clone = services.clone_run(world.access, run)
+        assert clone.versions.get().definition.steps[1].kind == "python_script"
+        assert step_of(world.submit(clone)).frozen.command == step_of(run).frozen.command
+
+    def test_where_an_output_goes_each_step_says_and_never_the_module(self, world: World) -> None:
+        document = publish_fit(world).definition.model_dump(mode="json")
+        document["step"]["outputs"] = [{"name": "out", "datastore": "workspaceblobstore", "path": "shared"}]
+        publish_module(world.access, name="hides", definition=read_module(document), base_version=0)
+        run = world.submit(pipeline_with(world, use(module="hides", outputs=[])))
+        (output,) = step_of(run).frozen.step.outputs
+        assert (output.name, output.datastore, output.path) == ("out", None, None)
 
     def test_a_run_outlives_its_module(self, world: World) -> None:
         version = publish_fit(world)

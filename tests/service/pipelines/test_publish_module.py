@@ -221,10 +221,12 @@ class TestAfterwards:
 
     def test_its_name_brings_it_back_and_numbers_go_on(self, world: World) -> None:
         version = publish_fit(world)
+        set_default_version(world.access, version.module, 1)
         delete_module(world.access, version.module)
         back = publish_fit(world)
         assert (back.module_id, back.number) == (version.module_id, 2)
-        assert Module.objects.get().deleted_at is None
+        module = Module.objects.get()
+        assert (module.deleted_at, module.default_version) == (None, None), "it is another one now"
 
     def test_uses_are_noted_with_the_version_that_says_them(self, world: World) -> None:
         pipeline = pipeline_with(world, use("a"), use("b"), use("c", module_version=3), use("d", module="<b>"))
