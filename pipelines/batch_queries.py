@@ -4,7 +4,6 @@ The numbers come by the file in which a step says what it measured, which the st
 whatever stands there, this makes numbers and texts of it.
 """
 
-import math
 from typing import Any
 
 from django.http import Http404
@@ -12,13 +11,14 @@ from django.http import Http404
 from compute.metrics.reading import entries_of, number
 from compute.models import Metric
 from pipelines.kinds.parallel_run import ParallelRunStep
-from pipelines.metric_queries import metrics_of
+from pipelines.metric_queries import BATCHES, metrics_of
 from pipelines.models import StepRun
 
 MAX_ROWS = 100
-_NAMED = "batches."
+_MOST = 2.0**53  # up to which a float tells whole numbers apart
+_LEAST_S = 0.001
 _NUMBERS = ("total", "done", "failed", "retried", "items_failed")
-_LOOKED_AT = f"{_NAMED}looked_at"  # the slowest, and those that failed
+_LOOKED_AT = f"{BATCHES}looked_at"  # the slowest, and those that failed
 _MAX_CHARS = 500
 
 
@@ -31,11 +31,11 @@ def batches_of(step: StepRun, attempt: int | None = None) -> dict[str, Any]:
     if not isinstance(kind, ParallelRunStep):
         raise Http404(f"Step “{step.name}” is no parallel run: it has no batches.")
     found, metrics = metrics_of(step, attempt)
-    named = {metric.name: metric for metric in metrics if metric.name.startswith(_NAMED)}
-    numbers = {name: _whole(named.get(f"{_NAMED}{name}")) for name in _NUMBERS}
-    seconds = _last(named.get(f"{_NAMED}seconds"))
+    named = {metric.name: metric for metric in metrics if metric.name.startswith(BATCHES)}
+    numbers = {name: _whole(named.get(f"{BATCHES}{name}")) for name in _NUMBERS}
+    seconds = _last(named.get(f"{BATCHES}seconds"))
     over = (numbers["done"] or 0) + (numbers["failed"] or 0)
-    per_second = over / seconds if over and seconds else None
+    per_second = over / max(seconds, _LEAST_S) if over and seconds else None
     total = numbers["total"]
     return {
         "attempt": found.number if found else None,
@@ -50,7 +50,7 @@ def batches_of(step: StepRun, attempt: int | None = None) -> dict[str, Any]:
 
 def _last(metric: Metric | None) -> float | None:
     value = number(metric.last) if metric is not None and metric.kind == "scalar" else None
-    return value if value is not None and math.isfinite(value) and value >= 0 else None
+    return value if value is not None and 0 <= value <= _MOST else None
 
 
 def _whole(metric: Metric | None) -> int | None:
@@ -72,5 +72,5 @@ def _rows(metric: Metric | None) -> list[dict[str, Any]]:
 
 
 def _number(value: Any) -> float | int | None:
-    is_number = isinstance(value, int | float) and math.isfinite(value)
+    is_number = isinstance(value, int | float) and -_MOST <= value <= _MOST
     return value if is_number else None

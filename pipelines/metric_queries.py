@@ -17,6 +17,7 @@ from pipelines.models import Run, StepRun, Tag
 from pipelines.queries import attempt_of, iso
 
 MAX_METRICS = 2000  # of one answer
+BATCHES = "studio.batches."  # so a parallel run's program says how far it is; nobody else's metrics have such names
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +78,8 @@ def metrics_by_attempt(wanted: Collection[tuple[int, int]], *, jobs: Any = None)
         if (job_id, number) in wanted
     }
     found: dict[tuple[int, int], list[Metric]] = {}
-    metrics = Metric.objects.filter(attempt__in=list(attempts)[:MAX_METRICS]).order_by("attempt", "position")
-    for metric in metrics[:MAX_METRICS]:
+    metrics = Metric.objects.filter(attempt__in=list(attempts)[:MAX_METRICS]).exclude(name__startswith=BATCHES)
+    for metric in metrics.order_by("attempt", "position")[:MAX_METRICS]:
         found.setdefault(attempts[metric.attempt_id], []).append(metric)
     return found
 

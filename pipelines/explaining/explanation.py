@@ -119,7 +119,7 @@ def _change(workspace: Workspace, different: Difference, theirs: StepRun, mine: 
         case "code":
             return Change(kind, name, different.words, code=code_change(workspace, before, after))
         case "arguments":
-            words = word_difference(before.command, after.command)
+            words = word_difference(before.step.counted(before.command), after.step.counted(after.command))
             return Change(kind, name, different.words, arguments=words, notes=_modes(before, after))
         case "environment":
             return Change(kind, name, different.words, environment=_environment(before, after))

@@ -186,7 +186,7 @@ class ParallelRunStep(StepWithFiles):
             "action": self.output_action,
             "file": self.append_row_file_name.strip(),
             "logging": self.logging_level,
-            "processes": self.processes or int(self.resources.cpus or 0),
+            "processes": self.processes or (max(1, int(self.resources.cpus)) if self.resources.cpus else 0),
             "tries": self.max_tries,
             "timeout-s": self.batch_timeout_s or 0,
         }
@@ -248,6 +248,9 @@ class ParallelRunStep(StepWithFiles):
             yield "append_row_file_name", f"Give the name of a file, as in {ROWS_FILE}, without folders."
 
     def _size_problems(self) -> Iterator[tuple[Place, str]]:
+        for field in ("append_row_file_name", "partition_keys"):
+            if "${{" in getattr(self, field):
+                yield field, "This takes no placeholders. Write it out."
         if not _SIZE.fullmatch(self.mini_batch_size):
             yield "mini_batch_size", "Give a whole number above 0, as in 10, or a size, as in 10MB."
         if not self.partition_keys.strip():

@@ -108,8 +108,8 @@ def split(world: World, mark: str) -> Run:
     lease = world.claim()
     row = {"batch": [1], "what": [mark], "items": [2], "items_failed": [0], "tries": [1], "seconds": [1], "why": [mark]}
     numbers = {"total": 2, "done": 1, "failed": 1, "seconds": 3}
-    points = (["s", f"batches.{name}", value, None] for name, value in numbers.items())
-    measure(lease, *points, ["t", "batches.looked_at", row])
+    points = (["s", f"studio.batches.{name}", value, None] for name, value in numbers.items())
+    measure(lease, *points, ["t", "studio.batches.looked_at", row])
     world.complete(lease)
     return run
 

@@ -53,6 +53,14 @@ def run(mini_batch):
     print("pid", os.getpid(), flush=True)
     time.sleep(600)
 """,
+    "indexed.py": """
+import pathlib, sys
+import pandas
+out = pathlib.Path(sys.argv[1])
+out.mkdir(parents=True, exist_ok=True)
+pandas.DataFrame({"id": [1, 2], "x": [3, 4]}).set_index("id").to_parquet(out / "a.parquet")
+""",
+    "columns.py": "def run(frame):\n    return [' '.join(sorted(frame.columns))] * len(frame)\n",
     "bad.py": "def run(mini_batch):\n    raise ValueError('of ' + mini_batch[0][-6:])\n",
 }
 
@@ -170,6 +178,21 @@ def test_rows_of_a_table_come_as_frames_and_by_keys(
                 writing(world, source, "rows"),
                 split(source, "by_size", "total.py", **more),
                 split(source, "by_store", "total.py", partition_keys="store", **more),
+                {
+                    "name": "indexed",
+                    "source": source,
+                    "entry": "indexed.py",
+                    "environment": "frames",
+                    "arguments": "${{outputs.out}}",
+                },
+                split(
+                    source,
+                    "by_index",
+                    "columns.py",
+                    inputs=[{"name": "data", "binding": {"kind": "output", "step": "indexed", "output": "out"}}],
+                    partition_keys="id",
+                    **more,
+                ),
             )
         ),
         timeout_s=BUILD_S,
@@ -181,5 +204,6 @@ def test_rows_of_a_table_come_as_frames_and_by_keys(
         "store,price,twice",
         *sorted(rows, key=lambda row: row[:2]),
     ]
+    assert text_of(world, run, "by_index", "all.csv").splitlines() == ["id x", "id x"], "an index is a column, too"
     found = batches_of(StepRun.objects.get(run=run, name="by_store"))
     assert {row["what"] for row in found["batches"]} == {"store=s0", "store=s1", "store=s2"}

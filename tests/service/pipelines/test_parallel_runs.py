@@ -59,9 +59,9 @@ def test_batches_while_they_are_worked_on(
     )
     lease = world.claim()
     numbers = {"total": 30, "done": 9, "failed": 1, "retried": 2, "items_failed": 3, "seconds": 5}
-    measure(lease, *(["s", f"batches.{name}", value, None] for name, value in numbers.items()))
+    measure(lease, *(["s", f"studio.batches.{name}", value, None] for name, value in numbers.items()))
     row = {"batch": 4, "what": EVIL, "items": 3, "items_failed": 3, "tries": 2, "seconds": 1.5, "why": "x" * 900}
-    measure(lease, ["t", "batches.looked_at", {name: [value] for name, value in row.items()}])
+    measure(lease, ["t", "studio.batches.looked_at", {name: [value] for name, value in row.items()}])
     with django_assert_max_num_queries(12):
         found = client.get(address(run)).json()
     assert {name: found[name] for name in numbers} == numbers
@@ -74,16 +74,33 @@ def test_what_a_script_writes_in_their_place_is_numbers_and_texts_all_the_same(w
     lease = world.claim()
     measure(
         lease,
-        ["l", "batches.total", [1]],
-        ["s", "batches.done", float("nan"), None],
-        ["s", "batches.failed", -4, None],
-        ["s", "batches.seconds", 0, None],
-        ["t", "batches.looked_at", {"batch": [["deep"], {"a": 1}], "what": [None, [1]], "seconds": ["soon", 1]}],
+        ["l", "studio.batches.total", [1]],
+        ["s", "studio.batches.done", float("nan"), None],
+        ["s", "studio.batches.failed", -4, None],
+        ["s", "studio.batches.seconds", 0, None],
+        ["t", "studio.batches.looked_at", {"batch": [["deep"], {"a": 1}], "what": [None, [1]], "seconds": ["soon", 1]}],
     )
     found = client.get(address(run)).json()
     assert (found["total"], found["done"], found["failed"], found["per_second"]) == (None, None, None, None)
     assert [row["batch"] for row in found["batches"]] == [None, None]
     assert [row["seconds"] for row in found["batches"]] == [None, 1]
+
+
+def test_numbers_beyond_all_measure_are_none(world: World, client: Client) -> None:
+    run = begun(world)
+    lease = world.claim()
+    numbers = {"total": 1e308, "done": 1e308, "failed": 7, "seconds": 1e-308}
+    measure(lease, *(["s", f"studio.batches.{name}", value, None] for name, value in numbers.items()))
+    measure(lease, ["t", "studio.batches.looked_at", {"batch": [10**400], "tries": [1]}])
+    found = client.get(address(run)).json()
+    assert (found["total"], found["done"], found["failed"], found["per_second"]) == (None, None, 7, 7000)
+
+
+def test_what_its_program_says_of_batches_stands_among_nobodys_metrics(world: World, client: Client) -> None:
+    run = begun(world)
+    measure(world.claim(), ["s", "studio.batches.done", 1, None], ["s", "mine", 2, None])
+    metrics = client.get(f"/api/workspaces/ours/runs/{run.pk}/metrics/").json()["metrics"]
+    assert [metric["name"] for metric in metrics] == ["mine"]
 
 
 def test_another_kind_of_step_has_none(world: World, client: Client) -> None:

@@ -71,6 +71,8 @@ def test_one_as_it_should_be() -> None:
         ("append_row_file_name", {"append_row_file_name": "../x.txt"}, "without folders"),
         ("append_row_file_name", {"append_row_file_name": ".."}, "without folders"),
         ("append_row_file_name", {"append_row_file_name": " "}, "Give the name of a file"),
+        ("append_row_file_name", {"append_row_file_name": "${{inputs.data}}"}, "This takes no placeholders"),
+        ("partition_keys", {"partition_keys": "${{parameters.p}}", "split_into": "rows"}, "This takes no placeholders"),
     ],
 )
 def test_what_is_wrong_stands_at_its_field(field: str, more: dict[str, Any], words: str) -> None:
@@ -139,6 +141,7 @@ def test_what_a_node_runs() -> None:
         "--output=${{outputs.scores}}",
     ]
     assert "--processes=2" in argv
+    assert "--processes=1" in made(resources={"cpus": 0.5}).argv({}, ()), "and not all of the node's"
     at = argv.index("--")
     assert argv[at + 1 :] == ["batches.py", "--model", "${{inputs.model}}", "--", "--processes=9"]
 

@@ -1,9 +1,11 @@
 """Which batches an input makes, and the one file that their results become."""
 
 import importlib
+import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -109,6 +111,24 @@ def test_csv_is_read_as_a_table_and_anything_else_refused(tmp_path: Path) -> Non
         list(rows.row_batches(str(top), size("10"), str(tmp_path)))
 
 
+def test_what_a_tool_keeps_for_itself_is_no_table(tmp_path: Path) -> None:
+    kept = {
+        ".ipynb_checkpoints__a-checkpoint.csv": "n\n9\n",
+        "_delta_log__0.json": "{}",
+        "_SUCCESS": "",
+        "a.csv": "n\n1\n",
+    }
+    top = folder_of(tmp_path / "_in", **kept)
+    assert [batch.items for batch in rows.row_batches(str(top), size("10"), str(tmp_path))] == [1]
+
+
+def test_types_that_only_later_rows_tell(tmp_path: Path) -> None:
+    ids = "\n".join(str(number) for number in range(300_000))
+    top = folder_of(tmp_path / "in", **{"a.csv": f"id\n{ids}\nA12\n"})
+    (whole,) = rows.row_batches(str(top), size("1000000"), str(tmp_path))
+    assert whole.items == 300_001
+
+
 def test_no_rows_are_no_batches(tmp_path: Path) -> None:
     table(tmp_path / "in" / "a.parquet", n=pa.array([], pa.int64()))
     assert list(rows.row_batches(str(tmp_path / "in"), size("5"), str(tmp_path))) == []
@@ -141,6 +161,9 @@ def test_results_become_lines(tmp_path: Path) -> None:
     assert results.written(given, target) == (7, None)
     assert target.read_text() == 'plain\ntwo lines\n{"ä": [1]}\n["x", 2]\n3.5\nbytes\nNone\n'
     assert results.written((str(each) for each in range(3)), target) == (3, None)
+    assert results.written([np.arange(1500), {"a": np.arange(1500)}, np.float64(0.5)], target) == (3, None)
+    array, inside, number = target.read_text().splitlines()
+    assert (len(json.loads(array)), len(json.loads(inside)["a"]), number) == (1500, 1500, "0.5")
     for wrong in (None, "text", 5, {"a": 1}):
         with pytest.raises(refusal.BadBatch, match="return a list, or a DataFrame"):
             results.written(wrong, target)

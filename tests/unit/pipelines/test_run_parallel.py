@@ -39,7 +39,7 @@ def entry(folder: Path, text: str) -> None:
 def told(folder: Path) -> dict[str, Any]:
     """The last number of each name, and the table."""
     lines = [json.loads(line) for line in (folder / "spool").read_text().splitlines()]
-    return {line[1].removeprefix("batches."): line[2] for line in lines}
+    return {line[1].removeprefix("studio.batches."): line[2] for line in lines}
 
 
 def last_line(text: str) -> str:
@@ -239,6 +239,41 @@ def test_a_long_line_without_an_end_and_bytes_that_are_no_text_come_through(fold
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.count(b"x") == 200_000
     assert b"\xff end\n" in ended.stdout
+
+
+def test_a_worker_that_dies_is_noticed_though_what_it_forked_holds_its_pipes(folder: Path) -> None:
+    entry(
+        folder,
+        """
+import os, time
+def run(batch):
+    if os.path.exists("once"):
+        return batch
+    open("once", "w").close()
+    if os.fork() == 0:
+        time.sleep(600)
+    os.kill(os.getpid(), 9)
+""",
+    )
+    ended = run(folder, "--batch=100", "--processes=1", "--tries=2")
+    assert ended.returncode == 0, ended.stderr
+    assert "try 1 of 2: Its process ended by signal 9." in ended.stderr
+    assert len(rows(folder)) == 10
+
+
+def test_what_an_error_says_at_length_is_cut_short_but_in_the_log(folder: Path) -> None:
+    entry(folder, "def run(batch):\n    raise ValueError('x' * 300_000)")
+    ended = run(folder, "--batch=100", "--processes=1", "--tries=1")
+    assert ended.returncode == 1
+    assert len(last_line(ended.stderr)) < 3000
+    assert "x" * 60_000 in ended.stderr
+
+
+def test_results_that_can_not_be_written_are_told_in_a_sentence(folder: Path) -> None:
+    entry(folder, "def run(batch):\n    return batch")
+    (folder / "out" / "rows.txt").mkdir(parents=True)
+    ended = run(folder, "--file=rows.txt")
+    assert (ended.returncode, last_line(ended.stderr)) == (1, "What the step writes can't be written: Is a directory.")
 
 
 def test_rows_need_packages(folder: Path) -> None:

@@ -2,12 +2,14 @@
 
 import os
 import selectors
+import subprocess
 import time
 from collections import deque
 
 from .process import Worker
 from .refusal import Refused
 
+_GONE_S = 1.0
 _END_S = 10.0  # for what a script does at its end
 
 
@@ -48,11 +50,22 @@ class Pool:
                 self.tries[batch.number] = self.tries.get(batch.number, 0) + 1
                 worker.give(batch, self.target(batch.number), self.settings.timeout_s)
         self._read(self._patience_s())
+        self._look_for_the_dead()
         now = time.monotonic()
         for worker in list(self.workers.values()):
             if worker.deadline is not None and now >= worker.deadline:
                 why = "It took longer than {:g} s, and its process was ended.".format(self.settings.timeout_s)
                 self._replace(worker, why)
+
+    def _look_for_the_dead(self):
+        """A process that a worker forked may hold its pipes open, so that nothing ends with it."""
+        for worker in list(self.workers.values()):
+            if worker.process.poll() is None:
+                continue
+            while answers := worker.heard()[0]:
+                for answer in answers:
+                    self._take(worker, answer)
+            self._gone(worker)
 
     def _patience_s(self):
         now = time.monotonic()
@@ -92,7 +105,11 @@ class Pool:
 
     def _gone(self, worker):
         """Its answers came to an end: the script ended it, or there was not enough memory."""
-        code = worker.process.wait()
+        try:
+            code = worker.process.wait(timeout=_GONE_S)
+        except subprocess.TimeoutExpired:  # it closed its pipes and lives on
+            worker.kill()
+            code = worker.process.returncode
         how = "by signal {}".format(-code) if code < 0 else "with exit code {}".format(code)
         if not worker.is_ready:
             raise Refused("“{}” ended its process {} before its first batch.".format(self.settings.script, how))

@@ -5,6 +5,7 @@ import os
 import time
 
 SPOOL = "STUDIO_SPOOL"
+_NAMED = "studio.batches."  # no name that a script would choose
 _SLOWEST, _FAILURES, _WHY_CHARS = 20, 50, 500
 _SECONDS_APART = 1.0, 5.0  # two reports, at the beginning and after some minutes
 
@@ -71,7 +72,7 @@ class Progress:
             "items_failed": self.items_failed,
             "seconds": round(self.seconds, 3),
         }
-        spool(*(["s", "batches.{}".format(name), value, None] for name, value in numbers.items()))
+        spool(*(["s", _NAMED + name, value, None] for name, value in numbers.items()))
 
     def tell_end(self):
         """The totals, and the batches that are worth a look."""
@@ -79,7 +80,7 @@ class Progress:
         rows = self._failures + self._slowest
         if rows:
             columns = {name: [row[name] for row in rows] for name in rows[0]}
-            spool(["t", "batches.looked_at", columns])
+            spool(["t", _NAMED + "looked_at", columns])
 
     def words(self):
         return "{:,} of {:,} batches done, {:,} failed, {:,} tried again, in {:.1f} s.".format(

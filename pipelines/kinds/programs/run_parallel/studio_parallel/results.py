@@ -46,9 +46,15 @@ def is_frame(result):
     return hasattr(result, "to_csv") and hasattr(result, "columns")
 
 
+def plain(element, otherwise):
+    """NumPy's and torch's numbers and arrays as Python's: as texts, long ones would be cut short."""
+    return element.tolist() if hasattr(element, "tolist") else otherwise
+
+
 def line_of(element):
     """An element as one line: what has parts as JSON, anything else as text without line breaks."""
+    element = plain(element, element)
     if isinstance(element, (dict, list, tuple)):
-        return json.dumps(element, ensure_ascii=False, default=str)
+        return json.dumps(element, ensure_ascii=False, default=lambda part: plain(part, str(part)))
     text = element.decode("utf-8", "replace") if isinstance(element, bytes) else str(element)
     return " ".join(text.splitlines()) if "\n" in text or "\r" in text else text

@@ -12,6 +12,7 @@ from .planning import Batch, slices
 from .refusal import Refused
 
 _KEPT = 2  # row groups that a process holds, for the next batch may lie in the same
+_GROUP_ROWS = 128 * 1024
 _CSV = {".csv": ",", ".tsv": "\t"}
 
 
@@ -52,13 +53,17 @@ def row_batches(path, size, scratch):
 
 def key_batches(path, keys, scratch):
     """A batch for each combination of values of the columns `keys`, ordered by these as texts. Raises Refused."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     counts, places = {}, {}
     for (file, group), _, _ in row_groups(path, scratch):
-        reader = pq.ParquetFile(file)
-        check_keys(keys, reader.schema_arrow.names)
-        columns = texts_of(reader.read_row_group(group, columns=keys), keys)
+        try:
+            reader = pq.ParquetFile(file)
+            check_keys(keys, reader.schema_arrow.names)
+            columns = texts_of(reader.read_row_group(group, columns=keys), keys)
+        except (pa.ArrowException, OSError) as error:
+            raise Refused("“{}” can't be read as a table: {}".format(printable(os.path.basename(file)), error))
         for combination in zip(*(column.to_pylist() for column in columns)):
             counts[combination] = counts.get(combination, 0) + 1
             lie = places.setdefault(combination, [])
@@ -109,7 +114,7 @@ def row_groups(path, scratch):
 
 def tables_of(path):
     files = [path] if os.path.isfile(path) else files_below(path)
-    files = [file for file in files if not os.path.basename(file).startswith((".", "_"))]
+    files = [file for file in files if not is_hidden(file, path)]
     for file in files:
         if ending_of(file) not in (".parquet", *_CSV):
             raise Refused(
@@ -120,19 +125,29 @@ def tables_of(path):
     return files
 
 
+def is_hidden(file, path):
+    """A file of some tool's own, or one in its folder: `_SUCCESS`, `.ipynb_checkpoints/a.csv`."""
+    below = os.path.relpath(file, path) if file != path else os.path.basename(file)
+    return any(part.startswith((".", "_")) for part in below.split(os.sep))
+
+
 def as_parquet(file, target):
-    """The path of the same rows as Parquet: CSV is read once, a block at a time."""
+    """The path of the same rows as Parquet: CSV is read once, a block at a time where the first tells the types."""
     if ending_of(file) not in _CSV:
         return file
+    import pyarrow as pa
     import pyarrow.parquet as pq
     from pyarrow import csv
 
     if not os.path.getsize(file):
         raise OSError("it is empty")
     options = csv.ParseOptions(delimiter=_CSV[ending_of(file)], newlines_in_values=True)
-    with csv.open_csv(file, parse_options=options) as reader, pq.ParquetWriter(target, reader.schema) as writer:
-        for block in reader:
-            writer.write_batch(block)
+    try:
+        with csv.open_csv(file, parse_options=options) as reader, pq.ParquetWriter(target, reader.schema) as writer:
+            for block in reader:
+                writer.write_batch(block)
+    except pa.ArrowInvalid:  # a later block has other types than the first
+        pq.write_table(csv.read_csv(file, parse_options=options), target, row_group_size=_GROUP_ROWS)
     return target
 
 
@@ -156,7 +171,8 @@ class RowReader:
             tables = [
                 self._group(file, number).slice(start, stop - start) for file, number, start, stop in work["slices"]
             ]
-        frames = [table.to_pandas() for table in tables]
+        # By pandas' own metadata columns would become an index, and be gone.
+        frames = [table.to_pandas(ignore_metadata=True) for table in tables]
         return frames[0].reset_index(drop=True) if len(frames) == 1 else pd.concat(frames, ignore_index=True)
 
     def _of_keys(self, table, keys):

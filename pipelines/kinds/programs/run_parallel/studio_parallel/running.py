@@ -33,6 +33,9 @@ def run(arguments, program):
     except Refused as refusal:
         print(" ".join(str(refusal).splitlines()), file=sys.stderr, flush=True)
         return 1
+    except OSError as error:
+        print("What the step writes can't be written: {}.".format(error.strerror or error), file=sys.stderr, flush=True)
+        return 1
     except (Ended, KeyboardInterrupt):
         return 128 + signal.SIGTERM
     finally:

@@ -18,12 +18,15 @@ import traceback
 from .refusal import BadBatch
 from .results import counted, written
 
+_WHY_CHARS = 2000
+
 
 def work(arguments, own_folder):
     commands, answers = int(arguments[0]), int(arguments[1])
     told = json.loads(arguments[2])
     for pipe in (commands, answers):
         os.set_inheritable(pipe, False)  # a process that the script starts would keep it open
+    os.register_at_fork(after_in_child=lambda: closed(commands, answers))  # nor one that it forks
     os.setpgid(0, 0)  # what the script starts ends with it
     batches = queue.Queue()
     threading.Thread(target=hear, args=(commands, batches), daemon=True).start()
@@ -41,7 +44,7 @@ def work(arguments, own_folder):
             module.init()
     except BaseException as error:  # noqa: BLE001 (a script may call sys.exit)
         traceback.print_exc()
-        say(kind="broken", why="{}: {}".format(type(error).__name__, error))
+        say(kind="broken", why=words_of(error))
         return 1
     if not callable(getattr(module, "run", None)):
         say(kind="broken", why="it has no function run(mini_batch)")
@@ -53,6 +56,19 @@ def work(arguments, own_folder):
         if batch is None:
             return 0
         say(**worker.on(batch))
+
+
+def words_of(error):
+    """The log has all of it."""
+    return "{}: {}".format(type(error).__name__, str(error)[:_WHY_CHARS])
+
+
+def closed(*pipes):
+    for pipe in pipes:
+        try:
+            os.close(pipe)
+        except OSError:
+            continue
 
 
 def hear(commands, batches):
@@ -98,6 +114,5 @@ class Work:
             return {"kind": "failed", "batch": batch["number"], "why": str(error)}
         except BaseException as error:  # noqa: BLE001 (a script may call sys.exit)
             traceback.print_exc()
-            why = "{}: {}".format(type(error).__name__, error)
-            return {"kind": "failed", "batch": batch["number"], "why": why}
+            return {"kind": "failed", "batch": batch["number"], "why": words_of(error)}
         return {"kind": "done", "batch": batch["number"], "count": count, "columns": columns}
