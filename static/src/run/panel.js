@@ -5,17 +5,18 @@ import { statusBadge } from "../lib/status.js";
 import { setText } from "./dom.js";
 import { shownStep } from "./store.js";
 import { ArtifactsTab } from "./tabs/artifacts.js";
-import { BatchesTab } from "./tabs/batches.js";
 import { CodeTab } from "./tabs/code.js";
 import { EnvironmentTab } from "./tabs/environment.js";
 import { FilesTab } from "./tabs/files.js";
 import { LogTab } from "./tabs/log.js";
+import { later } from "./tabs/later.js";
 import { MetricsTab } from "./tabs/metrics.js";
 import { OverviewTab } from "./tabs/overview.js";
-import { RunsTab } from "./tabs/runs.js";
-import { TrialsTab } from "./tabs/trials.js";
 import { UsageTab } from "./tabs/usage.js";
 
+const RunsTab = later(() => import("./tabs/runs.js").then(({ RunsTab }) => RunsTab));
+const TrialsTab = later(() => import("./tabs/trials.js").then(({ TrialsTab }) => TrialsTab));
+const BatchesTab = later(() => import("./tabs/batches.js").then(({ BatchesTab }) => BatchesTab));
 const MAKERS = { overview: OverviewTab, runs: RunsTab, trials: TrialsTab, batches: BatchesTab, log: LogTab, metrics: MetricsTab, usage: UsageTab, files: FilesTab, artifacts: ArtifactsTab, code: CodeTab, environment: EnvironmentTab };
 const OF_A_JOB = new Set(["log", "metrics", "usage", "artifacts", "environment"]); // tabs that mean nothing for a step without one
 const OF_RUNS = new Set(["runs", "trials", "batches"]); // of what a step had made; which of them a step has, its kind says
