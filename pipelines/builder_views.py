@@ -138,7 +138,7 @@ def _models(workspace: Workspace) -> list[dict[str, Any]]:
     """The newest versions of each, and the stages that can be asked for."""
     age = Window(RowNumber(), partition_by="model_id", order_by="-number")
     versions = ModelVersion.objects.filter(model__workspace=workspace).annotate(age=age)
-    asked = Q(age__lte=VERSIONS_TO_CHOOSE) | Q(stage=ModelStage.PRODUCTION)
+    asked = Q(age__lte=VERSIONS_TO_CHOOSE) | Q(stage__in=[ModelStage.PRODUCTION, ModelStage.STAGING])
     models: dict[str, dict[str, Any]] = {}
     for pk, name, number, stage, age_now in (
         versions.filter(asked)

@@ -35,7 +35,7 @@ def models_meant(workspace: Workspace, definition: PipelineDefinition) -> dict[M
     wanted = Q(pk__in=[])
     for binding, number in meant.items():
         wanted |= Q(model__name=binding.model, number=number)
-    rows = ModelVersion.objects.filter(wanted, model__workspace=workspace).select_related("model")
+    rows = ModelVersion.objects.filter(wanted, model__workspace=workspace).select_related("model", "datastore")
     found = {(row.model.name, row.number): row for row in rows}
     return {
         binding: found[binding.model, number]

@@ -121,9 +121,9 @@ class ModelVersionView(ModelAPIView):
         said = dict(given.validated_data)
         stage, archived = said.pop("stage", None), None
         with transaction.atomic():  # all of it or nothing
-            services.change_model_version(self.access, version, **said)
-            if stage is not None:
+            if stage is not None:  # first: it holds the model, and whoever holds both takes that before a version
                 archived = services.set_stage(self.access, version, stage)
+            services.change_model_version(self.access, version, **said)
         body = version_json(self.version())
         return Response({**body, "archived_version": archived.number if archived else None})
 

@@ -29,7 +29,7 @@ def holds_results(step: StepRun, destinations: Collection[str], datastores: Mapp
     try:
         return all(
             record.datastore_id in datastores
-            and (name not in destinations or not _was_overwritten(record))
+            and (name not in destinations or not was_overwritten(record))
             and _is_there(get_backend(datastores[record.datastore_id]), record, in_full=name in destinations)
             for name, record in step.outputs.outputs.items()
         )
@@ -50,7 +50,8 @@ def _is_there(backend: Backend, record: OutputRecord, *, in_full: bool) -> bool:
         backend.close()
 
 
-def _was_overwritten(record: OutputRecord) -> bool:
+def was_overwritten(record: OutputRecord) -> bool:
+    """Whether another step wrote something else to the same place since."""
     last = (
         StepOutput.objects.filter(datastore_id=record.datastore_id, path=record.path, step_run__reused_from=None)
         .order_by("-id")

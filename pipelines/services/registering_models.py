@@ -22,6 +22,7 @@ from pipelines.models import StepRun
 from pipelines.queries import ArtifactFolder
 from pipelines.registered import ModelVersion, RegisteredModel
 from pipelines.services.journal import held_run
+from pipelines.services.looking import was_overwritten
 from pipelines.services.staging import archive_production, archived_words, stage_problems
 from pipelines.services.trashing import refuse_in_trash
 from pipelines.states import ModelStage, StepStatus
@@ -200,6 +201,9 @@ def _output(workspace: Workspace, step: StepRun, left: Left) -> tuple[Datastore,
     datastore = Datastore.objects.filter(workspace=workspace, pk=record.datastore_id).first()
     if datastore is None:
         raise UserError("The datastore that it was written to was removed.", loc=("output",))
+    if was_overwritten(record):
+        sentence = "Another run wrote to the same place since. Register the output of the run that wrote it last."
+        raise UserError(sentence, loc=("output",))
     return datastore, record.path, record.is_file, record.fingerprint
 
 

@@ -386,7 +386,7 @@ class _Freezer:
         )
 
     def _model(self, step: Step, given: Input, version: ModelVersion) -> FrozenInput:
-        if version.datastore_id is None:
+        if version.datastore is None or version.datastore.removed_at is not None:
             raise UserError(f"The datastore that holds model “{version}” is gone. Choose another version of it.")
         content = ""
         if step.allow_reuse:

@@ -284,6 +284,8 @@ def _fed(step: StepRun, known: Inputs) -> _Fed:
             fed.contents[text] = record.fingerprint
         else:
             text = _written(name, given, names)
+            if given.model and given.fingerprint:
+                fed.contents[text] = given.fingerprint
         fed.values[name] = text
     return fed
 

@@ -124,7 +124,7 @@ export class FilesTab {
 
   /** What a completed step wrote, by those who may. */
   #canRegister(output) {
-    return Boolean(this.context.may.register && this.context.store.step(this.context.name).status === "completed" && output.file_count);
+    return Boolean(this.context.may.register && this.context.store.step(this.context.name).status === "completed" && output.file_count && output.browse_url); // what several runs wrote lies in no one place
   }
 
   /** `output`: its name, and the attempt that left it, null for what the step has. */
