@@ -22,6 +22,7 @@ from studio.lib.problems import UserError
 
 MOST_FILES = 100_000
 MOST_READ_BYTES = 200_000_000  # somebody waits while it is read
+MOST_READ_FILES = 1000  # one by one, while somebody waits
 _READ_BYTES = 1024 * 1024
 Condition = Literal["there", "changed", "gone", "unknown"]
 
@@ -46,7 +47,8 @@ def look(backend: Backend, path: str, *, reads: bool = False) -> Look:
         raise UserError(f"There are more than {MOST_FILES:,} files. Let the step pack them into fewer.")
     size_bytes = sum(entry.size_bytes or 0 for entry in entries)
     fingerprint = ""
-    if reads and entries and size_bytes <= MOST_READ_BYTES and all(entry.is_addressable for entry in entries):
+    is_little = len(entries) <= MOST_READ_FILES and size_bytes <= MOST_READ_BYTES
+    if reads and entries and is_little and all(entry.is_addressable for entry in entries):
         fingerprint = _content(backend, entries, path)
     return Look(len(entries), size_bytes, _stamp(entries), fingerprint)
 

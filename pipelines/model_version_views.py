@@ -30,7 +30,8 @@ def files(request: WorkspaceRequest, model_id: int, number: int) -> HttpResponse
     """A folder of the files (`path`, and `after` for its next page), and whether they are what they were."""
     version = _version(request, model_id, number)
     context: dict[str, Any] = {"model": version.model, "version": version}
-    context["condition"], context["condition_words"] = condition_of(version)
+    is_top = not request.GET.get("path") and not request.GET.get("after")  # who goes on from there was told
+    context["condition"], context["condition_words"] = condition_of(version) if is_top else ("there", "")
     if context["condition"] != "gone":
         try:
             context |= _listed(version, request.GET.get("path", ""), request.GET.get("after") or None)
@@ -118,7 +119,7 @@ def model_edit(request: WorkspaceRequest, model_id: int) -> HttpResponse:
         else:
             messages.success(request, "Saved.")
             return redirect("models:detail", request.access.workspace.slug, model.pk)
-    context = {"form": form, "model": model, "may_delete": True}
+    context = {"form": form, "model": model, "may_delete": services.may_delete_model(request.access, model)}
     return render(request, "models/edit.html", context, status=400 if form.errors else 200)
 
 

@@ -23,6 +23,7 @@ from pipelines.services.keeping_models import (
     delete_model,
     delete_model_version,
     may_delete,
+    may_delete_model,
 )
 from pipelines.services.pausing import mend_pauses, pause_run, resume_run
 from pipelines.services.pinning import pin, unpin
@@ -73,6 +74,7 @@ __all__ = [
     "look_after_all",
     "look_after_due_steps",
     "may_delete",
+    "may_delete_model",
     "measure_outputs",
     "mend_pauses",
     "pause_run",

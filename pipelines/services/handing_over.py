@@ -12,6 +12,7 @@ from django.utils import timezone
 from compute.models import Attempt, Job
 from pipelines.inner_runs import inner_runs
 from pipelines.models import ReuseEnd, Run, StepOutput, StepRun
+from pipelines.registered import ModelVersion
 from pipelines.services.journal import STEP_FIELDS, Journal, held_run
 from pipelines.services.sharing import hold_decisions
 from studio.lib.batches import in_turn
@@ -73,6 +74,7 @@ def _hand_over(run_id: int, maker_id: int) -> None:
     StepRun.objects.filter(reused_from=maker_id).update(reused_from=heir_id)
     there = StepOutput.objects.filter(step_run=heir_id).values_list("name", flat=True)
     StepOutput.objects.filter(step_run=maker_id).exclude(name__in=list(there)).update(step_run=heir_id)
+    ModelVersion.objects.filter(step_run=maker_id).update(step_run=heir_id, run_number=heir_run_id, step_name=heir.name)
     if not ReuseEnd.objects.filter(step_run=heir_id).exists():
         ReuseEnd.objects.filter(step_run=maker_id).update(step_run=heir_id)
     # What it came to lies in the runs that it had made: they are the heir's from now on.

@@ -43,7 +43,8 @@ def delete_model_version(access: Access, version: ModelVersion) -> None:
     access.require(Permission.EDIT_MODELS)
     with transaction.atomic():
         held_model(version.model_id)
-        _require_own(access, ModelVersion.objects.filter(pk=version.pk))
+        if not may_delete(access, version):
+            raise _not_yours()
         _require_unread(ModelVersion.objects.filter(pk=version.pk))
         if not ModelVersion.objects.filter(pk=version.pk).delete()[0]:
             raise ConflictError("This version was deleted already.")
@@ -55,9 +56,8 @@ def delete_model(access: Access, model: RegisteredModel) -> None:
     access.require(Permission.EDIT_MODELS)
     with transaction.atomic():
         held_model(model.pk)
-        if not access.may(Permission.MANAGE_MODELS) and model.created_by_id != access.user.pk:
+        if not may_delete_model(access, model):
             raise _not_yours()
-        _require_own(access, model.versions.all())
         _require_unread(model.versions.all())
         RegisteredModel.objects.filter(pk=model.pk).delete()
         audit.record(access.workspace, access.user, "model.delete", model.name)
@@ -67,6 +67,14 @@ def may_delete(access: Access, version: ModelVersion) -> bool:
     """Whether `delete_model_version` allows it to this person."""
     is_own = version.created_by_id == access.user.pk and access.may(Permission.EDIT_MODELS)
     return is_own or access.may(Permission.MANAGE_MODELS)
+
+
+def may_delete_model(access: Access, model: RegisteredModel) -> bool:
+    """Whether `delete_model` allows it: all versions must be this person's, or it is an owner."""
+    if access.may(Permission.MANAGE_MODELS):
+        return True
+    is_own = model.created_by_id == access.user.pk and access.may(Permission.EDIT_MODELS)
+    return is_own and not model.versions.exclude(created_by=access.user).exists()
 
 
 def _change(access: Access, row: RegisteredModel | ModelVersion, said: Mapping[str, Any], verb: str) -> None:
@@ -86,14 +94,6 @@ def _change(access: Access, row: RegisteredModel | ModelVersion, said: Mapping[s
         if not rows.update(**{name: getattr(row, name) for name in changed}):
             raise ConflictError("It was just deleted.")
         audit.record(access.workspace, access.user, verb, str(row))
-
-
-def _require_own(access: Access, versions: QuerySet[ModelVersion]) -> None:
-    if access.may(Permission.MANAGE_MODELS):
-        return
-    others = versions.exclude(created_by=access.user)
-    if others.exists():
-        raise _not_yours()
 
 
 def _not_yours() -> PermissionDenied:

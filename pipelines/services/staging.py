@@ -1,6 +1,7 @@
 """Stages of a model's versions: at most one is in production, and the one that was moves to the archive."""
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from pipelines.registered import ModelVersion, RegisteredModel
@@ -32,6 +33,9 @@ def set_stage(
         if now == stage:
             return None
         left = None
+        # Whoever submits a run holds the versions that it reads in this order, too.
+        moved = model.versions.filter(Q(pk=version.pk) | Q(stage=ModelStage.PRODUCTION))
+        list(moved.select_for_update().order_by("pk").values_list("pk", flat=True))
         if stage == ModelStage.PRODUCTION:
             current = model.versions.filter(stage=ModelStage.PRODUCTION).values_list("number", flat=True).first()
             if is_told and current != replaces:

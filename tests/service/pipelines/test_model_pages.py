@@ -107,6 +107,17 @@ def test_a_reader_sees_and_downloads_and_changes_nothing(world: World) -> None:
     assert rea.post(address("models:stage", version.model_id, 1), {"stage": "staging"}).status_code == 403
 
 
+def test_who_may_not_delete_a_model_is_shown_no_way_to(world: World, client: Client) -> None:
+    version = register(world, trained(world))
+    other = signed_in(world.member("other", Role.CONTRIBUTOR))
+    address = f"/w/ours/models/{version.model_id}/edit/"
+    assert "Delete model" in client.get(address).content.decode()
+    assert "Delete model" not in other.get(address).content.decode()
+    said = other.post(f"/w/ours/models/{version.model_id}/delete/", follow=True).content.decode()
+    assert "Somebody else registered this." in said
+    assert RegisteredModel.objects.exists()
+
+
 def test_downloads(world: World, client: Client) -> None:
     step = trained(world, artifacts={"outputs/model/a.bin": b"abc", "outputs/model/deep/b.bin": b"de"})
     folder = register(world, step, left=Left(artifact="outputs/model"))

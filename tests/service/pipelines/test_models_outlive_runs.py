@@ -57,6 +57,16 @@ def test_files_that_a_run_took_over_from_a_deleted_one_stay_as_well(world: World
     assert exists(world, f"{version.path}/data.txt")
 
 
+def test_the_run_that_got_its_result_is_the_models_maker_from_then_on(world: World) -> None:
+    pipeline = world.pipeline(world.step("train"))
+    maker, heir = over(world, pipeline), over(world, pipeline)
+    version = register(world, StepRun.objects.get(run=maker))
+    purge(world, maker)
+    version.refresh_from_db()
+    assert (version.step_run, version.run_number) == (StepRun.objects.get(run=heir), heir.pk)
+    assert run_that_made(version) == heir
+
+
 def test_without_its_model_a_run_takes_all_with_it(world: World) -> None:
     step = trained(world)
     version = register(world, step)
