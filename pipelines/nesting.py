@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from pipelines.definition import PipelineDefinition
 from pipelines.kinds.interface import Place
-from pipelines.kinds.with_runs import PassedValue, StepWithRuns
+from pipelines.kinds.passed_values import PassedValue
+from pipelines.kinds.with_runs import StepWithRuns
 from pipelines.parameters import value_problem
 from pipelines.parts import (
     DATA_TYPES,

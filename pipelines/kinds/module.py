@@ -11,10 +11,9 @@ from pydantic import Field
 
 from compute.spec import Limits, Resources, Retry
 from pipelines.kinds.interface import Example, Place, SourceFiles, StepBase
-from pipelines.kinds.with_runs import PassedValue
+from pipelines.kinds.passed_values import PassedValues, speaking_of_data, texts_of
 from pipelines.parts import ParameterValue
 from pipelines.placeholders import HasPlaceholders
-from pipelines.value_text import parse
 
 
 class ModuleStep(StepBase):
@@ -43,13 +42,7 @@ class ModuleStep(StepBase):
         description="The default one is looked up when a run is submitted.",
         json_schema_extra={"widget": "module_version"},
     )
-    parameters: list[PassedValue] = Field(
-        default_factory=list,
-        title="Values of its parameters",
-        description="Those that are not given have their defaults. ${{parameters.NAME}} stands for a parameter of this "
-        "pipeline.",
-        json_schema_extra={"widget": "values"},
-    )
+    parameters: PassedValues = Field(default_factory=list)
     environment: str = ""
     compute: str = ""  # empty: as the module says
 
@@ -63,20 +56,13 @@ class ModuleStep(StepBase):
         return f"{self.module}{version}"
 
     def texts(self) -> Mapping[Place, HasPlaceholders]:
-        return {
-            ("parameters", index, "value"): parse(given.value)
-            for index, given in enumerate(self.parameters)
-            if isinstance(given.value, str)
-        }
+        return dict(texts_of(self.parameters))
 
     def problems(self, files: SourceFiles | None) -> Iterator[tuple[Place, str]]:  # noqa: ARG002 (it has none)
         if not self.module:
             yield "module", "Choose the module to run."
-        for index, given in enumerate(self.parameters):
-            placeholders = parse(given.value).placeholders if isinstance(given.value, str) else ()
-            if any(part.scope in {"inputs", "outputs"} for part in placeholders):
-                sentence = "Data goes to a module by an input with the name of its port, not as a value."
-                yield ("parameters", index, "value"), sentence
+        for place in speaking_of_data(self.parameters):
+            yield place, "Data goes to a module by an input with the name of its port, not as a value."
         for name in self._settings_of_the_module():
             yield name, "The module says this. Take it away here, or publish a version of the module that says so."
         for index, output in enumerate(self.outputs):

@@ -11,22 +11,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, FiniteFloat
+from pydantic import Field
 
 from pipelines.kinds.interface import Place
+from pipelines.kinds.passed_values import PassedValues, speaking_of_data, texts_of
 from pipelines.kinds.without_job import Going, Known, Over, StepWithoutJob
-from pipelines.parts import Output, ParameterValue, Part
+from pipelines.parts import Output, ParameterValue
 from pipelines.placeholders import HasPlaceholders
 from pipelines.states import RUN_TERMINAL, RunStatus, StepStatus
-from pipelines.value_text import parse
-
-
-class PassedValue(Part):
-    """A value for a parameter of the pipeline that is run. A text may hold `${{parameters.NAME}}`; one that is exactly
-    that keeps the parameter's type, and one that speaks of a parameter without a value is left out."""
-
-    name: str
-    value: str | int | FiniteFloat | bool = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,13 +115,7 @@ class StepWithRuns(StepWithoutJob):
         description="Empty for its latest at submission.",
         json_schema_extra={"widget": "number"},
     )
-    parameters: list[PassedValue] = Field(
-        default_factory=list,
-        title="Values of its parameters",
-        description="Those that are not given have their defaults. ${{parameters.NAME}} stands for a parameter of this "
-        "pipeline.",
-        json_schema_extra={"widget": "values"},
-    )
+    parameters: PassedValues = Field(default_factory=list)
 
     @property
     def own_values(self) -> set[str]:
@@ -186,21 +172,13 @@ class StepWithRuns(StepWithoutJob):
         return f"{self.pipeline}{version}"
 
     def texts(self) -> Mapping[Place, HasPlaceholders]:
-        return {
-            ("parameters", index, "value"): parse(given.value)
-            for index, given in enumerate(self.parameters)
-            if isinstance(given.value, str)
-        }
+        return dict(texts_of(self.parameters))
 
     def own_problems(self) -> Iterator[tuple[Place, str]]:
         if not self.pipeline:
             yield "pipeline", "Choose the pipeline to run."
-        for index, given in enumerate(self.parameters):
-            if isinstance(given.value, str):
-                placeholders = parse(given.value).placeholders
-                if any(part.scope in {"inputs", "outputs"} for part in placeholders):
-                    sentence = "Data goes to the pipeline by an input with the name of its parameter, not as a value."
-                    yield ("parameters", index, "value"), sentence
+        for place in speaking_of_data(self.parameters):
+            yield place, "Data goes to the pipeline by an input with the name of its parameter, not as a value."
 
     def _of_no_use(self) -> Iterator[tuple[Place, str]]:
         for name in self._settings_of_a_process():
