@@ -15,13 +15,14 @@ from datastores.drafts import TableDraft
 from datastores.models import DatasetVersion, Datastore
 from datastores.serializers import entry_json
 from datastores.sources import Column, DataPath, TabularDefinition, Transformation, datastores_of, paths_of
-from studio.lib.problems import Problem, UserError
+from studio.lib.given import Given
+from studio.lib.misshapen import shape_problems
+from studio.lib.problems import UserError
 
-_TRANSFORMATIONS: TypeAdapter[list[Transformation]] = TypeAdapter(list[Transformation])
 _LARGEST_ID = 2**63 - 1
 
 
-class PathGiven(serializers.Serializer[Any]):
+class PathGiven(Given):
     datastore_id = serializers.IntegerField(
         min_value=1,
         max_value=_LARGEST_ID,
@@ -33,14 +34,14 @@ class PathGiven(serializers.Serializer[Any]):
     path = serializers.CharField(allow_blank=True, trim_whitespace=False)
 
 
-class DatasetPaths(serializers.Serializer[Any]):
+class DatasetPaths(Given):
     paths = PathGiven(many=True, allow_empty=True)
 
     def data_paths(self) -> list[DataPath]:
         return [DataPath(**path) for path in self.validated_data["paths"]]
 
 
-class Said(serializers.Serializer[Any]):
+class Said(Given):
     """What is said about a version."""
 
     description = serializers.CharField(max_length=500, default="", allow_blank=True)
@@ -56,7 +57,7 @@ class DraftField(serializers.JSONField):
     "transformations": […], "timestamp_column": …}`. What is left open is found out."""
 
     def to_internal_value(self, data: Any) -> Any:
-        return _validated(TypeAdapter(TableDraft), super().to_internal_value(data), ())
+        return _validated(TableDraft, super().to_internal_value(data), ())
 
 
 @extend_schema_field({"type": "array", "items": {"type": "object"}})
@@ -64,10 +65,10 @@ class TransformationsField(serializers.JSONField):
     """What is done to the rows, in order, as in `[{"kind": "take", "count": 1000}]`."""
 
     def to_internal_value(self, data: Any) -> Any:
-        return _validated(_TRANSFORMATIONS, super().to_internal_value(data), ("transformations",))
+        return _validated(list[Transformation], super().to_internal_value(data), ("transformations",))
 
 
-class TableGiven(serializers.Serializer[Any]):
+class TableGiven(Given):
     table = DraftField()
 
 
@@ -110,7 +111,7 @@ class DerivedTable(Said):
         return attrs
 
 
-class ChangeDataset(serializers.Serializer[Any]):
+class ChangeDataset(Given):
     description = serializers.CharField(max_length=500, allow_blank=True)
 
 
@@ -226,11 +227,9 @@ def changes_json(changes: Changes | None, schema: SchemaChanges | None) -> dict[
     return body
 
 
-def _validated(schema: TypeAdapter[Any], value: Any, loc: tuple[str | int, ...]) -> Any:
-    """Raises UserError with what pydantic found."""
+def _validated(shape: Any, value: Any, loc: tuple[str | int, ...]) -> Any:
+    """Raises UserError with what is wrong with its shape."""
     try:
-        return schema.validate_python(value)
+        return TypeAdapter(shape).validate_python(value)
     except ValidationError as error:
-        found = error.errors()
-        problems = [Problem((*loc, *each["loc"]), f"{each['msg'].rstrip('.')}.") for each in found]
-        raise UserError(problems) from error
+        raise UserError(shape_problems(error, shape, below=loc)) from error

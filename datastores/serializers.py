@@ -9,13 +9,14 @@ from datastores.backends import Entry, Listing, Store, Table, store_class
 from datastores.kinds import fields_of
 from datastores.models import Datastore, ResumableUpload
 from datastores.services import Tried
+from studio.lib.given import Given
 from studio.lib.problems import UserError
 
 CONFIG = "What this kind must be told: see `datastores/kinds/`."
 CREDENTIALS = "The secrets of this kind. They are encrypted, and never given back."
 
 
-class RegisterDatastore(serializers.Serializer[Any]):
+class RegisterDatastore(Given):
     name = serializers.CharField(max_length=100)
     kind = serializers.CharField(max_length=40, default="local")
     description = serializers.CharField(max_length=500, default="", allow_blank=True)
@@ -23,7 +24,7 @@ class RegisterDatastore(serializers.Serializer[Any]):
     credentials = serializers.DictField(default=dict, help_text=CREDENTIALS, write_only=True)
 
 
-class TestConnection(serializers.Serializer[Any]):
+class TestConnection(Given):
     __test__ = False  # for pytest, which goes by names
 
     kind = serializers.CharField(max_length=40)
@@ -31,7 +32,7 @@ class TestConnection(serializers.Serializer[Any]):
     credentials = serializers.DictField(default=dict, help_text=CREDENTIALS, write_only=True)
 
 
-class ChangedConnection(serializers.Serializer[Any]):
+class ChangedConnection(Given):
     config = serializers.DictField(required=False, help_text="The fields that change. The others stay.")
     credentials = serializers.DictField(
         required=False, help_text="The ones that change; an empty one stays, null takes one away.", write_only=True
@@ -46,12 +47,12 @@ class ChangeDatastore(ChangedConnection):
     )
 
 
-class NewFolder(serializers.Serializer[Any]):
+class NewFolder(Given):
     folder = serializers.CharField(default="", allow_blank=True, trim_whitespace=False)
     name = serializers.CharField(trim_whitespace=False)
 
 
-class NewUpload(serializers.Serializer[Any]):
+class NewUpload(Given):
     path = serializers.CharField(trim_whitespace=False)
     size_bytes = serializers.IntegerField(min_value=0, max_value=2**62)
 

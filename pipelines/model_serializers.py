@@ -8,11 +8,12 @@ from rest_framework import serializers
 from pipelines.model_queries import ModelRow
 from pipelines.registered import ModelVersion
 from pipelines.states import ModelStage
+from studio.lib.given import Given
 
 _LARGEST_ID = 2**63 - 1
 
 
-class NewModelVersion(serializers.Serializer[Any]):
+class NewModelVersion(Given):
     """What a completed step left: `output`, or else its artifacts, all of them or those at `artifact`."""
 
     name = serializers.CharField(max_length=100, help_text="Of the model. A new name makes one.")
@@ -39,7 +40,7 @@ class NewModelVersion(serializers.Serializer[Any]):
         return attrs
 
 
-class ChangeModel(serializers.Serializer[Any]):
+class ChangeModel(Given):
     """What is left out stays as it is. Tags are given whole."""
 
     description = serializers.CharField(max_length=500, required=False, allow_blank=True)

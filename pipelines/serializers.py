@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from pipelines.models import Pipeline, PipelineVersion
+from studio.lib.given import Given
 
 
 class PipelineSerializer(serializers.ModelSerializer[Pipeline]):
@@ -19,12 +20,12 @@ class PipelineSerializer(serializers.ModelSerializer[Pipeline]):
         return f"/w/{self.context['slug']}/pipelines/{pipeline.pk}/"
 
 
-class NewPipelineSerializer(serializers.Serializer[Any]):
+class NewPipelineSerializer(Given):
     name = serializers.CharField(max_length=100)
     description = serializers.CharField(max_length=5000, allow_blank=True, default="")
 
 
-class ChangePipelineSerializer(serializers.Serializer[Any]):
+class ChangePipelineSerializer(Given):
     name = serializers.CharField(max_length=100, required=False)
     description = serializers.CharField(max_length=5000, allow_blank=True, required=False)
 
@@ -48,14 +49,14 @@ class VersionSerializer(VersionRowSerializer):
         return plain
 
 
-class NewVersionSerializer(serializers.Serializer[Any]):
+class NewVersionSerializer(Given):
     definition = serializers.DictField()
     base_version = serializers.IntegerField(min_value=0, help_text="The version that was edited; 0 for none.")
     name = serializers.CharField(max_length=100, required=False)
     description = serializers.CharField(max_length=5000, allow_blank=True, required=False)
 
 
-class ValidateSerializer(serializers.Serializer[Any]):
+class ValidateSerializer(Given):
     definition = serializers.DictField()
     pipeline_id = serializers.IntegerField(required=False, allow_null=True)
 
@@ -82,7 +83,7 @@ class SavedSerializer(serializers.Serializer[Any]):
     problems = ProblemSerializer(many=True)
 
 
-class SubmitSerializer(serializers.Serializer[Any]):
+class SubmitSerializer(Given):
     version = serializers.IntegerField(min_value=1, required=False, allow_null=True)
     parameters = serializers.DictField(required=False, default=dict)
     experiment = serializers.CharField(max_length=100, required=False, allow_blank=True, default="")
@@ -107,7 +108,7 @@ class StepAskedSerializer(serializers.Serializer[Any]):
     status = serializers.CharField(help_text="Of the step now: a process takes a moment to end.")
 
 
-class AnswerSerializer(serializers.Serializer[Any]):
+class AnswerSerializer(Given):
     approve = serializers.BooleanField(help_text="True for yes.")
     comment = serializers.CharField(max_length=2000, allow_blank=True, default="")
 
@@ -127,7 +128,7 @@ class OpenApprovalSerializer(serializers.Serializer[Any]):
     may_answer = serializers.BooleanField(help_text="Whether the asker can.")
 
 
-class ResubmitSerializer(serializers.Serializer[Any]):
+class ResubmitSerializer(Given):
     """What is not given is as it was."""
 
     parameters = serializers.DictField(required=False, help_text="All of them: they take the place of the run's.")
@@ -137,7 +138,7 @@ class ResubmitSerializer(serializers.Serializer[Any]):
     regenerate_outputs = serializers.BooleanField(required=False)
 
 
-class EndReuseSerializer(serializers.Serializer[Any]):
+class EndReuseSerializer(Given):
     ends_at = serializers.DateTimeField(
         required=False, allow_null=True, default=None, help_text="From when on it is not taken; at once unless given."
     )
@@ -159,17 +160,17 @@ class SubmittedSerializer(serializers.Serializer[Any]):
     status = serializers.CharField()
 
 
-class TextFileSerializer(serializers.Serializer[Any]):
+class TextFileSerializer(Given):
     path = serializers.CharField(trim_whitespace=False, max_length=5000)
     text = serializers.CharField(trim_whitespace=False, allow_blank=True)
 
 
-class MoveSerializer(serializers.Serializer[Any]):
+class MoveSerializer(Given):
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         return {name: serializers.CharField(trim_whitespace=False, max_length=5000) for name in ("from", "to")}
 
 
-class EditSourcesSerializer(serializers.Serializer[Any]):
+class EditSourcesSerializer(Given):
     base = serializers.CharField(max_length=64, allow_null=True, default=None)
     put = TextFileSerializer(many=True, default=list)
     delete = serializers.ListField(child=serializers.CharField(trim_whitespace=False), default=list)
@@ -187,7 +188,7 @@ class SourcesSerializer(serializers.Serializer[Any]):
     files = SourceFileSerializer(many=True)
 
 
-class EditFilesSerializer(serializers.Serializer[Any]):
+class EditFilesSerializer(Given):
     """Files of the step's source folder: renamed, deleted, then written."""
 
     put = TextFileSerializer(many=True, default=list)
@@ -195,7 +196,7 @@ class EditFilesSerializer(serializers.Serializer[Any]):
     move = MoveSerializer(many=True, default=list)
 
 
-class EditStepSerializer(serializers.Serializer[Any]):
+class EditStepSerializer(Given):
     base_edit = serializers.IntegerField(
         min_value=0, help_text="The number of the edit that was on the screen: of the last of the step's `edits`, or 0."
     )
@@ -254,7 +255,7 @@ class ContinuedSerializer(serializers.Serializer[Any]):
     status = serializers.CharField(help_text="Of the run.")
 
 
-class TagsSerializer(serializers.Serializer[Any]):
+class TagsSerializer(Given):
     """Tags by name; null takes one away."""
 
     tags = serializers.DictField(child=serializers.CharField(allow_null=True, allow_blank=True, max_length=1000))

@@ -37,7 +37,6 @@ from pipelines.destinations import (
 from pipelines.graph import circle_through, edges_of, places_of, steps_on_circles, successors_of
 from pipelines.kinds.interface import SourceFiles, way
 from pipelines.kinds.with_runs import StepWithRuns
-from pipelines.misshapen import shape_problems
 from pipelines.model_names import ModelThere, missing_model
 from pipelines.modules.ports import Around, port_problem
 from pipelines.modules.resolving import ModulesThere, Resolved, Scope, resolved
@@ -52,6 +51,7 @@ from pipelines.step_resources import resource_problems, resource_warning
 from pipelines.texts import MAX_TEXT, near, unfit_text
 from pipelines.value_text import parse as parse_variable
 from pipelines.variables import variable_problems
+from studio.lib.misshapen import shape_problems
 from studio.lib.problems import Problem, UserError
 
 MAX_STEPS = 5000

@@ -14,6 +14,7 @@ from compute.models import ConnectionCheck
 from compute.services import request_check
 from compute.services.checks import end_unheard
 from datastores.models import Datastore
+from studio.lib.given import Given
 from studio.lib.problems import UserError
 from studio.workspaces.api_access import WorkspaceAPIView
 from studio.workspaces.permissions import Permission
@@ -51,7 +52,7 @@ class CheckSerializer(serializers.ModelSerializer[ConnectionCheck]):
         return check.loc.split(".") if check.loc else []
 
 
-class NewCheckSerializer(serializers.Serializer[Any]):
+class NewCheckSerializer(Given):
     target = serializers.IntegerField(min_value=1, max_value=2**63 - 1, help_text="Id of the compute target.")
 
 

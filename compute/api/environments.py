@@ -14,6 +14,7 @@ from compute.models import Environment, EnvironmentBuild
 from compute.queries import target_of
 from compute.services import create_environment, rebuild_environment, request_builds
 from compute.spec import EnvironmentSpec
+from studio.lib.given import Given
 from studio.lib.pagination import Pages
 from studio.workspaces.api_access import WorkspaceAPIView
 from studio.workspaces.permissions import Permission
@@ -63,7 +64,7 @@ def _lines(help_text: str) -> serializers.ListField:
     )
 
 
-class NewEnvironmentSerializer(serializers.Serializer[Any]):
+class NewEnvironmentSerializer(Given):
     name = serializers.CharField(max_length=100)
     description = serializers.CharField(max_length=500, allow_blank=True, default="")
     python_version = serializers.CharField(max_length=20, default="3.11")
@@ -129,7 +130,7 @@ class BuildWithLogSerializer(BuildSerializer):
         fields: ClassVar = [*BuildSerializer.Meta.fields, "log"]
 
 
-class BuildOnSerializer(serializers.Serializer[Any]):
+class BuildOnSerializer(Given):
     target = serializers.IntegerField(help_text="The number of a compute target.")
 
 

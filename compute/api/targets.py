@@ -22,6 +22,7 @@ from compute.services.pool_settings import change_pool, create_pool
 from compute.services.targets import MAX_SLOTS
 from compute.sharing import require_change
 from compute.states import Intake, NodeIsolation
+from studio.lib.given import Given
 from studio.lib.pagination import Pages
 from studio.lib.problems import UserError
 from studio.workspaces.api_access import WorkspaceAPIView
@@ -53,7 +54,7 @@ class NodeSerializer(serializers.Serializer[queries.NodeRow]):
     isolation_note = serializers.CharField(help_text="Why there is no sandbox, where there is none.")
 
 
-class SshHostSerializer(serializers.Serializer[Any]):
+class SshHostSerializer(Given):
     host = serializers.CharField(max_length=255)
     port = serializers.IntegerField(min_value=1, max_value=65535, default=22)
     user = serializers.CharField(max_length=100)
@@ -62,7 +63,7 @@ class SshHostSerializer(serializers.Serializer[Any]):
     )
 
 
-class PoolSerializer(serializers.Serializer[Any]):
+class PoolSerializer(Given):
     """The settings of a pool. `hosts` and what follows matter for the provider `ssh` alone."""
 
     provider = serializers.ChoiceField(choices=["processes", "ssh"], required=False)
@@ -76,7 +77,7 @@ class PoolSerializer(serializers.Serializer[Any]):
     python = serializers.CharField(max_length=500, required=False, allow_blank=True)
 
 
-class PoolCredentialsSerializer(serializers.Serializer[Any]):
+class PoolCredentialsSerializer(Given):
     """With what the hosts let the studio in. Never given back."""
 
     private_key = serializers.CharField(required=False, allow_blank=True, trim_whitespace=False, max_length=50_000)
@@ -107,7 +108,7 @@ class TargetSerializer(serializers.Serializer[queries.TargetRow]):
         return None if pool is None or row.is_shared else PoolSerializer(pool).data
 
 
-class ChangeTargetSerializer(serializers.Serializer[Any]):
+class ChangeTargetSerializer(Given):
     slots = serializers.IntegerField(min_value=1, max_value=MAX_SLOTS, default=2)
     description = serializers.CharField(max_length=500, allow_blank=True, default="")
     intake = serializers.ChoiceField(choices=Intake.choices, required=False)
@@ -217,7 +218,7 @@ class QueueView(WorkspaceAPIView):
         return Response(QueueSerializer(queries.queue(target, self.access.workspace, page=number)).data)
 
 
-class ChangeNodeSerializer(serializers.Serializer[Any]):
+class ChangeNodeSerializer(Given):
     intake = serializers.ChoiceField(choices=Intake.choices)
 
 

@@ -16,6 +16,7 @@ from compute.services.targets import MAX_SLOTS, check_name, taken_name
 from compute.sharing import targets_seen_by
 from datastores import ssh
 from datastores.backends.ssh_host_keys import fingerprint_of
+from studio.lib.misshapen import shape_problems
 from studio.lib.problems import Problem, UserError
 from studio.lib.secrets import Sealed
 from studio.workspaces import audit
@@ -115,9 +116,7 @@ def settled(pool: Mapping[str, Any], secrets: Mapping[str, str]) -> PoolSpec:
     try:
         spec = PoolSpec.model_validate(dict(pool))
     except ValidationError as error:
-        raise UserError(
-            [Problem(("pool", *each["loc"]), f"{each['msg']}.") for each in error.errors(include_input=False)]
-        ) from None
+        raise UserError(shape_problems(error, PoolSpec, below=("pool",))) from None
     problems = [Problem(("pool", name), message) for name, message in _of_numbers(spec)]
     if spec.provider == "ssh":
         problems += _of_hosts(spec)

@@ -16,6 +16,7 @@ from datastores.sources import (
     QuerySource,
     TabularDefinition,
 )
+from studio.lib.misshapen import shape_problems
 from studio.lib.problems import Problem, UserError
 
 Where = Literal["files", "query", "mltable"]
@@ -128,7 +129,7 @@ class TableForm:
                 timestamp_column=value["timestamp_column"] or None,
             )
         except ValidationError as error:
-            raise UserError([_problem(found) for found in error.errors()]) from error
+            raise UserError([_in_form(found) for found in shape_problems(error, TableDraft)]) from error
 
     def _files(self) -> FilesDraft:
         value = self.values
@@ -222,9 +223,9 @@ def _seconds(text: str) -> float:
         raise UserError("Give a number of seconds.", loc=("timeout_s",)) from error
 
 
-def _problem(found: Any) -> Problem:
-    """What pydantic found, at the field of the form."""
-    loc = [part for part in found["loc"] if part not in {"source", "files", "query", "mltable", "function-after"}]
+def _in_form(problem: Problem) -> Problem:
+    """At the field of the form."""
+    loc = [part for part in problem.loc if part not in {"source", "function-after"}]
     if loc[:1] == ["types"]:
         return Problem(("columns", *loc[1:2]), "Choose a type from the list.")
-    return Problem(tuple(loc), f"{found['msg'].rstrip('.')}.")
+    return Problem(tuple(loc), problem.message)

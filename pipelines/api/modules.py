@@ -23,6 +23,7 @@ from pipelines.services.modules import (
     set_default_version,
 )
 from pipelines.services.publishing import draft_module, module_from_step, publish_module, read_module
+from studio.lib.given import Given
 from studio.lib.pagination import Pages
 from studio.lib.problems import UserError
 from studio.workspaces.api_access import WorkspaceAPIView
@@ -31,19 +32,19 @@ from studio.workspaces.models import Workspace
 _TYPES = ("any", "folder", "file", "table")
 
 
-class InputWordsSerializer(serializers.Serializer[Any]):
+class InputWordsSerializer(Given):
     type = serializers.ChoiceField(choices=_TYPES, default="any")
     optional = serializers.BooleanField(required=False, allow_null=True, default=None, help_text="As the step has it.")
     description = serializers.CharField(allow_blank=True, default="")
 
 
-class PortsSerializer(serializers.Serializer[Any]):
+class PortsSerializer(Given):
     inputs = serializers.DictField(child=InputWordsSerializer(), default=dict, help_text="By name.")
     outputs = serializers.DictField(child=serializers.CharField(allow_blank=True), default=dict, help_text="Words.")
     parameters = serializers.DictField(child=serializers.CharField(allow_blank=True), default=dict, help_text="Words.")
 
 
-class ModuleDraftSerializer(serializers.Serializer[Any]):
+class ModuleDraftSerializer(Given):
     """Either a whole `definition`, or a step of a saved pipeline with what is to be said of its ports."""
 
     name = serializers.CharField(max_length=100)
@@ -62,7 +63,7 @@ class PublishSerializer(ModuleDraftSerializer):
     accept_breaking = serializers.BooleanField(default=False, help_text="Publish although ports change.")
 
 
-class ChangeModuleSerializer(serializers.Serializer[Any]):
+class ChangeModuleSerializer(Given):
     description = serializers.CharField(allow_blank=True, required=False)
     tags = serializers.DictField(child=serializers.CharField(allow_blank=True), required=False)
     default_version = serializers.IntegerField(
@@ -70,7 +71,7 @@ class ChangeModuleSerializer(serializers.Serializer[Any]):
     )
 
 
-class ChangeModuleVersionSerializer(serializers.Serializer[Any]):
+class ChangeModuleVersionSerializer(Given):
     disabled = serializers.BooleanField()
 
 

@@ -12,6 +12,7 @@ from pipelines import queries, services, trash_queries
 from pipelines.models import Retention
 from pipelines.retention import Rules, preview
 from pipelines.serializers import PipelineSerializer
+from studio.lib.given import Given
 from studio.lib.pagination import Pages
 from studio.lib.problems import ConflictError
 from studio.workspaces.api_access import WorkspaceAPIView
@@ -21,7 +22,7 @@ from studio.workspaces.permissions import Permission
 _WHYS = 3  # in a sentence
 
 
-class ChosenRunsSerializer(serializers.Serializer[Any]):
+class ChosenRunsSerializer(Given):
     runs = serializers.ListField(child=serializers.IntegerField(min_value=1, max_value=2**62), help_text="At most 200.")
 
 
@@ -31,7 +32,7 @@ class TrashedSerializer(serializers.Serializer[Any]):
     said = serializers.CharField(help_text="The same in a sentence or more.")
 
 
-class NoteSerializer(serializers.Serializer[Any]):
+class NoteSerializer(Given):
     note = serializers.CharField(max_length=500, allow_blank=True, default="")
 
 
@@ -45,11 +46,11 @@ class StaysSerializer(serializers.Serializer[Any]):
     stays = serializers.ListField(child=serializers.CharField(), help_text="What is not deleted with it, and why.")
 
 
-class NewNameSerializer(serializers.Serializer[Any]):
+class NewNameSerializer(Given):
     name = serializers.CharField(max_length=100, required=False, help_text="The one that it had, unless given.")
 
 
-class RulesSerializer(serializers.Serializer[Any]):
+class RulesSerializer(Given):
     """Each is enough for a run to go into the trash. Null: no rule."""
 
     keep_days = serializers.IntegerField(required=False, allow_null=True, help_text="After a run's end.")

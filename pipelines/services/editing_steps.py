@@ -15,7 +15,6 @@ from pipelines.catalogue import catalogue_for, closest_targets
 from pipelines.definition import Parameter, ParameterValue, PipelineDefinition, Step
 from pipelines.events import StepEdited
 from pipelines.kinds.interface import own_fields, way
-from pipelines.misshapen import shape_problems
 from pipelines.models import EditChanges, FrozenStep, Run, StepEdge, StepEdit, StepRun
 from pipelines.references import still_fed, with_references
 from pipelines.services.continuing import refuse_while_cancelling, try_again
@@ -29,6 +28,7 @@ from pipelines.texts import unfit_text
 from pipelines.validation import problems_of
 from pipelines.variables import filled_variables
 from pipelines.works import work_of
+from studio.lib.misshapen import shape_problems
 from studio.lib.problems import ConflictError, Problem, UserError
 from studio.workspaces import audit
 from studio.workspaces.access import Access

@@ -9,7 +9,6 @@ from django.utils import timezone
 from pydantic import ValidationError
 
 from pipelines.catalogue import catalogue_for
-from pipelines.misshapen import shape_problems
 from pipelines.models import Module, ModuleTags, ModuleVersion, Pipeline
 from pipelines.modules.changes import PortChange, breaking, port_changes
 from pipelines.modules.definition import ModuleDefinition
@@ -23,6 +22,7 @@ from pipelines.modules.publishing import (
 )
 from pipelines.texts import near, unfit_text
 from pipelines.validation import problems_of
+from studio.lib.misshapen import shape_problems
 from studio.lib.on_commit import publish_on_commit
 from studio.lib.problems import ConflictError, Problem, UserError
 from studio.workspaces import audit

@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from studio.lib.given import Given
 from studio.lib.pagination import Pages
 from studio.workspaces import queries, services
 from studio.workspaces.api_access import WorkspaceAPIView
@@ -24,7 +25,7 @@ class WorkspaceSerializer(serializers.ModelSerializer[Workspace]):
         extra_kwargs: ClassVar[dict[str, Any]] = {"slug": {"validators": []}}
 
 
-class RenameSerializer(serializers.Serializer[Any]):
+class RenameSerializer(Given):
     name = serializers.CharField(max_length=100)
 
 
@@ -45,12 +46,12 @@ class MemberSerializer(serializers.ModelSerializer[Membership]):
         fields = ("id", "username", "name", "role", "created_at")
 
 
-class AddMemberSerializer(serializers.Serializer[Any]):
+class AddMemberSerializer(Given):
     who = serializers.CharField(max_length=254, help_text="Username or e-mail address.")
     role = serializers.ChoiceField(choices=Role.choices)
 
 
-class RoleSerializer(serializers.Serializer[Any]):
+class RoleSerializer(Given):
     role = serializers.ChoiceField(choices=Role.choices)
 
 

@@ -1,4 +1,7 @@
-"""Every page, in light and dark, on a desktop and a phone, as axe reads it: nothing serious, nothing critical."""
+"""Every page, in light and dark, on a desktop and a phone, as axe reads it: nothing serious, nothing critical.
+
+And every sign on it is one of the sprite: another one would be a gap.
+"""
 
 import pytest
 from axe_playwright_python.sync_playwright import DEFAULT_OPTIONS, Axe
@@ -14,6 +17,13 @@ THEMES = {
     "light": DEFAULT_OPTIONS,
     "dark": {**DEFAULT_OPTIONS, "runOnly": ["color-contrast", "link-in-text-block"]},  # what colours can break
 }
+SIGNS_WITHOUT_PICTURE = """async () => {
+  const uses = [...document.querySelectorAll("use")].map((use) => use.href.baseVal.split("#"));
+  const sprites = [...new Set(uses.map(([file]) => file))];
+  const texts = await Promise.all(sprites.map(async (file) => (await fetch(file)).text()));
+  const drawn = new Map(sprites.map((file, index) => [file, texts[index]]));
+  return [...new Set(uses.filter(([file, name]) => !drawn.get(file).includes(`id="${name}"`)).map(([, name]) => name))];
+}"""
 GRAVE = {"serious", "critical"}
 EMPTY = ["pipelines", "runs", "datastores", "datasets", "models", "compute", "environments"]
 
@@ -92,6 +102,7 @@ def test_a_step_in_the_builder_with_its_script_open(room: Room, visitors: Visito
 
 def looks_right_to_axe(page: Page) -> None:
     """The page as it stands: every rule on both screens, and those that a theme can break in the dark as well."""
+    assert page.evaluate(SIGNS_WITHOUT_PICTURE) == []
     page.add_style_tag(content=STILL)
     page.evaluate("() => document.fonts.ready")
     for width, height in SCREENS:

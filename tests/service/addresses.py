@@ -481,7 +481,11 @@ def definition_of(place: Place) -> dict[str, Any]:
 
 
 def module_from_step(place: Place) -> dict[str, Any]:
-    return {"name": "another", "base_version": 0, "pipeline": place.pipeline.pk, "step": place.step}
+    return {"name": "another", "pipeline": place.pipeline.pk, "step": place.step}
+
+
+def first_of_a_module(place: Place) -> dict[str, Any]:
+    return {**module_from_step(place), "base_version": 0}
 
 
 def dataset_paths(place: Place) -> list[dict[str, Any]]:
@@ -711,7 +715,7 @@ OF_A_WORKSPACE: Mapping[str, Address] = {
     "modules:list": page(),
     "modules:detail": page(query="version=1&file=main.py"),
     "modules:publish": form_page(form(name="another"), EDIT, query="pipeline={pipeline_id}&step={name}"),
-    "api-modules": api(post=(EDIT, module_from_step)),
+    "api-modules": api(post=(EDIT, first_of_a_module)),
     "api-module-draft": api(reads=False, post=(EDIT, module_from_step)),
     "api-module-interface": api(query="name={slug}-module"),
     "api-module": api(patch=(EDIT, data(description="other words")), delete=EDIT),

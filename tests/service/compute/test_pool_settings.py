@@ -67,7 +67,7 @@ def problems(error: UserError) -> dict[tuple[Any, ...], str]:
         ({"idle_s": -1}, "idle_s", "from 0 to 604,800"),
         ({"idle_s": float("nan")}, "idle_s", "from 0 to 604,800"),
         ({"idle_s": 1e12}, "idle_s", "from 0 to 604,800"),
-        ({"provider": "kubernetes"}, "provider", "'processes' or 'ssh'"),
+        ({"provider": "kubernetes"}, "provider", "'processes', 'ssh'"),
         (ssh(hosts=[]), "hosts", "at least one host"),
         (ssh(max_nodes=3), "max_nodes", "take 2 at most"),
         (ssh(nodes_per_host=0), "nodes_per_host", "from 1 to"),

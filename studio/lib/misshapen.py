@@ -1,4 +1,4 @@
-"""What is wrong with the shape of a definition, as pydantic finds it, in words that say what to do."""
+"""What is wrong with the shape of a document, as pydantic finds it, in words that say what to do."""
 
 from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
@@ -33,28 +33,39 @@ _WANTED: Mapping[str, str] = MappingProxyType({
 })  # fmt: skip
 
 
-def shape_problems(error: ValidationError, model: type[BaseModel], *, below: tuple[str, ...] = ()) -> list[Problem]:
-    """One for each field, at its path in what was given, which was to be a `model`; the first `MAX_TOLD`."""
+def shape_problems(error: ValidationError, shape: Any, *, below: tuple[str | int, ...] = ()) -> list[Problem]:
+    """One for each field, at its path in what was given; the first `MAX_TOLD`.
+
+    `shape` is what that was to be: a model, or an annotation that speaks of models, as in `list[A | B]`.
+    """
+    models = list(dict.fromkeys(_models_in(shape)))
     found: dict[tuple[str | int, ...], str] = {}
     for each in error.errors():
-        loc = _plain(each["loc"], model)
-        is_branch = each["loc"] and each["loc"][-1] in _PLAIN_TYPES and loc[-1] != each["loc"][-1]
-        found.setdefault(loc, _A_VALUE if is_branch else _sentence(each, model))
+        loc = _plain(each["loc"], models)
+        is_branch = each["loc"] and each["loc"][-1] in _PLAIN_TYPES and loc[-1:] != each["loc"][-1:]
+        found.setdefault(loc, _A_VALUE if is_branch else _sentence(each, models))
     return [Problem((*below, *loc), sentence) for loc, sentence in list(found.items())[:MAX_TOLD]]
 
 
-def _sentence(error: Any, model: type[BaseModel]) -> str:
+def _sentence(error: Any, models: list[type[BaseModel]]) -> str:
     kind, context = error["type"], error.get("ctx", {})
     if kind in _WANTED:
         return _WANTED[kind]
     if kind == "extra_forbidden":
         name = str(error["loc"][-1])
-        return f"There is no field “{name}” here.{_meant(name, _fields_at(error['loc'][:-1], model))}"
+        return no_such_field(name, _fields_at(error["loc"][:-1], models))
     if kind == "literal_error":
         return f"Choose one of these: {context['expected'].replace(' or ', ', ')}."
     if kind == "union_tag_invalid":
         return f"Choose a {context['discriminator'].strip(chr(39))} of these: {context['expected_tags']}."
+    if kind == "value_error":  # of a validator of ours
+        return f"{error['msg'].removeprefix('Value error, ').rstrip('.')}."
     return f"This can't be read: {error['msg']}."
+
+
+def no_such_field(name: str, fields: Collection[str]) -> str:
+    """A sentence with the one that may have been meant, or those that there are."""
+    return f"There is no field “{name}” here.{_meant(name, fields)}"
 
 
 def _meant(name: str, fields: Collection[str]) -> str:
@@ -65,22 +76,20 @@ def _meant(name: str, fields: Collection[str]) -> str:
     return f" There are: {', '.join(names[:_LISTED])}{more}." if names else ""
 
 
-def _plain(loc: tuple[str | int, ...], model: type[BaseModel]) -> tuple[str | int, ...]:
+def _plain(loc: tuple[str | int, ...], models: list[type[BaseModel]]) -> tuple[str | int, ...]:
     """pydantic's path without the tags of a union's branches, which are no fields."""
-    return tuple(part for part, is_field in _walked(loc, model) if is_field)
+    return tuple(part for part, is_field in _walked(loc, models) if is_field)
 
 
-def _fields_at(loc: tuple[str | int, ...], model: type[BaseModel]) -> Collection[str]:
+def _fields_at(loc: tuple[str | int, ...], models: list[type[BaseModel]]) -> Collection[str]:
     """Of the object that a path leads to; none where that is not known."""
-    models = [model]
     for part in loc:
         models = _next(part, models)
     return models[0].model_fields if len(models) == 1 else ()
 
 
-def _walked(loc: tuple[str | int, ...], model: type[BaseModel]) -> Iterator[tuple[str | int, bool]]:
+def _walked(loc: tuple[str | int, ...], models: list[type[BaseModel]]) -> Iterator[tuple[str | int, bool]]:
     """Each part of a path, and whether it names a field or a place in a list."""
-    models = [model]
     for index, part in enumerate(loc):
         is_last_field = index == len(loc) - 1 and any(part in each.model_fields for each in models)
         is_field = isinstance(part, int) or is_last_field or not (_is_tag(part, models) or _is_type(part, models))
