@@ -76,6 +76,12 @@ def test_each_call_is_a_line_at_once(spool: Path, tmp_path: Path) -> None:
     assert (run.get_tags(), run.get_properties()) == ({"stage": "1"}, {"rows": "2"})
 
 
+def test_a_number_beyond_all_floats_is_infinite_and_stops_nobody(spool: Path) -> None:
+    for value in (10**400, -(10**400)):
+        Run.get_context().log("loss", value)
+    assert [line[2] for line in lines(spool)] == [float("inf"), float("-inf")]
+
+
 def test_mistakes_are_told_and_write_nothing(spool: Path, tmp_path: Path) -> None:
     run = Run.get_context()
     with pytest.raises(UserErrorException, match="is no number"):

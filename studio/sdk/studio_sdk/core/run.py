@@ -54,6 +54,8 @@ class Run:
             return
         try:
             number = value if type(value) is float else float(value)
+        except OverflowError:  # a whole number beyond all floats
+            number = math.inf if value > 0 else -math.inf
         except (TypeError, ValueError):
             raise UserErrorException(
                 f"“{name}” is no number but a {type(value).__name__}: use log_list, log_row or log_table."
