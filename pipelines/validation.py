@@ -54,7 +54,7 @@ from pipelines.variables import variable_problems
 from studio.lib.misshapen import shape_problems
 from studio.lib.problems import Problem, UserError
 
-MAX_STEPS = 5000
+MAX_STEPS = 10_000
 _CIRCLES_TOLD = 50
 
 _STEP_NAME = re.compile(r"\A[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,98}[A-Za-z0-9_])?\Z")
