@@ -417,6 +417,7 @@ class _Check:
         return None
 
     def _run_after(self, step: Step, loc: tuple[str | int, ...]) -> Iterator[Problem]:
+        before: set[str] = set()
         for index, name in enumerate(step.run_after):
             if not name:
                 yield Problem((*loc, index), "Choose the step to run after, or remove the line.")
@@ -424,8 +425,9 @@ class _Check:
                 yield Problem((*loc, index), f"There is no step “{name}”.{near(name, self.places)}")
             elif name == step.name:
                 yield Problem((*loc, index), "A step can't run after itself. Choose another step.")
-            elif name in step.run_after[:index]:
+            elif name in before:
                 yield Problem((*loc, index), f"“{name}” is named twice. Remove one of them.")
+            before.add(name)
 
     def _only_if(self, step: Step, loc: tuple[str | int, ...]) -> Iterator[Problem]:
         if step.only_if is None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from django.db import transaction
 
@@ -14,7 +15,14 @@ from compute.queueing import NOBODY, lane_of
 from compute.spec import JobSpec
 from compute.states import ACTIVE, TERMINAL, TRANSITIONS, UNCLAIMED, JobStatus
 from studio.lib.clock import clock
+from studio.lib.statements import insert_alike
 from studio.lib.transitions import transition
+
+# In all else the jobs that are queued together are alike.
+_OF_A_JOB = (
+    *("workspace", "target", "owner", "title", "spec", "priority", "requested_by", "cpus", "memory_bytes", "gpus"),
+    *("lane", "max_attempts", "max_node_losses", "attempt_number"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +50,7 @@ def create_jobs(new_jobs: Sequence[NewJob], *, kinds: Mapping[int, str] | None =
     if not new_jobs:
         return []
     now = clock.now()
-    jobs = Job.objects.bulk_create(
+    jobs = [
         Job(
             workspace_id=new.workspace_id,
             target_id=new.target_id,
@@ -61,7 +69,8 @@ def create_jobs(new_jobs: Sequence[NewJob], *, kinds: Mapping[int, str] | None =
             attempt_number=new.attempts_before,
         )
         for new in new_jobs
-    )
+    ]
+    insert_alike(jobs, _OF_A_JOB)
     for driver, own in by_driver(jobs, kinds=kinds):
         driver.submit(own)
     return jobs
@@ -101,22 +110,16 @@ def request_cancel(job_ids: Sequence[int]) -> int:
 
 
 def _cancel_queued(jobs: list[Job], reason: str = "Cancelled while it waited for a slot.") -> int:
+    """Of jobs that are held: nobody else moves them meanwhile."""
+    if not jobs:
+        return 0
     now = clock.now()
-    changes = []
-    for job in jobs:
-        moved = transition(
-            Job.objects.filter(pk=job.pk, status__in=UNCLAIMED),
-            TRANSITIONS,
-            to=JobStatus.CANCELLED,
-            cancel_requested_at=now,
-            finished_at=now,
-            reason=reason,
-        )
-        if moved:
-            changes.append(JobChange(job.pk, job.owner, JobStatus.CANCELLED, now, job.attempt_number, reason=reason))
-    if changes:
-        tell(changes)
-    return len(changes)
+    unclaimed = Job.objects.filter(pk__in=[job.pk for job in jobs], status__in=UNCLAIMED)
+    end: dict[str, Any] = {"cancel_requested_at": now, "finished_at": now, "reason": reason}
+    moved = transition(unclaimed, TRANSITIONS, to=JobStatus.CANCELLED, **end)
+    assert moved == len(jobs), "nobody moves what is held"
+    tell([JobChange(job.pk, job.owner, JobStatus.CANCELLED, now, job.attempt_number, reason=reason) for job in jobs])
+    return len(jobs)
 
 
 def _ask_nodes(jobs: list[Job]) -> None:

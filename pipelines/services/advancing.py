@@ -43,6 +43,7 @@ from studio.lib.statements import read_rows
 
 logger = logging.getLogger(__name__)
 
+_AT_ONCE = 500  # steps in a transaction: nobody should wait for thousands that become ready together
 READY_FIELDS = (*STEP_FIELDS, "frozen", "runs_anew", "shares_with_id")
 
 # Every step after one, near and far, in one statement: a chain of a thousand steps is not walked in Python.
@@ -115,8 +116,9 @@ def release(
     is just being submitted. `looked` says of earlier steps whether their results are still there. Where one must be
     looked for beyond this machine's disks, the step stays as it is until somebody has, outside of any transaction:
     nobody should wait for a network while holding the database. The same holds for steps without a job that look
-    into their inputs: `contents` has what is there, by step. In a paused run all stay as they are until somebody
-    resumes it. One of which an equal one is at work stays as it is until that is over.
+    into their inputs: `contents` has what is there, by step. So do those beyond the first `_AT_ONCE`, until it is
+    their turn. In a paused run all stay as they are until somebody resumes it. One of which an equal one is at work
+    stays as it is until that is over.
     """
     if journal.run.paused_at:
         return
@@ -124,6 +126,7 @@ def release(
     written = {done.name: done.outputs.outputs} if done is not None and done.outputs is not None else {}
     results = EarlierResults(journal.run.workspace_id)
     while ready and not journal.stops:
+        ready = _first_ones(journal, ready)
         if new is not None and not _is_plain(journal.run, ready, written):
             new.write(journal)
             new = None
@@ -165,12 +168,23 @@ def release(
 def look_after(run_id: int) -> bool:
     """Look for what steps of a run wait for beside other steps, and let them go on. False: none waits.
 
-    That are earlier results on other machines, equal steps that are over now, and what conditions read.
+    That are earlier results on other machines, equal steps that are over now, what conditions read, and their turn
+    where very many became ready together. So many at once are looked after, in the order of the definition.
     """
     waiting = StepRun.objects.filter(run_id=run_id, status=StepStatus.WAITING, waiting_for=0)
-    steps = list(waiting.only(*READY_FIELDS).order_by("position"))
-    if not steps:
-        return False
+    waiting = waiting.only(*READY_FIELDS).order_by("position")
+    steps = list(waiting[:_AT_ONCE])
+    found = bool(steps)
+    while steps:
+        if not _look_after(run_id, steps):
+            return False
+        steps = list(waiting.filter(position__gt=steps[-1].position)[:_AT_ONCE]) if len(steps) == _AT_ONCE else []
+    return found
+
+
+def _look_after(run_id: int, steps: list[StepRun]) -> bool:
+    """False: the run is over, or waits itself."""
+    first, last = steps[0].position, steps[-1].position
     seen = Run.objects.only("workspace_id", "has_branches").get(pk=run_id)
     steps = judge(seen, steps).taken
     known = Inputs.of(steps)
@@ -185,8 +199,8 @@ def look_after(run_id: int) -> bool:
             return False
         journal = Journal(run, clock.now())
         # Read again: somebody may have been quicker.
-        condition = "run_id = %s AND status = %s AND waiting_for = 0 ORDER BY position"
-        ready = read_rows(StepRun, READY_FIELDS, condition, [run_id, StepStatus.WAITING])
+        condition = "run_id = %s AND status = %s AND waiting_for = 0 AND position BETWEEN %s AND %s ORDER BY position"
+        ready = read_rows(StepRun, READY_FIELDS, condition, [run_id, StepStatus.WAITING, first, last])
         release(journal, ready, looked=looked, contents=contents)
         journal.write()
     return True
@@ -208,6 +222,8 @@ def look_after_all() -> int:
 
 def skip_later_steps(journal: Journal, step: StepRun, why: str) -> None:
     """Skip all that depends on a step which came to nothing."""
+    if journal.run.cancel_requested_at:  # with that all that waited came to its end
+        return
     waiting = StepRun.objects.filter(status=StepStatus.WAITING)
     later = waiting.filter(pk__in=RawSQL(LATER_STEPS, [step.pk]))  # noqa: S611 (a constant statement)
     journal.move_steps(later, StepStatus.SKIPPED, finished_at=journal.at, reason=f"“{step.name}” {why}.")
@@ -329,7 +345,16 @@ def made_ready_by(journal: Journal, done: list[int]) -> list[StepRun]:
     if not ready:
         return []
     marks = ", ".join(["%s"] * len(ready))
-    return read_rows(StepRun, READY_FIELDS, f"id IN ({marks}) ORDER BY position", ready)
+    # One more than are taken at once: so `release` sees that there are more.
+    condition = f"id IN ({marks}) ORDER BY position LIMIT {_AT_ONCE + 1}"
+    return read_rows(StepRun, READY_FIELDS, condition, ready)
+
+
+def _first_ones(journal: Journal, ready: list[StepRun]) -> list[StepRun]:
+    """The others have their turn as soon as this transaction is over."""
+    if len(ready) > _AT_ONCE:
+        enqueue_on_commit(LOOK_TASK, journal.run.pk)
+    return ready[:_AT_ONCE]
 
 
 def _pass_over(journal: Journal, not_taken: list[tuple[StepRun, str]]) -> list[int]:

@@ -15,6 +15,7 @@ from studio.workspaces.access import Access
 from studio.workspaces.models import User, Workspace
 from studio.workspaces.permissions import Permission
 
+_AT_ONCE = 500  # jobs in a transaction: nobody should wait for the end of thousands
 _REASON = "The run was cancelled before this step began."
 _REASON_WITHOUT_JOB = "The run was cancelled before it ended."
 
@@ -77,7 +78,8 @@ def cancel_jobs(run_id: int) -> int:
     active = [StepStatus.QUEUED, StepStatus.PREPARING, StepStatus.RUNNING]
     asked = StepRun.objects.filter(run_id=run_id, run__cancel_requested_at__isnull=False)
     job_ids = asked.filter(status__in=active).exclude(job=None)
-    return request_cancel(list(job_ids.order_by("job_id").values_list("job_id", flat=True)))
+    found = list(job_ids.order_by("job_id").values_list("job_id", flat=True))
+    return sum(request_cancel(found[start : start + _AT_ONCE]) for start in range(0, len(found), _AT_ONCE))
 
 
 def finish_cancelling() -> int:

@@ -60,7 +60,7 @@ from pipelines.validation import data_problems, problems_of
 from pipelines.variables import filled_variables
 from pipelines.works import work_of
 from studio.lib.problems import Problem, UserError
-from studio.lib.statements import insert_rows
+from studio.lib.statements import insert_alike, insert_rows
 from studio.workspaces import audit
 from studio.workspaces.access import Access
 from studio.workspaces.models import NAME, Workspace
@@ -196,7 +196,7 @@ def insert_steps(run: Run, definition: PipelineDefinition, frozen: list[FrozenSt
         waiting_for[downstream] += 1
     about = {"experiment": run.experiment.name}
     frozen = [_of_this_run(each, run.pk).model_copy(update=about) for each in frozen]
-    steps = StepRun.objects.bulk_create(
+    steps = [
         StepRun(
             run=run,
             name=each.step.name,
@@ -208,7 +208,8 @@ def insert_steps(run: Run, definition: PipelineDefinition, frozen: list[FrozenSt
             makes_runs=each.step.makes_runs,
         )
         for position, each in enumerate(frozen)
-    )
+    ]
+    insert_alike(steps, ("name", "position", "frozen", "waiting_for", "registers", "makes_runs"))
     _note_inputs(steps)
     insert_rows(
         StepEdge,

@@ -11,8 +11,10 @@ from typing import Any, TypeVar
 from django.db import DEFAULT_DB_ALIAS, connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Field, Model
+from django.db.models.expressions import DatabaseDefault
 
 M = TypeVar("M", bound=Model)
+_MOST_PARAMETERS = 30_000  # in one statement: SQLite takes 32,766
 
 
 def update_where(model: type[Model], changes: Mapping[str, Any], where: Mapping[str, Any]) -> int:
@@ -52,6 +54,35 @@ def insert_rows(model: type[Model], names: Sequence[str], rows: Sequence[Sequenc
     ]
     with connection.cursor() as cursor:
         cursor.executemany(f"INSERT INTO {table} ({columns}) VALUES ({places})", prepared)  # noqa: S608
+
+
+def insert_alike(rows: Sequence[Model], differing: Sequence[str]) -> None:
+    """`INSERT` new rows of one model that differ in these fields alone, and give them the keys that they get."""
+    if not rows:
+        return
+    model = type(rows[0])
+    connection = connections[router.db_for_write(model)]
+    own = [_field(model, name) for name in differing]
+    others = [field for field in model._meta.concrete_fields if not field.primary_key and field not in own]
+    # The database has a default for what was never given.
+    values = [(field, field.pre_save(rows[0], add=True)) for field in others]
+    same = [(field, value) for field, value in values if not isinstance(value, DatabaseDefault)]
+    columns = [connection.ops.quote_name(str(field.column)) for field in [*own, *(field for field, _ in same)]]
+    into = f"INSERT INTO {connection.ops.quote_name(model._meta.db_table)} ({', '.join(columns)})"
+    row_marks = f"({', '.join(['%s'] * len(columns))})"
+    shared = [field.get_db_prep_save(value, connection) for field, value in same]
+    at_once = max(1, _MOST_PARAMETERS // len(columns))
+    with connection.cursor() as cursor:
+        for batch in (rows[start : start + at_once] for start in range(0, len(rows), at_once)):
+            parameters = [
+                each
+                for row in batch
+                for each in (*(field.get_db_prep_save(field.pre_save(row, True), connection) for field in own), *shared)
+            ]
+            key = connection.ops.quote_name(str(model._meta.pk.column))
+            cursor.execute(f"{into} VALUES {', '.join([row_marks] * len(batch))} RETURNING {key}", parameters)
+            for row, (pk,) in zip(batch, cursor.fetchall(), strict=True):
+                row.pk, row._state.adding, row._state.db = pk, False, connection.alias
 
 
 def read_rows(model: type[M], names: Collection[str], condition: str, parameters: Sequence[Any]) -> list[M]:
