@@ -110,14 +110,14 @@ export class CodeTab {
     this.#open([path, entry].find(there) ?? this.files[0].path);
   }
 
-  /** Which commit the files are of, where somebody said so. */
+  /** Which commit the files are of, where somebody said so. Drawn anew only where that is another: it may be open. */
   async #origin(git) {
-    if (!git) {
-      this.origin.replaceChildren();
-      return;
-    }
-    const { gitFacts } = await import("../../lib/git_facts.js");
-    this.origin.replaceChildren(gitFacts(git, { editedSince: git.edited_since, changesUrl: this.context.urls.changes }));
+    const said = JSON.stringify(git ?? null);
+    if (said === this.said) return;
+    this.said = said;
+    const { gitFacts } = git ? await import("../../lib/git_facts.js") : {};
+    if (said !== this.said) return;
+    this.origin.replaceChildren(...(gitFacts ? [gitFacts(git, { editedSince: git.edited_since, changesUrl: this.context.urls.changes })] : []));
   }
 
   #file(file) {
@@ -180,7 +180,7 @@ export class CodeTab {
     }
     const { StepEditor } = await import("../step_editor.js"); // most readers edit nothing
     if (this.editor) return;
-    this.origin.replaceChildren();
+    this.#origin(null);
     this.editor = new StepEditor(this.body, draft, {
       name: context.name,
       values: detail.module?.values ?? context.store.state.parameters, // what its texts call parameters is a module's then
