@@ -74,7 +74,11 @@ def edit(request: WorkspaceRequest, pipeline_id: int) -> HttpResponse:
         "definition": definition.model_dump(mode="json"),
         "read_only": is_old or not may_edit,
         "catalogue": _catalogue(access.workspace),
-        "urls": {"edit": edit_url, "publish": reverse("modules:publish", args=[access.workspace.slug])},
+        "urls": {
+            "edit": edit_url,
+            "publish": reverse("modules:publish", args=[access.workspace.slug]),
+            "changes": reverse("sources:changes", args=[access.workspace.slug, "0"]),
+        },
     }
     context = {
         "pipeline": pipeline,

@@ -19,6 +19,7 @@ from datastores.backends import Listing
 from datastores.models import Snapshot
 from pipelines.artifacts import TAKEN, StoredFolder, artifacts_by_attempt, artifacts_json, result_of
 from pipelines.branching import as_it_runs
+from pipelines.definition import Step
 from pipelines.events import as_json
 from pipelines.explaining import reuse_end_of
 from pipelines.graph import edges_of
@@ -296,6 +297,7 @@ def step_detail(workspace: Workspace, step: StepRun) -> dict[str, Any]:
         "attempts": [{**_attempt(attempt), "kept": _kept(step, attempt)} for attempt in attempts],
         "artifacts": artifacts_json(artifacts_by_attempt(step, attempts)),
         "source": frozen.step.source,
+        "git": git_json(frozen.step),
         "edits": [edit_json(edit) for edit in step.edits.select_related("edited_by")],
         "log_tail": [],
     }
@@ -314,6 +316,13 @@ def module_json(workspace: Workspace, frozen: FrozenStep) -> dict[str, Any] | No
         "url": f"{page}?version={module.version}" if there else None,
         "values": module.values,
     }
+
+
+def git_json(step: Step) -> dict[str, Any] | None:
+    """Which commit its files are, and whether somebody edited them in the studio since; None where nobody said."""
+    if step.git is None:
+        return None
+    return {**step.git.model_dump(mode="json"), "edited_since": step.was_edited_here}
 
 
 def decision_json(step: StepRun) -> dict[str, Any] | None:

@@ -188,6 +188,26 @@ class SourcesSerializer(serializers.Serializer[Any]):
     files = SourceFileSerializer(many=True)
 
 
+class GitFactsSerializer(serializers.Serializer[Any]):
+    """Of the checkout that a source folder lay in."""
+
+    repository = serializers.CharField(help_text="Its address, without user, password and query; empty where unknown.")
+    branch = serializers.CharField(help_text="Empty where it was on none.")
+    commit = serializers.CharField(help_text="40 or 64 hexadecimal digits; empty before the first one.")
+    dirty = serializers.BooleanField(
+        allow_null=True, help_text="Whether there were uncommitted changes; null: unknown."
+    )
+    diff = serializers.CharField(help_text="The sources whose `changes.diff` has those changes; empty where none has.")
+    diff_note = serializers.CharField(help_text="Why there is no diff, or not all of it.")
+    source = serializers.CharField(  # type: ignore[assignment]
+        help_text="The digest of the sources that this was said of."
+    )
+
+
+class UploadedSourcesSerializer(SourcesSerializer):
+    git = GitFactsSerializer(required=False, help_text="Where the upload said something of git.")
+
+
 class EditFilesSerializer(Given):
     """Files of the step's source folder: renamed, deleted, then written."""
 
@@ -266,3 +286,10 @@ class UploadSourcesSerializer(serializers.Serializer[Any]):
     paths = serializers.ListField(child=serializers.CharField(), required=False, help_text="One for each of `files`.")
     zip = serializers.FileField(required=False)
     base = serializers.CharField(required=False)
+    git = serializers.CharField(
+        required=False,
+        help_text="JSON with `repository`, `branch`, `commit`, `dirty` and `diff_note` of the checkout, each optional.",
+    )
+    diff = serializers.FileField(
+        required=False, help_text="The uncommitted changes, as `git diff` writes them: at most 1 MB. Only with `git`."
+    )

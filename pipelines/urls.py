@@ -11,6 +11,7 @@ from pipelines import (
     model_views,
     module_views,
     run_views,
+    source_views,
     trash_views,
     trial_views,
     views,
@@ -64,6 +65,8 @@ modules = [
     path("<int:module_id>/", module_views.detail, name="detail"),
 ]
 
+sources = [path("<str:digest>/changes/", source_views.changes, name="changes")]
+
 trash = [
     path("trash/", trash_views.trash, name="list"),
     path("trash/runs/<int:run_id>/delete/", trash_views.delete, name="delete"),
@@ -75,6 +78,7 @@ urlpatterns = [
     path("w/<slug:slug>/runs/", include((runs, "runs"))),
     path("w/<slug:slug>/models/", include((models, "models"))),
     path("w/<slug:slug>/modules/", include((modules, "modules"))),
+    path("w/<slug:slug>/sources/", include((sources, "sources"))),
     path("w/<slug:slug>/lineage/", include((lineage, "lineage"))),
     path("w/<slug:slug>/", include((trash, "trash"))),
     path("help/", views.help_page, name="help"),

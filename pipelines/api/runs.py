@@ -194,16 +194,18 @@ class CodeView(StepAPIView):
         responses=OpenApiTypes.OBJECT,
     )
     def get(self, request: Request, slug: str, run_id: int, name: str) -> Response:
-        """The files that ran, or one of them with its text."""
-        digest = queries.frozen_at(self.step(run_id, name), asked_attempt(request)).snapshot
+        """The files that ran, with the commit that they are of where that is known; or one of them with its text."""
+        frozen = queries.frozen_at(self.step(run_id, name), asked_attempt(request))
+        digest, git = frozen.snapshot, queries.git_json(frozen.step)
         path = request.query_params.get("path")
         if not digest and path is None:
-            return Response({"files": []})
+            return Response({"files": [], "git": git})
         snapshot = queries.snapshot_of(self.access.workspace, digest)
         if path is not None:
             return Response(queries.source_file_json(snapshot, path))
         files: list[dict[str, Any]] = queries.snapshot_json(snapshot)["files"]
-        return Response({"files": [{"path": file["path"], "size_bytes": file["size_bytes"]} for file in files]})
+        shown = [{"path": file["path"], "size_bytes": file["size_bytes"]} for file in files]
+        return Response({"files": shown, "git": git})
 
 
 def asked_attempt(request: Request) -> int | None:

@@ -13,8 +13,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from datastores import snapshots
-from pipelines import queries
-from pipelines.serializers import EditSourcesSerializer, SourcesSerializer, UploadSourcesSerializer
+from pipelines import queries, services
+from pipelines.git_facts import GitFacts
+from pipelines.serializers import (
+    EditSourcesSerializer,
+    SourcesSerializer,
+    UploadedSourcesSerializer,
+    UploadSourcesSerializer,
+)
 from studio.lib.json_bodies import ReadableJSON
 from studio.lib.problems import UserError
 from studio.workspaces.api_access import WorkspaceAPIView
@@ -54,20 +60,31 @@ class SourcesView(WorkspaceAPIView):
         return super().handle_exception(exc)
 
     @extend_schema(
-        request={"multipart/form-data": UploadSourcesSerializer}, responses={201: SourcesSerializer, 507: dict}
+        request={"multipart/form-data": UploadSourcesSerializer},
+        responses={201: UploadedSourcesSerializer, 507: dict},
     )
     def post(self, request: Request, slug: str) -> Response:
-        """Take in files (each one's place in a parallel `paths` field) or a zip, on top of `base` if given."""
+        """Take in files (each one's place in a parallel `paths` field) or a zip, on top of `base` if given.
+
+        What `git` says comes back in the shape that a step's definition takes as its `git`.
+        """
         if not request.content_type.startswith("multipart/"):
             raise UserError("Send the files as multipart/form-data, in fields named “files” and “paths”, or “zip”.")
-        base = cast("QueryDict", request.data).get("base") or None
+        form = cast("QueryDict", request.data)
+        base = form.get("base") or None
+        said = _git_facts(form.get("git"))
         archive = request.FILES.get("zip")
         if archive is not None:
             snapshot = snapshots.add_zip(self.access.workspace, base, archive, actor=self.access.user)
         else:
             files = _named_files(request)
             snapshot = snapshots.add_files(self.access.workspace, base, files, actor=self.access.user)
-        return Response(queries.snapshot_json(snapshot), status=status.HTTP_201_CREATED)
+        answer = queries.snapshot_json(snapshot)
+        if said is not None:
+            diff = request.FILES.get("diff")
+            git = services.git_facts_of(self.access, said, source=snapshot.digest, diff=diff)
+            answer["git"] = git.model_dump(mode="json")
+        return Response(answer, status=status.HTTP_201_CREATED)
 
 
 class EditSourcesView(WorkspaceAPIView):
@@ -103,6 +120,14 @@ class SourceFileView(WorkspaceAPIView):
         """One file; `text` is null where it is binary or too long for an editor."""
         snapshot = queries.snapshot_of(self.access.workspace, digest)
         return Response(queries.source_file_json(snapshot, request.query_params.get("path", "")))
+
+
+def _git_facts(text: Any) -> GitFacts | None:
+    if text is None or text == "":
+        return None
+    if not isinstance(text, str):
+        raise UserError("Send this as a field of the form, and not as a file.", loc=("git",))
+    return services.read_git_facts(text)
 
 
 def _named_files(request: Request) -> list[tuple[str, Any]]:

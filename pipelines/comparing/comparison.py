@@ -12,6 +12,7 @@ from pipelines.comparing.measured import MetricPair, metric_pairs, worth_a_chart
 from pipelines.comparing.pairs import StepFacts, StepPair, paired
 from pipelines.comparing.words import how_they_ended, what_differs, what_it_took, what_was_measured
 from pipelines.definition import ParameterValue
+from pipelines.git_facts import GitFacts
 from pipelines.metric_queries import measured_in
 from pipelines.models import Run, StepRun
 from pipelines.queries import run_row
@@ -19,6 +20,7 @@ from pipelines.run_page import seconds_between
 from pipelines.states import RUN_TERMINAL, RunStatus
 from studio.workspaces.templatetags.studio import as_written
 
+COMMITS_SHOWN = 5  # of a run
 _ENDS = {
     RunStatus.COMPLETED: "completed",
     RunStatus.FAILED: "failed",
@@ -76,7 +78,7 @@ def compare_runs(before: Run, after: Run) -> Comparison:
     return Comparison(
         before=before,
         after=after,
-        facts=_run_rows(before, after),
+        facts=[*_run_rows(before, after), *_commits(sides[before.pk], sides[after.pk])],
         parameters=parameters,
         steps=steps,
         metrics=metrics,
@@ -124,6 +126,19 @@ def _run_rows(before: Run, after: Run) -> list[Row]:
         row("At a failed step", lambda run: "goes on" if run.continue_on_step_failure else "the run stops"),
         row("Reuse", lambda run: "off" if run.regenerate_outputs else "on"),
     ]
+
+
+def _commits(before: list[StepFacts], after: list[StepFacts]) -> list[Row]:
+    """Those that the steps' files are of, where somebody said so."""
+    old, new = _commits_of(before), _commits_of(after)
+    return [Row("Commits", old or None, new or None)] if old or new else []
+
+
+def _commits_of(steps: list[StepFacts]) -> str:
+    said = [each.document["git"] for each in steps if each.document.get("git")]
+    words = dict.fromkeys(GitFacts.model_validate(each).commit_words for each in said)
+    shown = "; ".join(list(words)[:COMMITS_SHOWN])
+    return f"{shown}; and {len(words) - COMMITS_SHOWN} more" if len(words) > COMMITS_SHOWN else shown
 
 
 def _summary(

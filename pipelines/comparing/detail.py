@@ -55,6 +55,7 @@ class StepComparison:
             "same": self.same,
             "graph": [row.as_json() for row in self.documents.graph],
             "settings": [row.as_json() for row in self.documents.settings],
+            "git": [row.as_json() for row in self.documents.git],
             "left": _step_json(self.before),
             "right": _step_json(self.after),
             "outputs": [

@@ -43,10 +43,11 @@ class Documents:
 
     graph: list[Row]
     settings: list[Row]
+    git: list[Row]  # where its files come from, said whether it differs or not: it changes nothing by itself
     ingredients: list[Difference]  # as far as they can be told without digests
 
 
-SAME = Documents([], [], [])
+SAME = Documents([], [], [], [])
 
 
 def parsed(document: Mapping[str, Any]) -> Step:
@@ -59,12 +60,27 @@ def document_differences(before: Step, after: Step) -> Documents:
     return Documents(
         graph=_rows(_places(before), _places(after)),
         settings=_rows(_settings(before), _settings(after)),
+        git=_origins(before, after),
         ingredients=in_order(_different(_ingredients(before), _ingredients(after))),
     )
 
 
 def _rows(before: Mapping[str, str], after: Mapping[str, str]) -> list[Row]:
     return [Row(label, before.get(label), after.get(label)) for label in _different(before, after)]
+
+
+def _origins(before: Step, after: Step) -> list[Row]:
+    old, new = _origin(before), _origin(after)
+    return [Row(label, old.get(label), new.get(label)) for label in dict.fromkeys([*new, *old])]
+
+
+def _origin(step: Step) -> dict[str, str]:
+    git = step.git
+    if git is None:
+        return {}
+    since = "; edited in the studio since" if step.was_edited_here else ""
+    found = {"Repository": git.repository, "Branch": git.branch, "Commit": f"{git.commit_words}{since}"}
+    return {label: text for label, text in found.items() if text}
 
 
 def _different(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

@@ -15,7 +15,7 @@ from studio.workspaces.models import Workspace
 MOST_FILES = 50
 MOST_LINES = 600  # of all files together
 
-FileKind = Literal["added", "removed", "moved", "changed"]
+FileKind = Literal["added", "removed", "moved", "changed", "untracked"]
 
 
 @dataclass(frozen=True, slots=True)

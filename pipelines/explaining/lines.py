@@ -45,7 +45,7 @@ def line_difference(before: str, after: str) -> list[Line] | None:
         return None
     blank = [""] * kept_before  # so that the numbers of the lines are those of the files
     lines = list(unified_diff([*blank, *old_part], [*blank, *new_part], lineterm="", n=_AROUND))[2:]
-    found = [Line(_KINDS[line[0]], _shortened(line if line[0] == "@" else line[1:])) for line in lines]
+    found = [Line(_KINDS[line[0]], shortened(line if line[0] == "@" else line[1:])) for line in lines]
     if not found and before != after:
         found = [Line("place", "Only the ends of lines differ, or whether the last one has one.")]
     return found
@@ -55,7 +55,7 @@ def word_difference(before: Sequence[str], after: Sequence[str]) -> list[Words]:
     """Arguments side by side. One with blanks in it, as a whole shell script, counts as several words."""
     old, new = _words(before), _words(after)
     if len(old) + len(new) > _MOST_WORDS or _pairs(old, new) > _MOST_PAIRS:
-        return [Words(is_same=False, before=_shortened(" ".join(old)), after=_shortened(" ".join(new)))]
+        return [Words(is_same=False, before=shortened(" ".join(old)), after=shortened(" ".join(new)))]
     matcher = SequenceMatcher(None, old, new, autojunk=False)
     return [
         Words(is_same=kind == "equal", before=" ".join(old[a:b]), after=" ".join(new[c:d]))
@@ -82,5 +82,6 @@ def _in_common(old: Sequence[str], new: Sequence[str]) -> tuple[int, int]:
     return first, last
 
 
-def _shortened(text: str) -> str:
+def shortened(text: str) -> str:
+    """To what a page shows of one line."""
     return text if len(text) <= _LINE_SHOWN else f"{text[: _LINE_SHOWN - 1]}…"

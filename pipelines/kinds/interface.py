@@ -38,6 +38,7 @@ from pydantic import (
 )
 
 from compute.spec import Limits, NodeWork, Resources, Retry
+from pipelines.git_facts import GitFacts
 from pipelines.parts import FIELD_NAME, EnvironmentVariable, Input, OnlyIf, Output, ParameterValue, Part
 from pipelines.placeholders import HasPlaceholders, outputs_in
 from pipelines.references import with_references, without_references
@@ -129,6 +130,7 @@ class StepBase(Part):
     run_after: list[str] = Field(default_factory=list)  # names of steps that must be done first, read from or not
     only_if: OnlyIf | None = None  # it runs on this branch alone, and after the condition of course
     source: str | None = None  # digest of the snapshot that holds the step's files
+    git: GitFacts | None = None  # of a source, which may have been edited here since; no part of what it comes to
     environment_variables: Variables = Field(default_factory=list)  # they go before those of its environment
     environment: str = "python"  # "NAME" for the latest version at submission, or "NAME:VERSION"
     compute: str = "local"
@@ -184,6 +186,11 @@ class StepBase(Part):
     @model_serializer(mode="wrap")
     def _put_references(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return with_references(handler(self), self._references)
+
+    @property
+    def was_edited_here(self) -> bool:
+        """Whether its files are others than those that its git facts speak of."""
+        return self.git is not None and self.git.source != (self.source or "")
 
     @property
     def subtitle(self) -> str:

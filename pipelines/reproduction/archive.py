@@ -14,6 +14,7 @@ from compute.execution.devices import thread_hints
 from compute.execution.sdk import SDK, SDK_PACKAGE
 from compute.services.locks import lock_of
 from compute.spec import EnvironmentLock, JobInput
+from datastores import snapshots
 from datastores.content import CHUNK_BYTES, ContentStore
 from datastores.models import Snapshot
 from datastores.places import Places
@@ -23,6 +24,7 @@ from pipelines.parts import Output
 from pipelines.reproduction import readme
 from pipelines.reproduction.inputs import members_of, stands_for
 from pipelines.reproduction.run_script import PROGRAM, Place, Script
+from pipelines.services.git_facts import DIFF_FILE
 from pipelines.services.reading import Inputs
 from studio.lib.problems import UserError
 from studio.lib.zip_stream import Member, zip_pieces
@@ -155,6 +157,8 @@ class _Making:
             yield Member.of_text("environment/requirements.txt", self.lock.requirements if self.lock else "")
         if self.lock is not None and self.lock.tool == "conda":
             yield Member.of_text("environment/conda.txt", self.lock.conda)
+        if (changes := self._uncommitted()) is not None:
+            yield Member.of_text(DIFF_FILE, changes)
         if spec.setup_script:
             yield Member.of_text("environment/setup.sh", f"{spec.setup_script.rstrip()}\n")
 
@@ -175,13 +179,24 @@ class _Making:
             if (program := programs.file_of(name)) is not None:
                 yield from programs.members_of(program)
 
+    def _uncommitted(self) -> str | None:
+        """What its files have besides those of their commit; None where that is not kept."""
+        git = self.step.frozen.step.git
+        snapshot = Snapshot.objects.filter(workspace=self.workspace, digest=git.diff).first() if git else None
+        try:
+            return snapshots.read_text(snapshot, DIFF_FILE)[1] if snapshot else None
+        except (KeyError, FileNotFoundError):
+            return None
+
     def _facts(self, places: Mapping[tuple[str, str], Place]) -> dict[str, Any]:
         """What the program of the archive knows of the step."""
         records = self.step.outputs.outputs if self.step.outputs else {}
+        git = self.step.frozen.step.git
         return {
             "run": f"run {self.step.run_id}",
             "step": self.step.name,
             "studio": self.studio,
+            "git": git.model_dump(exclude={"diff", "source"}) if git else None,
             "inputs": [
                 {
                     "name": name,

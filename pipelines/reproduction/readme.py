@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from shlex import join
 
 from compute.spec import EnvironmentLock, JobInput
+from pipelines.definition import Step
 from pipelines.models import FrozenInput, StepRun
 from pipelines.reproduction.run_script import Place
 
@@ -33,6 +34,7 @@ def _lines(
     yield f"| kind | {type(frozen.step).label} |"
     yield f"| status | {step.get_status_display()}{_exit_code(step)} |"
     yield f"| command | `{_cell(join(frozen.command))}` |"
+    yield from _origin(frozen.step)
     yield f"| environment | {_cell(frozen.environment_name)}{_built_with(lock)} |"
     if not spec.is_managed:
         yield f"| Python | `{_cell(spec.interpreter)}`, whose packages the studio did not install |"
@@ -47,6 +49,20 @@ def _lines(
     yield "is another one. The data is what lies there today; `step.json` has the fingerprints of what it wrote then."
     yield "What the step logs by `studio_sdk` is printed and goes nowhere else."
     yield ""
+
+
+def _origin(step: Step) -> Iterator[str]:
+    git = step.git
+    if git is None:
+        return
+    if git.repository:
+        yield f"| repository | {_cell(git.repository)} |"
+    if git.branch:
+        yield f"| branch | {_cell(git.branch)} |"
+    changed = ", with uncommitted changes" if git.dirty else ""
+    kept = " (`changes.diff`, from that commit)" if git.diff else ""
+    since = "; the files were edited in the studio since" if step.was_edited_here else ""
+    yield f"| commit | {git.commit or 'none yet'}{changed}{kept}{since} |"
 
 
 def _needs(

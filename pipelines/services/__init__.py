@@ -16,6 +16,7 @@ from pipelines.services.editing import (
 )
 from pipelines.services.editing_steps import Edited, StepChanges, edit_step
 from pipelines.services.ending_reuse import allow_reuse, end_reuse
+from pipelines.services.git_facts import git_facts_of, read_git_facts
 from pipelines.services.journal import TEND_TASK
 from pipelines.services.keeping_models import (
     change_model,
@@ -70,6 +71,7 @@ __all__ = [
     "follow_jobs",
     "follow_records",
     "follow_rules",
+    "git_facts_of",
     "look_after",
     "look_after_all",
     "look_after_due_steps",
@@ -82,6 +84,7 @@ __all__ = [
     "purge_due",
     "purge_now",
     "purge_when_free",
+    "read_git_facts",
     "register_model",
     "rename_pipeline",
     "rerun_from",

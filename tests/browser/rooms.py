@@ -124,7 +124,13 @@ def furnish(studio: Studio) -> Room:
     """A new place with pipelines, a run that completed, one that failed, and a dataset."""
     place = studio.place()
     api, base = studio.api(place.owner), f"/api/workspaces/{place.slug}"
-    last = Script("last", WORKS, after=("first",))
+    git = {
+        "repository": "https://example.org/team/report.git",
+        "branch": "main",
+        "commit": "c0ffee00" * 5,
+        "dirty": None,
+    }
+    last = Script("last", WORKS, after=("first",), more={"git": git})
     completed = submit(studio, place, Script("first", WORKS), last, name="Weekly report")
     name = "A forecast whose name somebody typed in full, with everything that it reads and everything that it writes"
     failed = submit(studio, place, Script("first", FAILS), last, name=name[:100])

@@ -269,7 +269,8 @@ class Place:
         )
         # Never the same in two tests: what a digest holds is remembered per process.
         content = f"print('{slug} {uuid.uuid4()}')\n".encode()
-        digest = snapshots.add_files(world.workspace, None, [("main.py", BytesIO(content))]).digest
+        files = [("main.py", BytesIO(content)), ("changes.diff", BytesIO(f"# untracked: {mark}".encode()))]
+        digest = snapshots.add_files(world.workspace, None, files).digest
         inputs = [{"name": "data", "binding": {"kind": "dataset", "dataset": f"{slug}-data"}}]
         steps = [
             world.step(step, source=digest, description=mark, inputs=inputs, arguments="${{inputs.data}}"),
@@ -682,6 +683,7 @@ OF_A_WORKSPACE: Mapping[str, Address] = {
     "runs:reuse": page(),
     "runs:notebook": page(query="output=out&path=made.ipynb"),
     "runs:artifact": page(query="path=outputs/page.html"),
+    "sources:changes": page(),
     "trash:list": page(),
     "trash:delete": form_page(form(), KEEP),
     "trash:retention": form_page(form(trash_days=9, do="save"), KEEP, see=Permission.VIEW),

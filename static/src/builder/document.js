@@ -28,7 +28,7 @@ import { listsOf, textsOf, withTexts } from "./texts.js";
  * Settings of these three may be `${{parameters.NAME}}` instead.
  * @typedef {{key: string, stepKey?: string, step?: string}} Predecessor A step to run after; by name where it is not there.
  * @typedef {{stepKey?: string, step?: string, answer: boolean}} OnlyIf The branch that a step is on; by name where the condition is not there.
- * @typedef {{key: string, name: string, description: string, source: string|null, entry?: string, arguments?: string, command?: string,
+ * @typedef {{key: string, name: string, description: string, source: string|null, git?: import("../lib/git_facts.js").GitFacts|null, entry?: string, arguments?: string, command?: string,
  *   inputs: Input[], outputs: Output[], run_after: Predecessor[], only_if?: OnlyIf|null, environment_variables: Variable[], environment: string, compute: string, allow_reuse: boolean, retry: Retry, limits: Limits,
  *   resources: Resources, timeout_s: number|null, kind: string, notebook?: string, pipeline?: string, pipeline_version?: number|null, module?: string, module_version?: number|null, items?: string, parameters?: {key: string, name: string, value: any}[], edits: Record<string, string>}} Step
  * @typedef {{name: string, description: string, parameters: Parameter[], continue_on_step_failure?: boolean, steps: Step[]}} Draft

@@ -1,5 +1,7 @@
 /** Files from a file field or a drop, with the path that each has in its folder. */
 
+import { isOfGit, tells } from "./checkout.js";
+
 /** @param {FileList} list @returns {{file: File, path: string}[]} */
 export function chosen(list) {
   return [...list].map((file) => ({ file, path: withoutTop(file.webkitRelativePath) || file.name }));
@@ -24,6 +26,7 @@ export async function dropped(transfer) {
 }
 
 async function walk(entry, path, found) {
+  if (isOfGit(path) && !tells(path)) return; // thousands of files, none of which is wanted
   if (entry.isFile) {
     found.push({ file: await new Promise((resolve, reject) => entry.file(resolve, reject)), path });
     return;

@@ -2,9 +2,11 @@
 
 import { h } from "../graph/dom.js";
 import { fileSize, plural } from "../lib/format.js";
+import { gitFacts } from "../lib/git_facts.js";
 import { icon } from "../lib/status.js";
 import { toast } from "../lib/toast.js";
 import { askText } from "./ask.js";
+import { checkoutOf, isOfGit } from "./checkout.js";
 import { stepOf, updateStep } from "./document.js";
 import { chosen, dropped } from "./dropped.js";
 import { kindOf, scriptFieldOf, scriptOf } from "./kinds.js";
@@ -48,21 +50,23 @@ export function filesField(fields, store, stepKey, step, { onOpen }) {
     }
   }
 
-  const upload = ({ files = [], zip = null }) => {
+  const upload = ({ files: chosenFiles = [], zip = null }) => {
+    const files = chosenFiles.filter(({ path }) => !isOfGit(path));
     if (!zip && !files.length) return;
     if (!zip && files.length === 1 && /\.zip$/i.test(files[0].path)) [zip] = [files[0].file];
     change("upload", async (now) => {
       // An untouched example makes room for what the person brings.
       const isExample = await holdsOnlyTheExample(now);
       const base = isExample ? null : now.source;
-      const answer = await sources.upload(base, { files, zip });
+      const git = zip ? null : await checkoutOf(chosenFiles);
+      const answer = await sources.upload(base, { files, zip, git });
       const paths = answer.files.map(({ path }) => path);
       const scripts = paths.filter((path) => path.endsWith(scriptFieldOf(now)?.suffix ?? ".py"));
       const before = scriptOf(now);
       const entry = before === undefined || paths.includes(before) ? before : guessEntry(scripts);
       const said = zip ? `Unpacked ${zip.name}.` : `Uploaded ${plural(files.length, "file")}.`;
       return {
-        patch: { source: answer.digest, ...withScript(now, entry) },
+        patch: { source: answer.digest, git: gitOf(answer, files, base === null ? null : now.git), ...withScript(now, entry) },
         said: entry && entry !== before ? `${said} The ${scriptFieldOf(now).label.toLowerCase()} is ${entry}.` : said,
       };
     });
@@ -242,6 +246,18 @@ export function filesField(fields, store, stepKey, step, { onOpen }) {
     if (step()) fields.sync();
   }
 
+  const origin = h("div");
+  fields.derived(
+    origin,
+    () => [step().git, step().git?.source === step().source && !Object.keys(step().edits).length],
+    () => {
+      const { git, source, edits } = step();
+      if (!git) return [];
+      const editedSince = git.source !== source || Object.keys(edits).length > 0;
+      return [gitFacts(git, { editedSince, changesUrl: (digest) => sources.changesUrl(digest) })];
+    },
+  );
+
   let wanted;
   fields.derived(
     list,
@@ -264,6 +280,7 @@ export function filesField(fields, store, stepKey, step, { onOpen }) {
       h("h3", { text: "Source files" }),
       !fields.readOnly && h("div", { class: "btn-row" }, h("button", { type: "button", class: "btn btn-sm btn-ghost", on: { click: newFile } }, icon("file-plus"), "New file"), menu),
     ),
+    origin,
     fields.field({ path: "source", label: "Files of the step", control: list, hideLabel: true }),
     filesInput,
     folderInput,
@@ -299,6 +316,13 @@ export function filesField(fields, store, stepKey, step, { onOpen }) {
     });
   }
   return section;
+}
+
+/** What was said of these files, unless others lie among them; `before` is what is known of the folder until now. */
+function gitOf(answer, files, before) {
+  const sent = new Set(files.map(({ path }) => path));
+  const isWhole = answer.git && answer.files.every(({ path }) => sent.has(path));
+  return (isWhole ? answer.git : before) ?? null;
 }
 
 /** @param {any} step @param {string|undefined} path Nothing for a step that runs no script. */

@@ -3,9 +3,13 @@
 import { api } from "../lib/api.js";
 
 export class Sources {
-  /** @param {string} root As in `/api/workspaces/demo/sources/`. */
-  constructor(root) {
+  /**
+   * @param {string} root As in `/api/workspaces/demo/sources/`.
+   * @param {string} changes Of the page's part that shows uncommitted changes, with `0` for their digest.
+   */
+  constructor(root, changes) {
     this.root = root;
+    this.changes = changes;
     this.listings = new Map();
     this.texts = new Map();
   }
@@ -44,10 +48,15 @@ export class Sources {
     return answer;
   }
 
-  /** A new source made of `base` with uploaded files, each `{file, path}`, or one zip. */
-  async upload(base, { files = [], zip = null }) {
+  changesUrl(digest) {
+    return this.changes.replace("/0/", `/${digest}/`);
+  }
+
+  /** A new source made of `base` with uploaded files, each `{file, path}`, or one zip; and what git says of them. */
+  async upload(base, { files = [], zip = null, git = null }) {
     const form = new FormData();
     if (base !== null) form.append("base", base);
+    if (git) form.append("git", JSON.stringify(git));
     if (zip) form.append("zip", zip);
     for (const { file, path } of files) {
       form.append("files", file);

@@ -25,7 +25,7 @@ const root = document.getElementById("builder");
 const part = (name) => document.querySelector(`[data-builder="${name}"]`);
 
 useKinds(data.catalogue.kinds);
-const sources = new Sources(`${data.api}/sources/`);
+const sources = new Sources(`${data.api}/sources/`, data.urls.changes);
 const store = new Store({
   draft: fromDefinition(data.definition, data.pipeline),
   sources,

@@ -36,6 +36,7 @@ const urls = {
   run_of: root.dataset.runUrl,
   compute: root.dataset.computeUrl,
   sources: root.dataset.sourcesUrl,
+  changes: (digest) => root.dataset.changesUrl.replace("/0/", `/${digest}/`),
 };
 
 const store = new RunStore(JSON.parse($("#run-state").textContent));

@@ -4,16 +4,16 @@ import { api } from "../lib/api.js";
 import { statusBadge } from "../lib/status.js";
 import { setText } from "./dom.js";
 import { shownStep } from "./store.js";
-import { ArtifactsTab } from "./tabs/artifacts.js";
 import { CodeTab } from "./tabs/code.js";
 import { EnvironmentTab } from "./tabs/environment.js";
-import { FilesTab } from "./tabs/files.js";
 import { LogTab } from "./tabs/log.js";
 import { later } from "./tabs/later.js";
 import { MetricsTab } from "./tabs/metrics.js";
 import { OverviewTab } from "./tabs/overview.js";
 import { UsageTab } from "./tabs/usage.js";
 
+const FilesTab = later(() => import("./tabs/files.js").then(({ FilesTab }) => FilesTab));
+const ArtifactsTab = later(() => import("./tabs/artifacts.js").then(({ ArtifactsTab }) => ArtifactsTab));
 const RunsTab = later(() => import("./tabs/runs.js").then(({ RunsTab }) => RunsTab));
 const TrialsTab = later(() => import("./tabs/trials.js").then(({ TrialsTab }) => TrialsTab));
 const BatchesTab = later(() => import("./tabs/batches.js").then(({ BatchesTab }) => BatchesTab));

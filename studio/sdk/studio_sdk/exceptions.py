@@ -11,3 +11,7 @@ class UserErrorException(AzureMLException):
 
 class RunEnvironmentException(AzureMLException):
     """There is no run around this program."""
+
+
+class ServiceException(AzureMLException):
+    """The studio does not answer, or not as it should."""

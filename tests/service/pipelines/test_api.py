@@ -177,7 +177,7 @@ def test_the_log_of_a_step_that_has_not_begun_is_empty(world: World, client: Cli
 def test_the_code_that_ran_is_shown(world: World, client: Client) -> None:
     run = world.submit(world.pipeline(world.step("a")))
     base = f"{WS}/runs/{run.pk}/steps/a/code/"
-    assert client.get(base).json() == {"files": [{"path": "main.py", "size_bytes": 9}]}
+    assert client.get(base).json() == {"files": [{"path": "main.py", "size_bytes": 9}], "git": None}
     assert client.get(f"{base}?path=main.py").json()["text"] == "print(1)\n"
     assert client.get(f"{base}?path=../main.py").status_code == 404
 

@@ -21,8 +21,9 @@ export class CodeTab {
     this.context = context;
     this.attempt = null;
     this.bar = h("div", { class: "run-code-bar", hidden: true });
+    this.origin = h("div", { class: "run-code-origin" });
     this.body = h("div", { class: "run-code-main" });
-    root.replaceChildren(this.bar, this.body);
+    root.replaceChildren(this.bar, this.origin, this.body);
   }
 
   async show({ path = null, edit = false } = {}) {
@@ -85,14 +86,18 @@ export class CodeTab {
     this.body.replaceChildren(h("p", { class: "muted", text: "Reading the source folder…" }));
     this.url = `${this.context.urls.step(this.context.name)}code/`;
     this.query = this.attempt === null ? "" : `attempt=${this.attempt}`;
+    let git;
     try {
-      this.files = (await api.get(`${this.url}?${this.query}`)).files;
+      const read = await api.get(`${this.url}?${this.query}`);
+      this.files = read.files;
+      git = read.git;
     } catch (error) {
       this.body.replaceChildren(h("p", { class: "run-error", text: /** @type {Error} */ (error).message }));
       return;
     }
     this.shown = (await this.context.detail())?.snapshot;
     this.#bar();
+    await this.#origin(git);
     if (this.files.length === 0) {
       this.body.replaceChildren(h("p", { class: "muted", text: "The step has no files of its own." }));
       return;
@@ -103,6 +108,16 @@ export class CodeTab {
     const entry = (await this.context.detail())?.entry;
     const there = (wanted) => this.files.some((file) => file.path === wanted);
     this.#open([path, entry].find(there) ?? this.files[0].path);
+  }
+
+  /** Which commit the files are of, where somebody said so. Drawn anew only where that is another: it may be open. */
+  async #origin(git) {
+    const said = JSON.stringify(git ?? null);
+    if (said === this.said) return;
+    this.said = said;
+    const { gitFacts } = git ? await import("../../lib/git_facts.js") : {};
+    if (said !== this.said) return;
+    this.origin.replaceChildren(...(gitFacts ? [gitFacts(git, { editedSince: git.edited_since, changesUrl: this.context.urls.changes })] : []));
   }
 
   #file(file) {
@@ -165,6 +180,7 @@ export class CodeTab {
     }
     const { StepEditor } = await import("../step_editor.js"); // most readers edit nothing
     if (this.editor) return;
+    this.#origin(null);
     this.editor = new StepEditor(this.body, draft, {
       name: context.name,
       values: detail.module?.values ?? context.store.state.parameters, // what its texts call parameters is a module's then

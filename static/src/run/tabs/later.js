@@ -1,4 +1,4 @@
-/** A tab whose code comes when somebody looks at it: few steps have it, and every run's page would wait for it. */
+/** A tab whose code comes when somebody looks at it: not every reader does, and every run's page would wait for it. */
 
 /** @param {() => Promise<new (root: HTMLElement, context: any) => any>} load @returns {new (root: HTMLElement, context: any) => any} */
 export function later(load) {
@@ -10,7 +10,8 @@ export function later(load) {
         (Tab) => {
           if (this.gone) return;
           this.tab = new Tab(root, context);
-          if (this.shown) this.tab.show();
+          if (this.shown) this.tab.show?.();
+          if (this.given) this.tab.draw?.(...this.given);
         },
         () => {
           root.textContent = "This part of the page could not be read. Reload the page.";
@@ -20,16 +21,17 @@ export function later(load) {
 
     show() {
       this.shown = true;
-      this.tab?.show();
+      this.tab?.show?.();
     }
 
     hide() {
       this.shown = false;
-      this.tab?.hide();
+      this.tab?.hide?.();
     }
 
     draw(...given) {
-      this.tab?.draw(...given);
+      this.given = given;
+      this.tab?.draw?.(...given);
     }
 
     hear(...given) {
@@ -38,7 +40,7 @@ export function later(load) {
 
     destroy() {
       this.gone = true;
-      this.tab?.destroy();
+      this.tab?.destroy?.();
     }
   };
 }

@@ -1,0 +1,131 @@
+"""Which files of a folder are sent: git is asked what it would ignore, and the studio what it would leave out."""
+
+import io
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from compute.execution.sdk import SDK
+
+sys.path.append(str(SDK))
+
+from studio_sdk._folder import SourceFolder
+from studio_sdk.exceptions import UserErrorException
+
+FILES = [
+    "a",
+    "a.py",
+    "b/a",
+    "b/a.py",
+    "b/keep/a.csv",
+    "data/a.csv",
+    "data/keep/a.csv",
+    "data/keep/deep/x",
+    "keep",
+    "[x]/a",
+    "a b",
+]
+PATTERNS = [
+    *(
+        "a",
+        "*.py",
+        "*.csv",
+        "!keep",
+        "keep/",
+        "!keep/",
+        "data/*",
+        "!data/keep/",
+        "/a",
+        "b/a",
+        "**/a",
+        "b/**",
+        "*",
+        "!*/",
+    ),
+    *("!a.py", "?", "[ab]", "[!a]", "a*", "**", "/*", "a\\ b", "\\[x\\]", "[x]", "#c", "", "data/", "!a.csv", "b/**/a"),
+    *(
+        "*/a",
+        "data/**/x",
+        "a ",
+        "!**/keep/",
+        "/data/*.csv",
+        "!data/keep",
+        "[",
+        "a\\",
+        "!",
+        "/",
+        "[]a]",
+        "[a-b]",
+        "[^a]",
+    ),
+]
+
+
+def laid_out(root: Path, *paths: str, **texts: str) -> Path:
+    for path in paths:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(path)
+    for path, text in texts.items():
+        (root / path).write_text(text)
+    return root
+
+
+@settings(max_examples=40)
+@given(st.lists(st.sampled_from(PATTERNS), max_size=5), st.lists(st.sampled_from(PATTERNS), max_size=2))
+def test_what_is_left_out_is_what_git_ignores(
+    tmp_path_factory: pytest.TempPathFactory, patterns: list[str], below: list[str]
+) -> None:
+    root = laid_out(tmp_path_factory.mktemp("folder"), *FILES)
+    (root / ".gitignore").write_text("\n".join(patterns))
+    (root / "data" / ".gitignore").write_text("\n".join(below))
+    subprocess.run(["git", "init", "--quiet", str(root)], check=True)
+    asked = ["git", "-C", str(root), "ls-files", "-z", "--others", "--exclude-standard"]
+    named = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split("\0")
+    expected = sorted(name for name in named if name)
+    if not expected:
+        with pytest.raises(UserErrorException, match="leaves all of them out"):
+            SourceFolder(str(root)).paths()
+    else:
+        assert SourceFolder(str(root)).paths() == expected
+
+
+def test_an_amlignore_goes_before_a_gitignore(tmp_path: Path) -> None:
+    root = laid_out(tmp_path, "a.py", "b.csv", "c.bin", **{".gitignore": "*.py\n", ".amlignore": "*.bin\n"})
+    assert SourceFolder(str(root)).paths() == [".amlignore", ".gitignore", "a.py", "b.csv"]
+
+
+def test_gits_own_folder_and_what_leads_out_stay_behind(tmp_path: Path) -> None:
+    secret = laid_out(tmp_path, "secret", "others/x") / "secret"
+    root = laid_out(tmp_path / "folder", "a.py", ".git/config", "sub/.git")
+    (root / "out").symlink_to(secret)
+    (root / "others").symlink_to(tmp_path / "others")
+    (root / "alias.py").symlink_to("a.py")
+    folder = SourceFolder(str(root))
+    assert folder.paths() == ["a.py", "alias.py"]
+    assert sorted(folder.left_out) == ["others", "out"]
+
+
+def test_the_zip_keeps_what_can_be_executed_and_is_the_same_for_the_same_files(tmp_path: Path) -> None:
+    root = laid_out(tmp_path, "a.py", "run.sh")
+    (root / "run.sh").chmod(0o755)
+    folder, zips = SourceFolder(str(root)), [io.BytesIO(), io.BytesIO()]
+    for file in zips:
+        folder.write_zip(folder.paths(), file)
+    assert zips[0].getvalue() == zips[1].getvalue()
+    with zipfile.ZipFile(zips[0]) as archive:
+        assert {each.filename: each.external_attr >> 16 & 0o777 for each in archive.infolist()} == {
+            "a.py": 0o644,
+            "run.sh": 0o755,
+        }
+
+
+def test_a_name_that_nobody_can_send(tmp_path: Path) -> None:
+    (tmp_path / "b\udcff.py").write_text("1")
+    folder = SourceFolder(str(tmp_path))
+    with pytest.raises(UserErrorException, match="no UTF-8"):
+        folder.write_zip(folder.paths(), io.BytesIO())
