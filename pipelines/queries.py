@@ -275,7 +275,7 @@ def step_detail(workspace: Workspace, step: StepRun) -> dict[str, Any]:
         "environment_variables": frozen.environment_variables,
         "environment_name": frozen.environment_name,
         "environment": frozen.environment.model_dump(mode="json", exclude={"schema_version"}),
-        "resources": frozen.step.resources.model_dump(mode="json"),
+        "resources": frozen.resources.model_dump(mode="json"),
         "waits_for": waits_for(workspace, step),
         "environment_lock": _lock(frozen.environment.digest),
         "compute": {"id": frozen.compute_id, "name": target.name if target else ""},

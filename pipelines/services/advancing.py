@@ -446,7 +446,7 @@ def _new_job(journal: Journal, step: StepRun, data: dict[str, JobInput]) -> NewJ
             timeout_s=frozen.step.timeout_s,
             retry=frozen.step.retry,
             limits=frozen.step.limits,
-            resources=frozen.step.resources,
+            resources=frozen.resources,
         ),
         requested_by_id=journal.run.submitted_by_id,
         priority=journal.run.priority,

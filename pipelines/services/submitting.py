@@ -55,6 +55,7 @@ from pipelines.services.journal import Journal
 from pipelines.services.new_steps import NewSteps
 from pipelines.services.step_files import files_that_run, hashed, require_script
 from pipelines.settling import settled
+from pipelines.spreading import part_edges, spread
 from pipelines.states import RunStatus
 from pipelines.validation import data_problems, problems_of
 from pipelines.variables import filled_variables
@@ -142,7 +143,7 @@ def prepare_run(
     problems = problems or list(given.lacking())
     if problems:
         raise UserError(problems)
-    frozen = _Freezer(workspace, given, values, contents).steps()
+    frozen = spread(_Freezer(workspace, given, values, contents).steps(), values)
     return Prepared(version, definition, values, frozen)
 
 
@@ -191,12 +192,13 @@ def _experiment_problems(name: str) -> list[Problem]:
 def insert_steps(run: Run, definition: PipelineDefinition, frozen: list[FrozenStep]) -> NewSteps:
     """Insert steps and edges."""
     edges = {(edge.upstream, edge.downstream) for edge in edges_of(definition)}
+    edges |= part_edges(frozen, edges)
     waiting_for = [0] * len(frozen)
     for _upstream, downstream in edges:
         waiting_for[downstream] += 1
     about = {"experiment": run.experiment.name}
     frozen = [_of_this_run(each, run.pk).model_copy(update=about) for each in frozen]
-    steps = StepRun.objects.bulk_create(
+    rows = [
         StepRun(
             run=run,
             name=each.step.name,
@@ -208,7 +210,10 @@ def insert_steps(run: Run, definition: PipelineDefinition, frozen: list[FrozenSt
             makes_runs=each.step.makes_runs,
         )
         for position, each in enumerate(frozen)
-    )
+    ]
+    own = len(definition.steps)
+    steps = StepRun.objects.bulk_create(rows[:own])
+    steps += StepRun.objects.bulk_create(_with_wholes(rows[own:], steps))
     _note_inputs(steps)
     insert_rows(
         StepEdge,
@@ -216,6 +221,14 @@ def insert_steps(run: Run, definition: PipelineDefinition, frozen: list[FrozenSt
         [(run.pk, steps[upstream].pk, steps[downstream].pk) for upstream, downstream in sorted(edges)],
     )
     return NewSteps(steps, edges)
+
+
+def _with_wholes(parts: list[StepRun], wholes: list[StepRun]) -> list[StepRun]:
+    """Steps for single nodes, with the step that each is a part of."""
+    keys = {step.name: step.pk for step in wholes} if parts else {}
+    for each in parts:
+        each.part_of_id = keys[each.frozen.part.step]
+    return parts
 
 
 def _of_this_run(frozen: FrozenStep, run_id: int) -> FrozenStep:

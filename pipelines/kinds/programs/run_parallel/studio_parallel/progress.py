@@ -19,6 +19,7 @@ class Progress:
         self._began_at = time.monotonic()
         self._due_at = self._began_at
         self._told_at = self._began_at
+        self.last_why = ""  # of the batches that failed
         self._slowest, self._failures = [], []
 
     @property
@@ -40,6 +41,7 @@ class Progress:
         """A batch is over: `why` says why it came to nothing, and is empty where it didn't."""
         if why:
             self.failed += 1
+            self.last_why = why
         else:
             self.done += 1
         self.items += batch.items
