@@ -1,4 +1,4 @@
-"""What the parts of a step that works on several nodes are called, in a run, and whether there is room for them. Pure."""
+"""What the parts of a step that works on several nodes are called, and whether there is room for them. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -30,13 +30,13 @@ def spreading_problems(given: Resolved, max_steps: int) -> Iterator[Problem]:
         names = part_names(step)
         left -= len(names)
         if names:
-            sentences = list(_name_problems(step, names, places))
+            sentences = list(_name_problems(names, places))
             if left < 0:
                 sentences.append(f"With its parts the pipeline has more than {max_steps:,} steps. Take fewer nodes.")
             yield from given.told(index, [Problem(("steps", index, "nodes"), sentence) for sentence in sentences[:1]])
 
 
-def _name_problems(step: Step, names: Sequence[str], places: Mapping[str, int]) -> Iterator[str]:
+def _name_problems(names: Sequence[str], places: Mapping[str, int]) -> Iterator[str]:
     if len(names[-1]) > MAX_NAME:
         yield (
             f"Its part on a node would be called “{names[-1]}”, which has more than {MAX_NAME} characters. "

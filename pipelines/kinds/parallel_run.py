@@ -297,7 +297,10 @@ class ParallelRunStep(StepWithFiles):
             if self.output.strip() and output.name == target and output.file is not None:
                 yield ("outputs", index, "file"), "The output for the results is a folder. Leave this empty."
             elif self.nodes > 1 and output.file is not None:
-                yield ("outputs", index, "file"), "On several nodes an output is a folder, to which each adds its files."
+                yield (
+                    ("outputs", index, "file"),
+                    "On several nodes an output is a folder, to which each adds. Leave this empty.",
+                )
         name = self.append_row_file_name.strip()
         if not name or "/" in name or name in {".", ".."} or "\0" in name or len(name.encode()) > 200:
             yield "append_row_file_name", f"Give the name of a file, as in {ROWS_FILE}, without folders."

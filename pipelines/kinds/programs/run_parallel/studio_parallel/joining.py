@@ -11,7 +11,7 @@ _PIECE_BYTES = 1024 * 1024
 
 
 class Rows(NamedTuple):
-    """The lines of one batch: so many bytes of a file, from `start` on, and its columns where they are a DataFrame's."""
+    """The lines of one batch: so many bytes of a file, from `start` on. Those of a DataFrame have columns."""
 
     path: str
     start: int

@@ -1,4 +1,4 @@
-"""A whole run of batches on one node, or a part of it, from the words of the command line to the last line of the log."""
+"""A run of batches on one node, or a part of it, from the words of the command line to the last line of the log."""
 
 import json
 import os
@@ -7,8 +7,8 @@ import signal
 import sys
 import tempfile
 
-from .joining import Rows, join
 from .files import file_batches
+from .joining import Rows, join
 from .planning import size_of
 from .pool import Pool, starter
 from .progress import Progress
@@ -67,14 +67,14 @@ def work(settings, program, scratch):
     os.makedirs(_LOGS, exist_ok=True)
     os.makedirs(settings.output, exist_ok=True)
     told = {name: getattr(settings, name) for name in ("script", "arguments", "split", "action", "logging")}
-    progress = Progress(len(batches))
+    progress = Progress(len(batches), len(planned_batches) if part else None)
     pool = Pool(batches, settings, progress, starter(program, json.dumps(told), _LOGS), scratch)
     try:
         pool.run()
         rows = rows_of(pool) if settings.action == "append_row" else {}
         if part:
             plan = plan_of(planned_batches, settings.input)
-            hand_on(settings.parts, part, len(planned_batches), plan, progress, rows)
+            hand_on(settings.parts, part, batches=len(planned_batches), plan=plan, progress=progress, rows=rows)
         elif settings.action == "append_row":
             join((rows[number] for number in sorted(rows)), os.path.join(settings.output, settings.file))
     finally:

@@ -14,7 +14,6 @@ from .refusal import Refused
 
 LIST, LINES = "batches.json", "lines"
 VERSION = 1
-_MOST_LIST_BYTES = 1024**3
 _WHY_CHARS = 500
 
 
@@ -65,7 +64,7 @@ def plan_of(batches, top):
     return digest.hexdigest()
 
 
-def hand_on(folder, part, batches, plan, progress, rows):
+def hand_on(folder, part, *, batches, plan, progress, rows):
     """Writes what the part comes to; `batches` is how many there are of all parts, `rows` its own `Rows` by number.
 
     The list comes last: where it is, all is there. Raises Refused where columns differ, OSError.
@@ -95,10 +94,7 @@ def hand_on(folder, part, batches, plan, progress, rows):
 def handed_on(folder, part):
     """A `Left`. Raises Refused where it isn't whole, or isn't of this part."""
     try:
-        path = os.path.join(folder, LIST)
-        if os.path.getsize(path) > _MOST_LIST_BYTES:
-            raise ValueError("it is too long")
-        with open(path, encoding="utf-8") as file:
+        with open(os.path.join(folder, LIST), encoding="utf-8") as file:
             return read(json.load(file), part, os.path.join(folder, LINES))
     except (OSError, ValueError, RecursionError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else error
