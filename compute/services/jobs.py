@@ -21,7 +21,8 @@ from studio.lib.transitions import transition
 class NewJob:
     """A job to be queued. `owner` comes back with every change of it.
 
-    `requested_by_id` is the person who waits for it: the queue is fair between people.
+    `requested_by_id` is the person who waits for it: the queue is fair between people. Of jobs of a target that say the
+    same in `apart` no node runs two at once.
     """
 
     workspace_id: int
@@ -31,6 +32,7 @@ class NewJob:
     spec: JobSpec
     requested_by_id: int | None = None
     priority: int = 0
+    apart: str = ""
     attempts_before: int = 0  # of earlier jobs of the same owner: its own are numbered on from there
 
 
@@ -55,6 +57,7 @@ def create_jobs(new_jobs: Sequence[NewJob], *, kinds: Mapping[int, str] | None =
             memory_bytes=new.spec.resources.memory_bytes,
             gpus=new.spec.resources.gpus,
             lane=_lane(new),
+            apart=new.apart,
             max_attempts=new.spec.retry.max_attempts,
             max_node_losses=new.spec.retry.max_node_losses,
             queued_at=now,
@@ -73,6 +76,7 @@ def _lane(new: NewJob) -> int:
         person=new.requested_by_id or NOBODY,
         priority=new.priority,
         request=new.spec.resources,
+        apart=new.apart,
     )
 
 

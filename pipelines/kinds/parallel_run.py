@@ -299,7 +299,7 @@ class ParallelRunStep(StepWithFiles):
             elif self.nodes > 1 and output.file is not None:
                 yield (
                     ("outputs", index, "file"),
-                    "On several nodes an output is a folder, to which each adds. Leave this empty.",
+                    "Several nodes add to an output: it is a folder. Leave this empty.",
                 )
         name = self.append_row_file_name.strip()
         if not name or "/" in name or name in {".", ".."} or "\0" in name or len(name.encode()) > 200:

@@ -1,12 +1,17 @@
 """A parallel run over several nodes: the steps that a run has for it, and what is done with them."""
 
 import json
+import uuid
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
+from compute.models import Job, Node
+from compute.services.leases import claim, start
+from compute.waiting_queries import reasons
 from datastores import snapshots
 from pipelines import queries, services
 from pipelines.kinds.parallel_run import ParallelRunStep
@@ -325,6 +330,25 @@ def test_a_threshold_is_changed_where_the_parts_are_put_together(world: World) -
     assert world.drain() == ["last"]
 
 
+def claim_on(world: World, name: str) -> Any:
+    """By another node than the world's own: each part has one."""
+    node, _ = Node.objects.get_or_create(
+        target=world.node.target,
+        name=name,
+        defaults={
+            "incarnation": uuid.uuid4(),
+            "hostname": name,
+            "pid": 1,
+            "slots": 4,
+            "started_at": timezone.now(),
+            "heartbeat_at": timezone.now(),
+        },
+    )
+    lease = claim(node)
+    assert lease is not None
+    return lease
+
+
 def numbers(lease: Any, **told: Any) -> None:
     measure(lease, *(["s", f"studio.batches.{name}", value, None] for name, value in told.items()))
 
@@ -335,7 +359,7 @@ def test_the_batches_of_all_parts_together(
     run = world.submit(world.pipeline(*steps(world)))
     assert client.get(address(run)).json()["total"] is None
     world.complete(world.claim())
-    one, two = world.claim(), world.claim()
+    one, two = world.claim(), claim_on(world, "there")
     numbers(one, total=10, done=4, failed=1, retried=2, items_failed=3, seconds=5, of_all=30)
     found = client.get(address(run)).json()
     assert (found["total"], found["done"], found["failed"]) == (30, 4, 1), "one of them knows how many there are"
@@ -348,7 +372,7 @@ def test_the_batches_of_all_parts_together(
         found = client.get(address(run)).json()
     assert [(part["step"], part["status"], part["node"], part["done"]) for part in found["parts"]] == [
         (PARTS[0], "running", "here", 4),
-        (PARTS[1], "running", "here", 2),
+        (PARTS[1], "running", "there", 2),
         (PARTS[2], "queued", "", None),
     ]
     assert (found["done"], found["failed"], found["retried"], found["items_failed"]) == (6, 1, 2, 3)
@@ -356,17 +380,13 @@ def test_the_batches_of_all_parts_together(
     assert [each["seconds"] for each in found["batches"]] == [9.5, 1.5]
     own = client.get(address(run, PARTS[1])).json()
     assert (own["total"], own["done"], own["parts"]) == (10, 2, [])
-    three = world.claim()
+    three = claim_on(world, "elsewhere")
     services_started(three)
     numbers(three, total=10, done=1, failed=0, seconds=4, of_all=30)
     assert client.get(address(run)).json()["remaining_s"] == 36, "the slowest part has so much before it"
 
 
 def services_started(*leases: Any) -> None:
-    from django.utils import timezone
-
-    from compute.services.leases import start
-
     for lease in leases:
         start(lease, timezone.now())
 
@@ -388,12 +408,43 @@ def test_batches_of_parts_whose_results_were_taken_again(world: World, client: C
 def test_what_scripts_forge_in_their_place_breaks_nothing(world: World, client: Client) -> None:
     run = world.submit(world.pipeline(*steps(world)))
     world.complete(world.claim())
-    one, two = world.claim(), world.claim()
+    one, two = world.claim(), claim_on(world, "there")
     numbers(one, total=1e308, done=float("nan"), of_all=-5, seconds=1e-308, failed=7)
     measure(two, ["l", "studio.batches.of_all", [1]], ["s", "studio.batches.looked_at", 3, None])
     found = client.get(address(run)).json()
     assert (found["total"], found["done"], found["failed"]) == (None, None, 7)
     json.dumps(found, allow_nan=False)
+
+
+def test_each_part_has_a_node_of_its_own_and_others_go_before_it(world: World) -> None:
+    run = world.submit(world.pipeline(*steps(world), world.step("beside")))
+    world.complete(world.claim())
+    beside, first = world.claim(), world.claim()
+    assert (beside.title.split()[0], first.title.split()[0]) == ("beside", PARTS[0])
+    assert claim(world.node) is None, "it has slots, and works on a part"
+    waits = Job.objects.get(owner=row(run, PARTS[1]).job_owner)
+    said = reasons(world.workspace, [waits.pk])[waits.pk]
+    assert said == "Waits for a node of its own: every node works on another part of the same"
+    second = claim_on(world, "there")
+    assert second.title.startswith(PARTS[1])
+    world.complete(first)
+    assert world.claim().title.startswith(PARTS[2])
+
+
+def test_parts_of_two_runs_share_a_node(world: World) -> None:
+    pipeline = world.pipeline(split(world, nodes=2, inputs=[data_of(world)], allow_reuse=False))
+    runs = [world.submit(pipeline) for _ in range(2)]
+    assert [world.claim().title for _ in range(2)] == [f"split.1of2 of run {run.pk}" for run in runs]
+
+
+def data_of(world: World) -> dict[str, Any]:
+    world.submit(
+        world.pipeline(
+            world.step("first", outputs=[{"name": "out", "register_as": {"dataset": "files"}}]), name="first"
+        )
+    )
+    world.drain()
+    return {"name": "data", "binding": {"kind": "dataset", "dataset": "files"}}
 
 
 def test_an_archive_of_a_part_and_of_what_unites_them(world: World, client: Client) -> None:
