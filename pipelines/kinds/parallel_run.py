@@ -57,7 +57,7 @@ class ParallelRunStep(StepWithFiles):
 
     label: ClassVar[str] = "Parallel run"
     icon: ClassVar[str] = "arrows-split-2"
-    summary: ClassVar[str] = "Runs a script over an input in batches, several at once, on one node."
+    summary: ClassVar[str] = "Runs a script over an input in batches, several at once, on one node or several."
     card_field: ClassVar[str] = "entry_script"
     script_field: ClassVar[str] = "entry_script"
     reads_script: ClassVar[bool] = True

@@ -24,10 +24,15 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(400)]
 MORE = {
     "waiting.py": """
 import os, pathlib, sys, time
+go, there, wanted = sys.argv[1:]
+def init():
+    pathlib.Path(there, str(os.getppid())).touch()
+    while len(os.listdir(there)) < int(wanted):
+        time.sleep(0.05)
 def run(mini_batch):
     names = [pathlib.Path(path).name for path in mini_batch]
     print("works on", *names, flush=True)
-    while "05.txt" in names and not os.path.exists(sys.argv[1]):
+    while "05.txt" in names and not os.path.exists(go):
         time.sleep(0.05)
     return names
 """,
@@ -73,17 +78,19 @@ def test_three_nodes_come_to_what_one_does_also_when_one_of_them_is_killed(
     stack.control()
     stack.scheduler()
     nodes = {name: stack.node(world.node.target_id, slots=2, name=name) for name in ("one", "two", "three")}
-    go = tmp_path / "go"
-    how: dict[str, Any] = {"mini_batch_size": "1", "batch_timeout_s": None, "arguments": str(go)}
-    spread = split(source, "spread", "waiting.py", nodes=3, retry={"max_node_losses": 1}, **how)
+    go, there = tmp_path / "go", tmp_path / "there"
+    there.mkdir()
+    how: dict[str, Any] = {"mini_batch_size": "1", "batch_timeout_s": None}
+    at_once = {"arguments": f"{go} {there} 3", "retry": {"max_node_losses": 1}}
+    spread = split(source, "spread", "waiting.py", nodes=3, **at_once, **how)
     run = world.submit(world.pipeline(writing(world, source, "files"), spread, name="spread"))
     part = "spread.3of3"
 
     def waits_for_the_last() -> bool:
         done = StepRun.objects.filter(run=run, status=StepStatus.COMPLETED, name__startswith="spread.").count()
-        return done == 2 and any(line.endswith("works on 05.txt") for line in log_of(run, part))
+        return done == 2 and batches_of(row(run, part))["done"] == 3
 
-    wait_for(waits_for_the_last, what="one batch alone is left", timeout_s=60)
+    wait_for(waits_for_the_last, what="one batch alone is left", timeout_s=90)
     assert len({node_of(run, f"spread.{number}of3") for number in (1, 2, 3)}) == 3, "each on a node of its own"
     found = batches_of(row(run, "spread"))
     assert (found["total"], found["done"]) == (12, 11)
@@ -95,7 +102,7 @@ def test_three_nodes_come_to_what_one_does_also_when_one_of_them_is_killed(
     assert [row(run, f"spread.{number}of3").attempt for number in (1, 2, 3)] == [1, 1, 2]
     assert Attempt.objects.filter(job=row(run, part).job_id).count() == 2
 
-    alone = split(source, "alone", "waiting.py", **how)
+    alone = split(source, "alone", "waiting.py", arguments=f"{go} {there} 1", **how)
     other = over(world.submit(world.pipeline(writing(world, source, "files"), alone, name="alone")), timeout_s=60)
     assert other.status == "completed"
     assert text_of(world, run, "spread") == text_of(world, other, "alone")
@@ -103,9 +110,7 @@ def test_three_nodes_come_to_what_one_does_also_when_one_of_them_is_killed(
     assert batches_of(row(run, "spread"))["done"] == 12
 
 
-def test_what_fails_on_all_nodes_counts_together(
-    world: World, source: str, worker_stack: Callable[..., Stack]
-) -> None:
+def test_what_fails_on_all_nodes_counts_together(world: World, source: str, worker_stack: Callable[..., Stack]) -> None:
     stack = worker_stack()
     stack.node(world.node.target_id)
     stack.node(world.node.target_id, name="other")
