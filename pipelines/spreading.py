@@ -36,6 +36,12 @@ def command_of(
     return step.part_argv(values, absent, number=part.number, handed_on=step.outputs[-1].name)
 
 
+def own_outputs(frozen: FrozenStep) -> list[str]:
+    """Those that its texts may speak of: not the one by which a part hands on what it did."""
+    names = [output.name for output in frozen.step.outputs]
+    return names if frozen.part is None or frozen.part.unites else names[:-1]
+
+
 def variables_of(
     step: Step, part: NodePart | None, values: Mapping[str, ParameterValue], absent: Collection[str]
 ) -> dict[str, str]:

@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.runs import gate
 from tests.browser.test_builder import definition_of, form, node, ready, saved
 from tests.support.studio import Place, Studio
+from tests.support.waiting import wait_for
 
 RUN_MS = 60_000
 WRITE = """
@@ -137,10 +138,12 @@ def test_several_nodes_and_the_parts_that_they_have(page: Page, place: Place, st
 
 
 def test_who_edits_a_part_that_failed_is_told_that_it_is_one_step(page: Page, place: Place, studio: Studio) -> None:
-    number = pipeline(studio, place, "def run(mini_batch):\n    raise ValueError('no')\n", nodes=2, max_tries=1)
+    failing = "def run(mini_batch):\n    raise ValueError('no')\n"
+    number = pipeline(studio, place, failing, nodes=2, max_tries=1, mini_batch_size="1")
     base = f"/api/workspaces/{place.slug}"
     run = studio.api(place.contributor).post(f"{base}/pipelines/{number}/runs/", {"parameters": {}})["id"]
+    api = studio.api(place.contributor)
+    wait_for(lambda: api.get(f"{base}/runs/{run}/")["status"] == "failed", what="both parts failed", timeout_s=60)
     page.goto(f"/w/{place.slug}/runs/{run}/?step=work.1of2&tab=code")
-    expect(page.locator("[data-run=status]")).to_contain_text("Failed", timeout=RUN_MS)
     page.locator(".run-tab-code").get_by_role("button", name="Edit and continue").click()
     expect(page.locator(".run-edit")).to_contain_text("This changes “work”, “work.2of2” as well")

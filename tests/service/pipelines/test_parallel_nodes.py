@@ -281,6 +281,7 @@ def test_a_change_of_a_part_is_one_of_the_step(world: World, client: Client) -> 
     form = client.get(f"/api/workspaces/ours/runs/{run.pk}/steps/{PARTS[1]}/edit/").json()
     assert form["changes_too"] == ["split"]
     assert "nodes" not in form["settings"]
+    assert form["outputs"] == [{"name": "out"}]
     text = "def run(batch): return batch\n"
     changes: dict[str, Any] = {"put": {"b.py": text}, "settings": {"arguments": "-x", "processes": 2}}
     edited = edit(world, run, PARTS[1], save_to_pipeline=True, **changes)
