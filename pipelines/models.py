@@ -428,7 +428,7 @@ class StepRun(models.Model):
     )
     # Of a part of a step that works on several nodes: that step, which puts its parts together.
     part_of = models.ForeignKey(
-        "self", on_delete=models.CASCADE, null=True, blank=True, related_name="parts", db_index=False
+        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="parts", db_index=False
     )
 
     class Meta:

@@ -448,6 +448,37 @@ def data_of(world: World) -> dict[str, Any]:
     return {"name": "data", "binding": {"kind": "dataset", "dataset": "files"}}
 
 
+def test_whoever_cancels_the_step_cancels_its_parts(world: World) -> None:
+    run = world.submit(world.pipeline(*steps(world), world.step("beside", "first")))
+    world.complete(world.claim())
+    world.claim()  # "beside", which stays
+    first = world.claim()
+    world.complete(first)
+    second = world.claim()
+    services.cancel_step(world.access, run, "split")
+    statuses = world.statuses(run)
+    assert [statuses[name] for name in ("split", *PARTS, "last")] == [
+        "cancelled",
+        "completed",
+        "preparing",
+        "cancelled",
+        "skipped",
+    ]
+    assert Job.objects.get(owner=row(run, PARTS[1]).job_owner).cancel_requested_at, "its node ends it"
+    assert statuses["beside"] == "preparing"
+    assert second.title.startswith(PARTS[1])
+
+
+def test_whoever_excludes_the_step_from_reuse_excludes_its_parts(world: World) -> None:
+    pipeline = world.pipeline(*steps(world))
+    run = world.submit(pipeline)
+    world.drain()
+    assert services.end_reuse(world.access, run, "split") == 4
+    world.submit(pipeline)
+    assert world.drain()[:4] == [*PARTS, "split"]
+    assert services.allow_reuse(world.access, run, "split") == 4
+
+
 def test_an_archive_of_a_part_and_of_what_unites_them(world: World, client: Client) -> None:
     run = world.submit(world.pipeline(*steps(world)))
     world.drain()
