@@ -5,6 +5,7 @@ whatever stands there, this makes numbers and texts of it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.http import Http404
@@ -46,10 +47,11 @@ def batches_of(step: StepRun, attempt: int | None = None) -> dict[str, Any]:
 
 def _of_parts(step: StepRun) -> dict[str, Any]:
     rows = with_whose_metrics(StepRun.objects.filter(part_of=step)).order_by("position")
-    parts = list(rows.values_list("name", "status", "their_job", "their_attempt"))
+    told_of = list(rows.values_list("name", "status", "their_job", "their_attempt", "started_at", "finished_at"))
+    parts = [row[:4] for row in told_of]
     attempts = Attempt.objects.filter(job_id__in=[job_id for _name, _status, job_id, _number in parts if job_id])
-    columns = attempts.values_list("job_id", "number", "pk", "node_name")
-    places = {(job_id, number): (pk, node) for job_id, number, pk, node in columns}
+    found = attempts.values_list("job_id", "number", "pk", "node_name")
+    places = {(job_id, number): (pk, node) for job_id, number, pk, node in found}
     last = {name: places.get((job_id, number)) for name, _status, job_id, number in parts}
     named: dict[int, dict[str, Metric]] = {}
     asked = [place[0] for place in last.values() if place]
@@ -61,14 +63,29 @@ def _of_parts(step: StepRun) -> dict[str, Any]:
         told.append({"step": name, "status": status, "node": node, **_progress(named.get(pk, {}))})
     totals = [_whole(each.get(_OF_ALL)) for each in named.values()]
     total = max((each for each in totals if each is not None), default=None)
-    return {**_together(told, total), "batches": _looked_at(named.values()), "parts": told}
+    return {
+        **_together(told, total, _between([row[4:] for row in told_of])),
+        "batches": _looked_at(named.values()),
+        "parts": told,
+    }
 
 
-def _together(parts: Sequence[Mapping[str, Any]], total: int | None) -> dict[str, Any]:
-    """How fast it is: what the parts at work do now. What remains: what the slowest of them has before it."""
+def _between(spans: Sequence[tuple[datetime | None, datetime | None]]) -> float | None:
+    """The seconds from the first beginning to the last end. None before that, and where a result was taken again."""
+    began, ended = [at for at, _to in spans if at], [to for _at, to in spans if to]
+    if not spans or len(began) < len(spans) or len(ended) < len(spans):
+        return None
+    return (max(ended) - min(began)).total_seconds()
+
+
+def _together(parts: Sequence[Mapping[str, Any]], total: int | None, took_s: float | None) -> dict[str, Any]:
+    """How fast it is: what the parts at work do now. What remains: what the slowest of them has before it.
+
+    In the end it is what all did in the time that it took: nodes may have been fewer than parts.
+    """
     known = {name: [part[name] for part in parts if part[name] is not None] for name in (*_NUMBERS, "seconds")}
     numbers = {name: sum(known[name]) if known[name] else None for name in _NUMBERS}
-    seconds = max(known["seconds"], default=None)
+    seconds = took_s if took_s is not None else max(known["seconds"], default=None)
     over = (numbers["done"] or 0) + (numbers["failed"] or 0)
     at_work = [part for part in parts if part["status"] == StepStatus.RUNNING and part["per_second"]]
     per_second = sum(part["per_second"] for part in at_work) if at_work else _rate(over, seconds)

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -390,6 +391,21 @@ def test_the_batches_of_all_parts_together(
 def services_started(*leases: Any) -> None:
     for lease in leases:
         start(lease, timezone.now())
+
+
+def test_parts_that_ran_one_after_the_other_took_as_long_as_all_together(world: World, client: Client) -> None:
+    run = world.submit(world.pipeline(*steps(world)))
+    world.complete(world.claim())
+    for _ in PARTS:
+        lease = world.claim()
+        numbers(lease, total=10, done=10, failed=0, seconds=9, of_all=30)
+        world.complete(lease)
+    began = timezone.now()
+    for place, name in enumerate(PARTS):
+        at, to = began + timedelta(seconds=10 * place), began + timedelta(seconds=10 * place + 10)
+        StepRun.objects.filter(run=run, name=name).update(started_at=at, finished_at=to)
+    found = client.get(address(run)).json()
+    assert (found["seconds"], found["per_second"], found["remaining_s"]) == (30, 1, 0)
 
 
 def test_batches_of_parts_whose_results_were_taken_again(world: World, client: Client) -> None:
