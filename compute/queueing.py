@@ -6,10 +6,11 @@ jobs wait.
 
 The order of heads: the higher priority; then the person who has fewer jobs running on the target; then the person
 whose last turn is longest ago; then the job that waits longest. The first one that fits into what the node has free
-is next, with one exception, which keeps a large job from starving behind small ones: where the best job that does not
-fit has waited for long and would fit the emptied node, what it asks for is set aside there, and only those go before
-it that leave as much (`spares`). One node of the target does so at first and, should that not help, one more for each
-further period, those with the fewest jobs first: not all of them stand idle for one job (`holding_nodes`).
+is next, but for those that are to be apart from a job which runs there. One exception keeps a large job from starving
+behind small ones: where the best job that does not fit has waited for long and would fit the emptied node, what it
+asks for is set aside there, and only those go before it that leave as much (`spares`). One node of the target does so
+at first and, should that not help, one more for each further period, those with the fewest jobs first: not all of them
+stand idle for one job (`holding_nodes`).
 """
 
 import hashlib
@@ -34,6 +35,7 @@ class Head:
     priority: int
     age: Any
     request: Resources
+    apart: str = ""  # a node starts none while another one with this word runs there
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +47,10 @@ class NodeLoad:
     running: int
 
 
-def lane_of(*, workspace_id: int, person: int, priority: int, request: Resources) -> int:
+def lane_of(*, workspace_id: int, person: int, priority: int, request: Resources, apart: str = "") -> int:
     """A number of 63 bits. Should two lanes ever share one, their jobs merely wait for each other."""
-    parts = (workspace_id, person, priority, request.cpus, request.memory_bytes, request.gpus)
+    parts: tuple[Any, ...] = (workspace_id, person, priority, request.cpus, request.memory_bytes, request.gpus)
+    parts += (apart,) if apart else ()
     return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8]) >> 1
 
 

@@ -40,6 +40,7 @@ class Waiting:
     request: Resources
     position: int | None  # from 1; None: so far back that nobody counted
     ahead: Mapping[str, int] = field(default_factory=dict)
+    beside: frozenset[str] = frozenset()  # the nodes that run one which it is to be apart from
     due_in_s: float = 0  # another attempt has to wait for so long
     at_limit: AtLimit | None = None
     whose_limit: str = "Your workspace"
@@ -63,6 +64,10 @@ def why(job: Waiting, target: TargetNow) -> str:
     if job.at_limit is not None:
         runs = "1 step" if job.at_limit.used == 1 else f"{job.at_limit.used:.0f} steps"
         return f"{job.whose_limit} runs {runs}: a quota allows {job.at_limit.limit} at once"
+    apart = [node for node in able if node.name not in job.beside]
+    if not apart:
+        return "Waits for a node of its own: every node works on another part of the same"
+    able = apart
     if not any(fits(job.request, node.free) for node in able):
         return _for_room(job.request, able)
     return _in_line(job, able)

@@ -15,7 +15,7 @@ from compute.node_use import capacities, with_use
 from compute.queueing import NOBODY
 from compute.quotas import AtLimit, Limits, at_limit, limits_by_workspace
 from compute.services.queue import request_of, running_by_person, standing_of
-from compute.states import Intake, JobStatus
+from compute.states import ACTIVE, Intake, JobStatus
 from compute.waiting import NodeNow, TargetNow, Waiting, why
 from studio.workspaces.models import Workspace
 
@@ -92,6 +92,7 @@ class Explaining:
         nodes = with_use(alive_nodes(Node.objects.filter(target=target_id)))
         self.target = TargetNow(target.name, Intake(target.intake), [_node_now(node) for node in nodes])
         limits = limits_by_workspace(Quota.objects.filter(running_steps__isnull=False), "running_steps")
+        self.running_apart: dict[str, frozenset[str]] = {}
         self.held = _Held(limits, running_by_person(limits) if limits else {})
 
     def __call__(self, job: Job, position: int | None) -> str:
@@ -100,12 +101,21 @@ class Explaining:
         waiting = Waiting(
             request=request_of(job),
             position=position,
+            beside=self._beside(job),
             ahead=self._whose(position) if position and position <= len(self.ahead) else {},
             due_in_s=due_in_s,
             at_limit=reached,
             whose_limit="Your workspace" if reached and reached.is_of_workspace else _name(job),
         )
         return why(waiting, self.target)
+
+    def _beside(self, job: Job) -> frozenset[str]:
+        """One query, for jobs that are to be apart."""
+        if job.apart and job.apart not in self.running_apart:
+            others = Job.objects.filter(target=job.target_id, apart=job.apart, status__in=ACTIVE)
+            names = others.exclude(lease_node=None).values_list("lease_node__name", flat=True)
+            self.running_apart[job.apart] = frozenset(names)
+        return self.running_apart.get(job.apart, frozenset())
 
     def _whose(self, position: int) -> dict[str, int]:
         """Names are told within a workspace only."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pipelines.branches import Before, absent_inputs, why_not_taken
 from pipelines.models import FrozenStep, Run, StepEdge, StepRun
 from pipelines.parts import ParameterValue
-from pipelines.variables import filled_variables
+from pipelines.spreading import command_of, variables_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,8 @@ def without(frozen: FrozenStep, absent: set[str], values: dict[str, ParameterVal
     missing = {given.name for given in step.inputs if given.name not in inputs}
     changed = {
         "inputs": inputs,
-        "command": step.argv(values, missing),
-        "environment_variables": filled_variables(step.environment_variables, values, missing),
+        "command": command_of(step, frozen.part, values, missing),
+        "environment_variables": variables_of(step, frozen.part, values, missing),
     }
     made: FrozenStep = frozen.model_copy(update=changed)
     return made

@@ -7,12 +7,12 @@ from django.db import models
 from pydantic import BaseModel, ConfigDict, Field
 
 from compute.models import Job
-from compute.spec import ArtifactsRecord, EnvironmentSpec, InputMode, JobInput, NodeWork, OutputRecord
+from compute.spec import ArtifactsRecord, EnvironmentSpec, InputMode, JobInput, NodeWork, OutputRecord, Resources
 from datastores.models import DatasetVersion, Datastore
 from pipelines.definition import ParameterValue, PipelineDefinition, Step
 from pipelines.items import Items
 from pipelines.modules.definition import ModuleDefinition
-from pipelines.parts import Parameter
+from pipelines.parts import NodePart, Parameter
 from pipelines.registered import ModelVersion
 from pipelines.states import RunStatus, StepStatus, TrashStatus
 from studio.lib.typed_json import Document, DocumentField
@@ -342,10 +342,16 @@ class FrozenStep(Document):
     inputs: dict[str, FrozenInput] = Field(default_factory=dict)
     outputs: dict[str, FrozenOutput] = Field(default_factory=dict)  # those that name a datastore or a path
     module: FrozenModule | None = None  # that it comes from; what its texts call parameters is the module's then
+    part: NodePart | None = None  # of one that works on several nodes
 
     def values_in(self, run: dict[str, ParameterValue]) -> dict[str, ParameterValue]:
         """What its texts mean by parameters, of a run with these values."""
         return self.module.values if self.module else run
+
+    @property
+    def resources(self) -> Resources:
+        """What it asks of its node: nothing beside a slot, where it puts together what the parts of a step did."""
+        return Resources() if self.part is not None and self.part.unites else self.step.resources
 
     @property
     def code(self) -> str:
@@ -420,6 +426,10 @@ class StepRun(models.Model):
     shares_with = models.ForeignKey(
         "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
     )
+    # Of a part of a step that works on several nodes: that step, which puts its parts together.
+    part_of = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="parts", db_index=False
+    )
 
     class Meta:
         ordering: ClassVar = ["position"]
@@ -430,6 +440,7 @@ class StepRun(models.Model):
             models.Index(
                 fields=["shares_with"], condition=models.Q(shares_with__isnull=False), name="step_by_shared_work"
             ),
+            models.Index(fields=["part_of"], condition=models.Q(part_of__isnull=False), name="step_by_whole"),
             models.Index(
                 fields=["fingerprint"],
                 condition=models.Q(status__in=["queued", "preparing", "running"]),

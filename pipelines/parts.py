@@ -113,6 +113,18 @@ class EnvironmentVariable(Part):
     value: str = ""
 
 
+class NodePart(Part):
+    """Of a step that works on several nodes: one of its parts, or the step itself, which puts them together."""
+
+    step: str  # the name that it has in its pipeline
+    number: int  # from 1; 0: it puts the others together
+    count: int
+
+    @property
+    def unites(self) -> bool:
+        return not self.number
+
+
 class Registration(Part):
     """The output becomes a version of this dataset when the step completes."""
 

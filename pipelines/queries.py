@@ -1,11 +1,12 @@
 """What pages and API read of pipelines and runs. A number of queries that does not grow with what they show."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models.fields.json import KeyTextTransform, KeyTransform
 from django.http import Http404
 from django.urls import reverse
 
@@ -19,11 +20,12 @@ from datastores.backends import Listing
 from datastores.models import Snapshot
 from pipelines.artifacts import TAKEN, StoredFolder, artifacts_by_attempt, artifacts_json, result_of
 from pipelines.branching import as_it_runs
-from pipelines.definition import Step
+from pipelines.definition import PipelineDefinition, Step
 from pipelines.events import as_json
 from pipelines.explaining import reuse_end_of
 from pipelines.graph import edges_of
 from pipelines.inner_runs import outermost
+from pipelines.kinds import KINDS
 from pipelines.kinds.describing import fields_of
 from pipelines.models import (
     LONG_OF_STEPS,
@@ -198,9 +200,11 @@ def run_state(run: Run) -> dict[str, Any]:
     The run's row is read before its steps: what happens in between comes again as an event, which is harmless.
     """
     definition = run.version.definition
-    names = [step.name for step in definition.steps]
-    kinds = {step.name: step for step in definition.steps}
     steps = list(_steps_of(run))
+    wholes = _wholes(steps)
+    of_definition = {step.name: step for step in definition.steps}
+    kinds = {step.name: of_definition[wholes.get(step.name, step.name)] for step in steps}
+    tabs = _runs_tabs(run, kinds)
     tails = _tails(step for step in steps if step.status == StepStatus.FAILED)
     pins = {pin.step_run_id: pin for pin in run.pins.select_related("pinned_by")} if run_is_pinned(run) else {}
     return {
@@ -216,23 +220,50 @@ def run_state(run: Run) -> dict[str, Any]:
                 "icon": kinds[step.name].icon,
                 "has_job": kinds[step.name].has_job,
                 "asks": bool(kinds[step.name].person_field),
-                "runs_tab": kinds[step.name].runs_tab,
+                "runs_tab": tabs[step.name],
+                "part_of": wholes.get(step.name),
                 "log_tail": tails.get(step.pk, []),
                 "pin": pin_json(pins.get(step.pk)),
             }
             for step in steps
         ],
-        "edges": [
-            {
+        "edges": list(_edges_shown(definition, wholes)),
+    }
+
+
+def _edges_shown(definition: PipelineDefinition, wholes: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """What leads to a step that works on several nodes leads to its parts, and these to the step."""
+    names = [step.name for step in definition.steps]
+    parts: dict[str, list[str]] = {}
+    for part, whole in wholes.items():
+        parts.setdefault(whole, []).append(part)
+    for edge in edges_of(definition):
+        for name in parts.get(names[edge.downstream], [names[edge.downstream]]):
+            yield {
                 "from": names[edge.upstream],
-                "to": names[edge.downstream],
+                "to": name,
                 "output": edge.output,
                 "input": edge.input,
                 **({} if edge.branch is None else {"label": branch_word(edge.branch)}),
             }
-            for edge in edges_of(definition)
-        ],
-    }
+    yield from ({"from": part, "to": whole, "output": "", "input": ""} for part, whole in wholes.items())
+
+
+def _runs_tabs(run: Run, kinds: Mapping[str, Step]) -> dict[str, str]:
+    """By step, the tab of what it had made. What a module is knows what was frozen: one query where there are any."""
+    modules = [name for name, kind in kinds.items() if kind.is_module]
+    found = {name: kind.runs_tab for name, kind in kinds.items()}
+    if modules:
+        rows = StepRun.objects.filter(run=run, name__in=modules)
+        of_kind = rows.annotate(kind=KeyTextTransform("kind", KeyTransform("step", "frozen")))
+        found |= {name: KINDS[kind].runs_tab for name, kind in of_kind.values_list("name", "kind") if kind in KINDS}
+    return found
+
+
+def _wholes(steps: Iterable[StepRun]) -> dict[str, str]:
+    """By the name of a part, that of the step which puts the parts together."""
+    names = {step.pk: step.name for step in steps}
+    return {step.name: names[step.part_of_id] for step in steps if step.part_of_id}
 
 
 def events_after(run: Run, seq: int, *, limit: int = MAX_EVENTS) -> list[dict[str, Any]]:
@@ -276,7 +307,7 @@ def step_detail(workspace: Workspace, step: StepRun) -> dict[str, Any]:
         "environment_variables": frozen.environment_variables,
         "environment_name": frozen.environment_name,
         "environment": frozen.environment.model_dump(mode="json", exclude={"schema_version"}),
-        "resources": frozen.step.resources.model_dump(mode="json"),
+        "resources": frozen.resources.model_dump(mode="json"),
         "waits_for": waits_for(workspace, step),
         "environment_lock": _lock(frozen.environment.digest),
         "compute": {"id": frozen.compute_id, "name": target.name if target else ""},
@@ -299,8 +330,15 @@ def step_detail(workspace: Workspace, step: StepRun) -> dict[str, Any]:
         "source": frozen.step.source,
         "git": git_json(frozen.step),
         "edits": [edit_json(edit) for edit in step.edits.select_related("edited_by")],
+        "part": part_json(frozen),
         "log_tail": [],
     }
+
+
+def part_json(frozen: FrozenStep) -> dict[str, Any] | None:
+    """Of a step that works on several nodes, which part this is; number 0 puts the others together."""
+    part = frozen.part
+    return {"of": part.step, "number": part.number, "count": part.count} if part else None
 
 
 def module_json(workspace: Workspace, frozen: FrozenStep) -> dict[str, Any] | None:

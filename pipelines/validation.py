@@ -42,6 +42,7 @@ from pipelines.modules.ports import Around, port_problem
 from pipelines.modules.resolving import ModulesThere, Resolved, Scope, resolved
 from pipelines.nesting import PipelinesThere, nesting_problems
 from pipelines.parameters import parameter_problems, value_problem
+from pipelines.part_names import spreading_problems
 from pipelines.parts import DATA_TYPES, FIELD_NAME
 from pipelines.placeholders import HasPlaceholders, holds_placeholder, missing_pieces, unknown_placeholders
 from pipelines.references import SETTINGS
@@ -145,6 +146,7 @@ def problems_of(
         of_step = [*check.written(index), *given.problems.get(index, ()), *given.told(index, check.step(index))]
         found += (problem for problem in of_step if problem.loc not in settings.untold)
     problems += found if values is None else _told_at_parameters(definition, found)
+    problems += spreading_problems(given, MAX_STEPS)
     problems += clashes(definition, catalogue.default_datastore)
     problems += _circles(definition)
     return problems

@@ -38,6 +38,7 @@ class Job(models.Model):
     memory_bytes = models.PositiveBigIntegerField(null=True, blank=True)
     gpus = models.PositiveSmallIntegerField(default=0)
     lane = models.BigIntegerField(default=0)  # jobs of one target and lane are alike for the queue: only age counts
+    apart = models.CharField(max_length=100, blank=True, db_default="")  # no node runs two that say the same here
     created_at = models.DateTimeField(auto_now_add=True)
     queued_at = models.DateTimeField()
     not_before = models.DateTimeField(null=True, blank=True)  # queued, but another attempt has to wait until then

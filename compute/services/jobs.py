@@ -21,7 +21,7 @@ from studio.lib.transitions import transition
 # In all else the jobs that are queued together are alike.
 _OF_A_JOB = (
     *("workspace", "target", "owner", "title", "spec", "priority", "requested_by", "cpus", "memory_bytes", "gpus"),
-    *("lane", "max_attempts", "max_node_losses", "attempt_number"),
+    *("lane", "apart", "max_attempts", "max_node_losses", "attempt_number"),
 )
 
 
@@ -29,7 +29,8 @@ _OF_A_JOB = (
 class NewJob:
     """A job to be queued. `owner` comes back with every change of it.
 
-    `requested_by_id` is the person who waits for it: the queue is fair between people.
+    `requested_by_id` is the person who waits for it: the queue is fair between people. Of jobs of a target that say the
+    same in `apart` no node runs two at once.
     """
 
     workspace_id: int
@@ -39,6 +40,7 @@ class NewJob:
     spec: JobSpec
     requested_by_id: int | None = None
     priority: int = 0
+    apart: str = ""
     attempts_before: int = 0  # of earlier jobs of the same owner: its own are numbered on from there
 
 
@@ -63,6 +65,7 @@ def create_jobs(new_jobs: Sequence[NewJob], *, kinds: Mapping[int, str] | None =
             memory_bytes=new.spec.resources.memory_bytes,
             gpus=new.spec.resources.gpus,
             lane=_lane(new),
+            apart=new.apart,
             max_attempts=new.spec.retry.max_attempts,
             max_node_losses=new.spec.retry.max_node_losses,
             queued_at=now,
@@ -82,6 +85,7 @@ def _lane(new: NewJob) -> int:
         person=new.requested_by_id or NOBODY,
         priority=new.priority,
         request=new.spec.resources,
+        apart=new.apart,
     )
 
 

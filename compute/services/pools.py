@@ -22,7 +22,7 @@ from compute.pools.load import nodes_filled
 from compute.pools.plan import NodeView, Plan, PoolView, plan_for
 from compute.pools.spec import PoolSpec
 from compute.providers import PROVIDERS, QUICK, Provider, get_provider
-from compute.resources import Capacity
+from compute.resources import Capacity, fits
 from compute.services import pool_nodes
 from compute.services.queue import capacity_of
 from compute.spec import Resources
@@ -67,7 +67,8 @@ def reconcile(target_id: int) -> Plan | None:
         live = list(PoolNode.objects.filter(target=target, status__in=POOL_NODE_LIVE).order_by("id"))
         heard = _heard(live)
         work = _work(target)
-        load = nodes_filled(work, slots=target.slots, node=_size_of_a_node(target))
+        size = _size_of_a_node(target)
+        load = max(nodes_filled(work, slots=target.slots, node=size), Fraction(_most_apart(target, size)))
         view = _view(target, provider, live, heard, load)
         plan = plan_for(view, lease_s=settings.NODE_LEASE_S)
         jobs = sum(count for _, count in work)
@@ -132,14 +133,30 @@ def _view(
 
 def _work(target: ComputeTarget) -> _Work:
     """What waiting and running jobs ask for, and how many of them do."""
-    due = Q(not_before=None) | Q(not_before__lte=Now())
-    waiting = Q(status=JobStatus.QUEUED, cancel_requested_at=None) & due
-    jobs = Job.objects.filter(waiting | Q(status__in=ACTIVE), target=target)
-    counted = jobs.order_by().values_list("cpus", "memory_bytes", "gpus").annotate(Count("pk"))
+    counted = _jobs(target).values_list("cpus", "memory_bytes", "gpus").annotate(Count("pk"))
     return [
         (Resources.model_construct(cpus=cpus, memory_bytes=memory_bytes, gpus=gpus), count)
         for cpus, memory_bytes, gpus, count in counted
     ]
+
+
+def _jobs(target: ComputeTarget) -> QuerySet[Job]:
+    due = Q(not_before=None) | Q(not_before__lte=Now())
+    waiting = Q(status=JobStatus.QUEUED, cancel_requested_at=None) & due
+    return Job.objects.filter(waiting | Q(status__in=ACTIVE), target=target).order_by()
+
+
+def _most_apart(target: ComputeTarget, node: Capacity | None) -> int:
+    """How many nodes the jobs fill that are to have one each, as far as `node`, the size of one, can hold them."""
+    counted = _jobs(target).exclude(apart="").values_list("apart", "cpus", "memory_bytes", "gpus")
+    return max(
+        (
+            count
+            for _word, cpus, memory_bytes, gpus, count in counted.annotate(Count("pk"))
+            if node is None or fits(Resources.model_construct(cpus=cpus, memory_bytes=memory_bytes, gpus=gpus), node)
+        ),
+        default=0,
+    )
 
 
 def _size_of_a_node(target: ComputeTarget) -> Capacity | None:

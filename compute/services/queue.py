@@ -49,7 +49,7 @@ _HEADS = """
         FROM lanes WHERE lanes.lane IS NOT NULL
     )
     SELECT job.id, job.lane, job.workspace_id, job.requested_by_id, job.priority, job.queued_at,
-        job.cpus, job.memory_bytes, job.gpus,
+        job.cpus, job.memory_bytes, job.gpus, job.apart,
         (SELECT COUNT(*) FROM compute_quota WHERE running_steps IS NOT NULL)
     FROM lanes JOIN compute_job job ON job.id = (
         SELECT id FROM compute_job
@@ -105,7 +105,7 @@ def _startable(node: Node, heads: list[Head], has_quotas: bool, *, hold: bool) -
     room = _Room(node, heads, hold=hold)
     if hold and not _stays_open(node):
         return None
-    ordered = _ordered(node.target_id, heads)
+    ordered = _ordered(node.target_id, [head for head in heads if head.apart not in room.apart])
     for head in to_try(ordered, free=room.free, whole=room.whole, holds_back_for=room.holds_back_for):
         yield head, room.free_gpus[: head.request.gpus]
 
@@ -134,10 +134,11 @@ def _heads(node: Node) -> tuple[list[Head], bool]:
             priority=row[4],
             age=row[5],
             request=Resources.model_construct(cpus=row[6], memory_bytes=row[7], gpus=row[8]),
+            apart=row[9],
         )
         for row in rows
     ]
-    return heads, bool(rows and rows[0][9])
+    return heads, bool(rows and rows[0][10])
 
 
 def _within_quotas(heads: list[Head], *, hold: bool) -> list[Head]:
@@ -189,12 +190,15 @@ class _Room:
         self.node = node
         self.whole = self.free = capacity_of(node)
         self.free_gpus: list[Gpu] = []
-        if all(head.request.is_empty for head in heads):
+        self.apart: set[str] = set()  # words of what runs there that nothing else with the same may run beside
+        if all(head.request.is_empty and not head.apart for head in heads):
             return
         wants_gpus = any(head.request.gpus for head in heads)
         if hold:
             _lock(node, whole_machine=wants_gpus)
-        taken = total(request_of(job) for job in _running_on(node))
+        running = _running_on(node)
+        self.apart = {job.apart for job in running if job.apart}
+        taken = total(request_of(job) for job in running)
         if wants_gpus:
             given = _gpus_given(node)
             self.free_gpus = [gpu for gpu in node.devices if gpu.key not in given]
@@ -251,7 +255,7 @@ def _incarnation_of(node: Node) -> Any:
 
 def _running_on(node: Node) -> list[Job]:
     condition = "lease_node_id = %s AND status IN (%s, %s)"
-    return read_rows(Job, ("id", "cpus", "memory_bytes", "gpus"), condition, [node.pk, *ACTIVE])
+    return read_rows(Job, ("id", "cpus", "memory_bytes", "gpus", "apart"), condition, [node.pk, *ACTIVE])
 
 
 def _gpus_given(node: Node) -> set[str]:

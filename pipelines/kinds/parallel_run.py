@@ -1,4 +1,4 @@
-"""An entry script over the files or rows of an input, a batch at a time, by several processes of one node."""
+"""An entry script over the files or rows of an input, a batch at a time, by several processes of several nodes."""
 
 import ast
 import re
@@ -19,6 +19,7 @@ from pipelines.texts import near
 from pipelines.value_text import parse
 
 MOST_PROCESSES = 256
+MOST_NODES = 64
 MOST_TRIES = 100
 ROWS_FILE = "parallel_run_step.txt"  # azureml's
 _PROGRAM = "run_parallel"
@@ -44,22 +45,30 @@ def run(mini_batch):
 
 
 class ParallelRunStep(StepWithFiles):
-    """Azure ML's ParallelRunStep, on one node: batches of an input, handed to processes that have called `init()` once.
+    """Azure ML's ParallelRunStep: batches of an input, handed to processes that have called `init()` once.
 
     `run(mini_batch)` gets a list of paths, or a pandas DataFrame, and returns an element for each item that went well.
     A batch that fails, or takes too long, is tried again in a fresh process where its own is gone. What it comes to
-    doesn't hang on how many processes there are: results stand in the order of the batches.
+    doesn't hang on how many processes or nodes there are: results stand in the order of the batches.
+
+    With several nodes a run has a step for the part of each, which takes every so manieth batch, and the step itself
+    puts together what they leave: see `pipelines.spreading`.
     """
 
     label: ClassVar[str] = "Parallel run"
     icon: ClassVar[str] = "arrows-split-2"
-    summary: ClassVar[str] = "Runs a script over an input in batches, several at once, on one node."
+    summary: ClassVar[str] = "Runs a script over an input in batches, several at once, on one node or several."
     card_field: ClassVar[str] = "entry_script"
     script_field: ClassVar[str] = "entry_script"
     reads_script: ClassVar[bool] = True
     runs_tab: ClassVar[str] = "batches"
     takes_inputs: ClassVar[Literal["any", "one", "none"]] = "one"  # a new one has it already; further ones may follow
     programs: ClassVar[Mapping[str, Path]] = MappingProxyType({_PROGRAM: Path(__file__).parent / "programs" / _PROGRAM})
+    fixed: ClassVar[frozenset[str]] = frozenset({"nodes"})  # so many parts its run has
+    # What parts must agree in, those that are done included.
+    same_for_all: ClassVar[frozenset[str]] = frozenset(
+        {"input", "split_into", "mini_batch_size", "partition_keys", "output_action"}
+    )
 
     kind: Literal["parallel_run"] = "parallel_run"
     entry_script: str = Field(
@@ -98,10 +107,18 @@ class ParallelRunStep(StepWithFiles):
         description="Columns of the table, with commas between them: a batch for each combination of their values, "
         "whatever its size. For rows only.",
     )
+    nodes: int = Field(
+        default=1,
+        title="Nodes",
+        description="So many parts are made of the batches, for as many nodes of the compute target. Each is a step of "
+        "its own in the run, and this one then puts their results together.",
+        json_schema_extra={"widget": "number"},
+    )
     processes: int = Field(
         default=0,
         title="Processes",
-        description="So many batches at once. 0: as many as the CPUs that the step asks for, or else the node has.",
+        description="So many batches at once, on each node. 0: as many as the CPUs that the step asks for, or else the "
+        "node has.",
         json_schema_extra={"widget": "number"},
     )
     error_threshold: int = Field(
@@ -165,6 +182,8 @@ class ParallelRunStep(StepWithFiles):
         yield from self._script_problems(files)
         yield from self._data_problems()
         yield from self._size_problems()
+        if not 1 <= self.nodes <= MOST_NODES:
+            yield "nodes", f"Give a whole number from 1 to {MOST_NODES}."
         if not 0 <= self.processes <= MOST_PROCESSES:
             yield "processes", f"Give a whole number from 0 to {MOST_PROCESSES}."
         if self.error_threshold < -1:
@@ -175,6 +194,39 @@ class ParallelRunStep(StepWithFiles):
             yield "batch_timeout_s", "Give a whole number of seconds above 0, or leave it empty for no limit."
 
     def argv(self, values: Mapping[str, ParameterValue], absent_inputs: Collection[str]) -> list[str]:
+        return self._argv(values, absent_inputs, {})
+
+    def part_argv(
+        self, values: Mapping[str, ParameterValue], absent_inputs: Collection[str], *, number: int, handed_on: str
+    ) -> list[str]:
+        """Of the part `number`, from 1 on, which leaves what it did in the output `handed_on`."""
+        more = {"part": f"{number}/{self.nodes}", "parts": f"${{{{outputs.{handed_on}}}}}"}
+        return self._argv(values, absent_inputs, more)
+
+    def uniting_argv(self, read: Mapping[str, Sequence[str]], *, handed_on: str) -> list[str]:
+        """Of the step that puts the parts together. `read` has, by the output of a part, the inputs that it is."""
+        said = {
+            "nodes": self.nodes,
+            "split": self.split_into,
+            "threshold": self.error_threshold,
+            "action": self.output_action,
+            "file": self.append_row_file_name.strip(),
+        }
+        words = [f"--{name}={value}" for name, value in said.items()]
+        places = {name: [f"${{{{inputs.{given}}}}}" for given in inputs] for name, inputs in read.items()}
+        words += ["--", *places.pop(handed_on)]
+        for name in sorted(places, key=lambda name: (name != self.results_output, name)):
+            words += [name, f"${{{{outputs.{name}}}}}", *places[name]]
+        return ["python", "-u", f"${{{{programs.{_PROGRAM}}}}}", "--unite", *words]
+
+    @property
+    def results_output(self) -> str | None:
+        """The name of the output for the results."""
+        return _only(self.output, "outputs")
+
+    def _argv(
+        self, values: Mapping[str, ParameterValue], absent_inputs: Collection[str], more: Mapping[str, str]
+    ) -> list[str]:
         arguments = command_arguments(parse_arguments(self.arguments), values, absent_inputs=absent_inputs)
         said = {
             "input": self.split_input,
@@ -189,6 +241,7 @@ class ParallelRunStep(StepWithFiles):
             "processes": self.processes or (max(1, int(self.resources.cpus)) if self.resources.cpus else 0),
             "tries": self.max_tries,
             "timeout-s": self.batch_timeout_s or 0,
+            **more,
         }
         words = [f"--{name}={value}" for name, value in said.items()]
         # `-u` keeps it from starting in an interpreter that was made ready for scripts.
@@ -238,11 +291,16 @@ class ParallelRunStep(StepWithFiles):
                 yield ("inputs", index, "mode"), "The input to split is read as files. Choose download or mount."
         if not self.output.strip():
             yield "output", f"Say where the results go, as in {_OUTPUT}."
-        elif (target := _only(self.output, "outputs")) is None:
+        elif (target := self.results_output) is None:
             yield "output", "Let this be one output alone, with nothing before it or behind it."
         for index, output in enumerate(self.outputs):
             if self.output.strip() and output.name == target and output.file is not None:
                 yield ("outputs", index, "file"), "The output for the results is a folder. Leave this empty."
+            elif self.nodes > 1 and output.file is not None:
+                yield (
+                    ("outputs", index, "file"),
+                    "Several nodes add to an output: it is a folder. Leave this empty.",
+                )
         name = self.append_row_file_name.strip()
         if not name or "/" in name or name in {".", ".."} or "\0" in name or len(name.encode()) > 200:
             yield "append_row_file_name", f"Give the name of a file, as in {ROWS_FILE}, without folders."

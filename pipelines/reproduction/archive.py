@@ -137,7 +137,7 @@ class _Making:
             title=f"“{self.step.name}” of run {self.step.run_id}",
             command=frozen.command,
             variables=frozen.environment_variables,
-            hints=thread_hints(frozen.step.resources),
+            hints=thread_hints(frozen.resources),
             places=places,
             outputs=[output.name for output in frozen.step.all_outputs],
             environment=spec,

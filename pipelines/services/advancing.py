@@ -471,12 +471,19 @@ def _new_job(journal: Journal, step: StepRun, data: dict[str, JobInput]) -> NewJ
             timeout_s=frozen.step.timeout_s,
             retry=frozen.step.retry,
             limits=frozen.step.limits,
-            resources=frozen.step.resources,
+            resources=frozen.resources,
         ),
         requested_by_id=journal.run.submitted_by_id,
         priority=journal.run.priority,
+        apart=_apart(step),
         attempts_before=step.attempt,
     )
+
+
+def _apart(step: StepRun) -> str:
+    """Parts of a step for several nodes want a node each."""
+    part = step.frozen.part
+    return "" if part is None or part.unites else f"{step.run_id}/{part.step}"[:100]
 
 
 def _artifacts(step: StepRun) -> JobArtifacts:

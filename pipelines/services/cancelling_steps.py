@@ -1,5 +1,7 @@
 """Cancelling one step: it ends, what depends on it is skipped, and the rest of its run goes on."""
 
+from contextlib import suppress
+
 from django.db import transaction
 from django.utils import timezone
 
@@ -17,11 +19,19 @@ from studio.workspaces.permissions import Permission
 
 
 def cancel_step(access: Access, run: Run, name: str) -> None:
-    """Ask for the end of one step. One that waits ends at once, one that runs as soon as its process is gone.
+    """Ask for the end of one step. One that waits ends at once, one that runs as soon as its process is gone. So do its
+    parts, where it works on several nodes.
 
     Raises ConflictError where it is over, or the whole run is being cancelled.
     """
     access.require(Permission.RUN)
+    _cancel(access, run, name)
+    for part in StepRun.objects.filter(run=run, part_of__name=name).values_list("name", flat=True):
+        with suppress(ConflictError):  # it is over by now
+            _cancel(access, run, part)
+
+
+def _cancel(access: Access, run: Run, name: str) -> None:
     if not _cancel_waiting(access, run, name):
         _cancel_job(access, run, name)
 

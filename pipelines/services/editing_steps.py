@@ -1,10 +1,11 @@
 """Editing a step that came to nothing, within its run: the next attempt runs it, earlier ones keep what they ran."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from pydantic import ValidationError
 
@@ -15,6 +16,7 @@ from pipelines.catalogue import catalogue_for, closest_targets
 from pipelines.definition import Parameter, ParameterValue, PipelineDefinition, Step
 from pipelines.events import StepEdited
 from pipelines.kinds.interface import own_fields, way
+from pipelines.kinds.parallel_run import ParallelRunStep
 from pipelines.models import EditChanges, FrozenStep, Run, StepEdge, StepEdit, StepRun
 from pipelines.references import still_fed, with_references
 from pipelines.services.continuing import refuse_while_cancelling, try_again
@@ -23,10 +25,10 @@ from pipelines.services.journal import Journal, held_run
 from pipelines.services.step_files import files_that_run, hashed, require_script
 from pipelines.services.trashing import refuse_in_trash
 from pipelines.settling import settled
-from pipelines.states import STEP_UNDONE, StepStatus
+from pipelines.spreading import command_of, variables_of
+from pipelines.states import STEP_TERMINAL, STEP_UNDONE, StepStatus
 from pipelines.texts import unfit_text
 from pipelines.validation import problems_of
-from pipelines.variables import filled_variables
 from pipelines.works import work_of
 from studio.lib.misshapen import shape_problems
 from studio.lib.problems import ConflictError, Problem, UserError
@@ -71,10 +73,12 @@ def edit_step(
     """Change what the next attempt of a step runs and, unless told otherwise, continue its run with it.
 
     `base_edit` is the number of the edit that the editor was opened with, 0 for none. With `save_to_pipeline` the
-    pipeline's latest version gets the same change as a new version; then all happens, or nothing.
+    pipeline's latest version gets the same change as a new version; then all happens, or nothing. Of a step that works
+    on several nodes all is one definition: its parts that have not completed change with each other and with it.
 
     Raises UserError at `("files", …)`, `("settings", FIELD)` or `("save_to_pipeline",)`; ConflictError where the step
-    is queued, runs or completed, somebody else edited it meanwhile, or the run is being cancelled.
+    or another part of the same is queued or runs, it completed, somebody else edited it meanwhile, or the run is being
+    cancelled.
     """
     access.require(Permission.RUN)
     if save_to_pipeline:
@@ -83,8 +87,12 @@ def edit_step(
     _refuse_unless_undone(seen)
     if save_to_pipeline:
         _refuse_module(seen.frozen)
+    others = [each for each in parts_with(seen) if each.pk != seen.pk]
+    _refuse_for_others(seen, others, changes)
     # Files are read and written before the transaction: nobody should wait for a disk.
     after, fed = _refrozen(access, run, seen, changes)
+    after_of = {seen.pk: after}
+    after_of |= {each.pk: _alike(after, each.frozen, run) for each in others if each.status in STEP_UNDONE}
     with transaction.atomic():
         hold_quotas(run.workspace_id)
         journal = Journal(held_run(run.pk), timezone.now())
@@ -93,14 +101,71 @@ def edit_step(
         step = StepRun.objects.get(pk=seen.pk)
         _refuse_unless_undone(step)
         _refuse_other_edits(step, base_edit)
-        words = changes_in_words(step.frozen, after, access.workspace)
-        edit = _replace(access, journal, step, after, words) if words else None
+        together = [step, *StepRun.objects.filter(pk__in=after_of).exclude(pk=step.pk).order_by("position")]
+        edits = [_replace_if_changed(access, journal, each, after_of[each.pk]) for each in together]
+        edit = edits[0]
         if edit is None and not go_on:
             raise UserError("Nothing was changed. Change a file or a setting first.")
-        saved = _carry_back(access, run, step, after, fed) if save_to_pipeline else None
+        whole = next(each for each in together if each.frozen.part is None or each.frozen.part.unites)
+        saved = _carry_back(access, run, whole, after_of[whole.pk], fed) if save_to_pipeline else None
         tried = try_again(access, journal) if go_on else 0
         journal.write()
     return Edited(edit, tried, saved)
+
+
+def parts_with(step: StepRun) -> list[StepRun]:
+    """The parts of a step that works on several nodes, with the one that puts them together; `step` is any of them."""
+    if step.frozen.part is None:
+        return []
+    whole = step.part_of_id or step.pk
+    return list(StepRun.objects.filter(Q(pk=whole) | Q(part_of=whole)).order_by("position"))
+
+
+def _refuse_for_others(step: StepRun, others: Sequence[StepRun], changes: StepChanges) -> None:
+    """What parts that completed were done by stays, and nobody changes what is at work."""
+    part, kind = step.frozen.part, step.frozen.step
+    if part is None or not isinstance(kind, ParallelRunStep):
+        return
+    at_work = next((each for each in others if each.status not in STEP_TERMINAL), None)
+    if at_work is not None:
+        raise ConflictError(
+            f"“{at_work.name}” is {StepStatus(at_work.status).label.lower()}, and a change is for all parts of "
+            f"“{part.step}”. Wait for its end, or cancel the run, before you change it.",
+            status=at_work.status,
+            attempt=at_work.attempt,
+        )
+    done = [each for each in others if each.status == StepStatus.COMPLETED]
+    if not done:
+        return
+    plain = kind.model_dump(mode="json")
+    sentence = (
+        f"{'Part' if len(done) == 1 else 'Parts'} of it completed with what was here before, and all must agree in it. "
+        "Put it back, or change the pipeline and submit it again."
+    )
+    unlike = [name for name in changes.settings if name in kind.same_for_all and changes.settings[name] != plain[name]]
+    if unlike:
+        raise UserError([Problem(("settings", name), sentence) for name in unlike])
+
+
+def _alike(after: FrozenStep, frozen: FrozenStep, run: Run) -> FrozenStep:
+    """Another part of the same step, as this one is after an edit."""
+    step = after.step.model_copy(update={"name": frozen.step.name, "outputs": frozen.step.outputs})
+    values = frozen.values_in(run.parameters.values)
+    absent = {given.name for given in step.inputs if given.name not in frozen.inputs}
+    changed = {
+        "step": step,
+        "snapshot": after.snapshot,
+        "hashed": after.hashed,
+        "command": command_of(step, frozen.part, values, absent),
+        "environment_variables": variables_of(step, frozen.part, values, absent),
+        "compute_id": after.compute_id,
+    }
+    return frozen.model_copy(update=changed)
+
+
+def _replace_if_changed(access: Access, journal: Journal, step: StepRun, after: FrozenStep) -> StepEdit | None:
+    words = changes_in_words(step.frozen, after, access.workspace)
+    return _replace(access, journal, step, after, words) if words else None
 
 
 def changes_in_words(before: FrozenStep, after: FrozenStep, workspace: Workspace) -> list[str]:
@@ -197,10 +262,12 @@ def _refrozen(access: Access, run: Run, step: StepRun, changes: StepChanges) -> 
         "step": edited,
         "snapshot": snapshot,
         "hashed": hashed(access.workspace, edited, snapshot, at=("settings",)),
-        "command": edited.argv(values, absent),
+        "command": command_of(edited, frozen.part, values, absent),
         "work": work_of(edited, values, _datastores(access.workspace) if edited.opens() else {}),
-        "environment_variables": filled_variables(edited.environment_variables, values, absent),
+        "environment_variables": variables_of(edited, frozen.part, values, absent),
     }
+    if frozen.part is not None and len(edited.outputs) > len(frozen.step.outputs):
+        raise UserError("Within this run no further output can be added: its parts have theirs.", loc=("settings",))
     if edited.compute != frozen.step.compute:
         changed["compute_id"] = closest_targets(access.workspace)[edited.compute].pk
     return frozen.model_copy(update=changed), dict(written.references)

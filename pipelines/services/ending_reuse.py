@@ -1,12 +1,14 @@
 """Saying that what a step wrote is not to be taken again, from now or from an instant on; or that it may be, after all.
 
-What a step took from another run is that run's: who excludes a reused step excludes the step that made its result.
+What a step took from another run is that run's: who excludes a reused step excludes the step that made its result. With
+a step that works on several nodes go its parts: from them alone the same would be put together again.
 """
 
 from collections.abc import Collection
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from pipelines.events import ReuseChanged
@@ -64,7 +66,8 @@ def _makers(run: Run, name: str | None) -> Collection[int]:
     rows = StepRun.objects.filter(run=run)
     if name is None:
         return list(rows.filter(reused_from=None).order_by("pk").values_list("pk", flat=True))
-    return [source or pk for pk, source in rows.filter(name=name).values_list("pk", "reused_from_id")]
+    named = rows.filter(Q(name=name) | Q(part_of__name=name)).order_by("pk")
+    return sorted({source or pk for pk, source in named.values_list("pk", "reused_from_id")})
 
 
 def _tell(access: Access, run: Run, name: str | None, *, ends_at: datetime | None) -> None:

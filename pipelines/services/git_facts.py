@@ -9,8 +9,8 @@ from pydantic import ValidationError
 from datastores import snapshots
 from datastores.snapshots import TEXT_MAX_BYTES
 from pipelines.git_facts import GitFacts
-from pipelines.misshapen import shape_problems
 from pipelines.texts import unfit_text
+from studio.lib.misshapen import shape_problems
 from studio.lib.problems import UserError
 from studio.workspaces.access import Access
 

@@ -64,7 +64,8 @@ def resubmit_run(
 
 
 def rerun_from(access: Access, run: Run, name: str) -> Run:
-    """A new run of what this one froze, in which a step and all that depends on it run anew.
+    """A new run of what this one froze, in which a step and all that depends on it run anew. So do its parts, where it
+    works on several nodes.
 
     The others keep the results that they have here, whatever has changed since. Those that have none, or none that is
     still there, or that come after an approval, a condition or a wait, run as in any run. Raises ConflictError where
@@ -78,8 +79,7 @@ def rerun_from(access: Access, run: Run, name: str) -> Run:
         raise UserError(f"The pipeline “{run.pipeline.name}” was deleted.")
     earlier = list(StepRun.objects.filter(run=run).select_related("reused_from").order_by("position"))
     chosen = next(step for step in earlier if step.name == name)
-    later = StepRun.objects.filter(pk__in=RawSQL(LATER_STEPS, [chosen.pk]))  # noqa: S611 (a constant statement)
-    anew = {chosen.name, *later.values_list("name", flat=True)}
+    anew = _run_anew(chosen)
     # Before the transaction: nobody should wait for a disk.
     kept = _results_to_keep(run, earlier, anew)
     frozen = [_as_submitted(step.frozen) for step in earlier]
@@ -123,6 +123,11 @@ def rerun_from(access: Access, run: Run, name: str) -> Run:
     return new
 
 
+def _run_anew(chosen: StepRun) -> set[str]:
+    later = StepRun.objects.filter(pk__in=RawSQL(LATER_STEPS, [chosen.pk]))  # noqa: S611 (a constant statement)
+    return {chosen.name, *(each.name for each in chosen.parts.only("name")), *later.values_list("name", flat=True)}
+
+
 def clone_run(access: Access, run: Run) -> Pipeline:
     """A new pipeline whose first version is what this run ran: edits within it, and its values as defaults."""
     access.require(Permission.EDIT_PIPELINES)
@@ -147,7 +152,8 @@ def _as_it_ran(run: Run) -> PipelineDefinition:
     given = settled(version, values).definition.steps
     usable = _usable(ran)
     steps: list[Step] = []
-    for written, as_given, row in zip(version.steps, given, ran, strict=True):
+    # Behind its own steps a run has the parts of those that work on several nodes.
+    for written, as_given, row in zip(version.steps, given, ran[: len(given)], strict=True):
         module = row.frozen.module
         if module is None:
             steps.append(written if as_given == row.frozen.step else row.frozen.step)

@@ -176,7 +176,7 @@ def _at_work(workspace_id: int, fingerprints: Collection[str]) -> dict[str, list
 
 
 def _claim(step: StepRun, run: Run) -> Claim:
-    return Claim(step.frozen.compute_id, step.frozen.step.resources, run.priority, run.submitted_by_id)
+    return Claim(step.frozen.compute_id, step.frozen.resources, run.priority, run.submitted_by_id)
 
 
 def _wait(journal: Journal, steps: Sequence[StepRun], leaders: Mapping[int, StepRun]) -> None:

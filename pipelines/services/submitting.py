@@ -55,6 +55,7 @@ from pipelines.services.journal import Journal
 from pipelines.services.new_steps import NewSteps
 from pipelines.services.step_files import files_that_run, hashed, require_script
 from pipelines.settling import settled
+from pipelines.spreading import part_edges, spread
 from pipelines.states import RunStatus
 from pipelines.validation import data_problems, problems_of
 from pipelines.variables import filled_variables
@@ -142,7 +143,7 @@ def prepare_run(
     problems = problems or list(given.lacking())
     if problems:
         raise UserError(problems)
-    frozen = _Freezer(workspace, given, values, contents).steps()
+    frozen = spread(_Freezer(workspace, given, values, contents).steps(), values)
     return Prepared(version, definition, values, frozen)
 
 
@@ -188,9 +189,14 @@ def _experiment_problems(name: str) -> list[Problem]:
     return [] if re.match(NAME.regex, name) else [Problem(("experiment",), str(NAME.message))]
 
 
+# In all else the steps of a new run are alike.
+_OF_A_STEP = ("name", "position", "frozen", "waiting_for", "registers", "makes_runs")
+
+
 def insert_steps(run: Run, definition: PipelineDefinition, frozen: list[FrozenStep]) -> NewSteps:
     """Insert steps and edges."""
     edges = {(edge.upstream, edge.downstream) for edge in edges_of(definition)}
+    edges |= part_edges(frozen, edges)
     waiting_for = [0] * len(frozen)
     for _upstream, downstream in edges:
         waiting_for[downstream] += 1
@@ -209,7 +215,9 @@ def insert_steps(run: Run, definition: PipelineDefinition, frozen: list[FrozenSt
         )
         for position, each in enumerate(frozen)
     ]
-    insert_alike(steps, ("name", "position", "frozen", "waiting_for", "registers", "makes_runs"))
+    own = len(definition.steps)
+    insert_alike(steps[:own], _OF_A_STEP)
+    insert_alike(_with_wholes(steps[own:], steps[:own]), (*_OF_A_STEP, "part_of"))
     _note_inputs(steps)
     insert_rows(
         StepEdge,
@@ -217,6 +225,14 @@ def insert_steps(run: Run, definition: PipelineDefinition, frozen: list[FrozenSt
         [(run.pk, steps[upstream].pk, steps[downstream].pk) for upstream, downstream in sorted(edges)],
     )
     return NewSteps(steps, edges)
+
+
+def _with_wholes(parts: list[StepRun], wholes: list[StepRun]) -> list[StepRun]:
+    """Steps for single nodes, with the step that each is a part of."""
+    keys = {step.name: step.pk for step in wholes} if parts else {}
+    for each in parts:
+        each.part_of_id = keys[each.frozen.part.step]
+    return parts
 
 
 def _of_this_run(frozen: FrozenStep, run_id: int) -> FrozenStep:

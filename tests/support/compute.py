@@ -51,7 +51,7 @@ class Compute:
 
     def job(self, *command: str, **values: Any) -> Job:
         """Queue one. Fields of a `NewJob`, a `Retry` and `Resources` go there, the others into its specification."""
-        new = {name: values.pop(name) for name in ("priority", "requested_by_id") if name in values}
+        new = {name: values.pop(name) for name in ("priority", "requested_by_id", "apart") if name in values}
         again = {name: values.pop(name) for name in ("max_attempts", "max_node_losses") if name in values}
         if asked := {name: values.pop(name) for name in ("cpus", "memory_bytes", "gpus") if name in values}:
             values["resources"] = Resources(**asked)

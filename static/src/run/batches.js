@@ -37,5 +37,17 @@ export function stateWords(batches, isOver) {
   return `${over.toLocaleString("en-US")} of ${plural(batches.total, "batch", "batches")} ${over === 1 ? "is" : "are"} over${batches.failed ? `, ${batches.failed.toLocaleString("en-US")} without success` : ""}.`;
 }
 
+/** The cells of a part's row, as text: of the table of nodes. */
+export function partWords(part) {
+  const over = (part.done ?? 0) + (part.failed ?? 0);
+  return {
+    node: part.node || "–",
+    over: part.total === null ? "–" : `${over.toLocaleString("en-US")} of ${part.total.toLocaleString("en-US")}`,
+    failed: count(part.failed),
+    speed: rateWords(part.per_second),
+    remaining: part.status === "running" && part.remaining_s !== null ? `about ${duration(part.remaining_s)}` : "–",
+  };
+}
+
 const count = (value) => (value === null ? "–" : value.toLocaleString("en-US"));
 const short = (value) => (value < 9.95 ? String(Number(value.toFixed(1))) : Math.round(value).toLocaleString("en-US"));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { factsOf, rateWords, sharesOf, stateWords } from "./batches.js";
+import { factsOf, partWords, rateWords, sharesOf, stateWords } from "./batches.js";
 
 const NONE = { total: null, done: null, failed: null, retried: null, items_failed: null, seconds: null, per_second: null, remaining_s: null, items: "files" };
 const SOME = { ...NONE, total: 2000, done: 1499, failed: 1, retried: 3, items_failed: 1, seconds: 100, per_second: 15, remaining_s: 33.3 };
@@ -30,4 +30,10 @@ test("a sentence says how far it is", () => {
   assert.match(stateWords(NONE, false), /not known yet/);
   assert.match(stateWords(NONE, true), /ended before/);
   assert.match(stateWords({ ...NONE, total: 0 }, true), /no batches/);
+});
+
+test("a part is told in a row, before it begins and while it works", () => {
+  assert.deepEqual(partWords({ ...NONE, status: "queued", node: "" }), { node: "–", over: "–", failed: "–", speed: "–", remaining: "–" });
+  assert.deepEqual(partWords({ ...SOME, status: "running", node: "one" }), { node: "one", over: "1,500 of 2,000", failed: "1", speed: "15 per second", remaining: "about 33 s" });
+  assert.equal(partWords({ ...SOME, status: "completed", node: "one" }).remaining, "–");
 });

@@ -53,6 +53,7 @@ export class StepPanel {
     store.subscribe(({ run, steps }) => {
       if (!this.name) return;
       if (steps.has(this.name)) this.#changed();
+      else if (this.tab === "batches" && [...steps].some((name) => this.#isPart(name))) this.#draw();
       else if (run) this.#draw(); // what can be done with a step hangs on its run, too
     });
   }
@@ -127,14 +128,19 @@ export class StepPanel {
   }
 
   hearMetrics(steps) {
-    if (!steps.includes(this.name)) return;
-    for (const key of ["metrics", "batches"]) this.tabs.get(key)?.tab.hear(steps);
+    if (steps.includes(this.name)) this.tabs.get("metrics")?.tab.hear(steps);
+    if (steps.some((name) => name === this.name || this.#isPart(name))) this.tabs.get("batches")?.tab.hear();
   }
 
   tick() {
     if (this.isOpen && this.tab === "overview") {
       this.#tab("overview").tick();
     }
+  }
+
+  /** Whether the step puts together what this one does on another node. */
+  #isPart(name) {
+    return this.store.step(name)?.part_of === this.name;
   }
 
   #tab(key) {

@@ -1,5 +1,12 @@
 /** What somebody has changed of a failed step and not saved yet: texts of its files, and its settings. */
 
+/** Which other steps of the run change with this one: parts of a step that works on several nodes are one definition. */
+export function tooWords(names) {
+  if (!names?.length) return "";
+  const more = names.length - 3;
+  return `This changes ${names.slice(0, 3).map((name) => `“${name}”`).join(", ")}${more > 0 ? ` and ${more} more` : ""} as well: they are parts of one step. What has completed stays as it is.`;
+}
+
 export class StepDraft {
   /** @type {Map<string, {original: string|null, text: string}>} by path; a new file has no original */
   #texts = new Map();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { StepDraft } from "./step_draft.js";
+import { StepDraft, tooWords } from "./step_draft.js";
 
 const draft = (edit = 0) =>
   new StepDraft({ settings: { entry: "main.py", arguments: "", retry: { max_attempts: 1 } }, base_edit: edit, source_digest: "d" }, ["main.py", "lib/a.py"]);
@@ -72,4 +72,11 @@ test("text that a file had is told apart from no text yet", () => {
   one.write("main.py", "x");
   one.opened("main.py", "what the server says later");
   assert.equal(one.text("main.py"), "x");
+});
+
+test("who changes a part of a step is told what else changes", () => {
+  assert.equal(tooWords([]), "");
+  assert.equal(tooWords(undefined), "");
+  assert.match(tooWords(["a", "b"]), /^This changes “a”, “b” as well/);
+  assert.match(tooWords(["a", "b", "c", "d", "e"]), /“c” and 2 more as well/);
 });

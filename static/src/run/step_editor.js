@@ -5,6 +5,7 @@ import { fileSize, plural } from "../lib/format.js";
 import { icon } from "../lib/status.js";
 import { toast } from "../lib/toast.js";
 import { h, setText } from "./dom.js";
+import { tooWords } from "./step_draft.js";
 import { StepSettings } from "./step_settings.js";
 
 export class StepEditor {
@@ -45,6 +46,7 @@ export class StepEditor {
         "div",
         { class: "run-edit" },
         this.problems,
+        tooWords(this.draft.given.changes_too) && h("p", { class: "muted", text: tooWords(this.draft.given.changes_too) }),
         this.settings.own,
         h("div", { class: "run-code" }, h("nav", { class: "run-code-files", "aria-label": "Files to edit" }, this.list, newFile, this.fileError), this.viewer),
         this.settings.more,

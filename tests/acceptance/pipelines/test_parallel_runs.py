@@ -178,6 +178,8 @@ def test_rows_of_a_table_come_as_frames_and_by_keys(
                 writing(world, source, "rows"),
                 split(source, "by_size", "total.py", **more),
                 split(source, "by_store", "total.py", partition_keys="store", **more),
+                split(source, "on_two", "total.py", nodes=2, **more),
+                split(source, "by_store_on_two", "total.py", partition_keys="store", nodes=2, **more),
                 {
                     "name": "indexed",
                     "source": source,
@@ -210,5 +212,7 @@ def test_rows_of_a_table_come_as_frames_and_by_keys(
         *sorted(rows, key=lambda row: row[:2]),
     ]
     assert text_of(world, run, "by_index", "all.csv").splitlines() == ["id x"] * 3, "an index is a column, too"
+    for one, two in (("by_size", "on_two"), ("by_store", "by_store_on_two")):
+        assert text_of(world, run, two, "all.csv") == text_of(world, run, one, "all.csv")
     found = batches_of(StepRun.objects.get(run=run, name="by_store"))
     assert {row["what"] for row in found["batches"]} == {"store=s0", "store=s1", "store=s2"}

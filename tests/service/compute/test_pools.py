@@ -132,6 +132,20 @@ def test_jobs_that_fill_a_node_by_what_they_ask_for_have_as_many_nodes() -> None
 
 
 @pytest.mark.django_db
+def test_jobs_that_are_to_be_apart_have_a_node_each() -> None:
+    pool = Pool(slots=4, max_nodes=5)
+    for word in ("one", "one", "one", "two", "", ""):
+        pool.job(apart=word)
+    step(pool)
+    assert pool.live == 3
+    first, second = (joined(pool, row) for row in pool.rows()[:2])
+    claimed = list(iter(lambda: claim(first), None))
+    assert len(claimed) == 4, "one of each word, and those without one"
+    assert claim(second) is not None
+    assert claim(second) is None, "the third is for another node"
+
+
+@pytest.mark.django_db
 def test_a_lower_maximum_drains_and_a_higher_one_takes_it_back() -> None:
     pool = Pool(max_nodes=2)
     pool.job()

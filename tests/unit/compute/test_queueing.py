@@ -36,7 +36,13 @@ def test_priority_goes_before_fairness() -> None:
 
 def test_jobs_stand_in_one_lane_only_where_nothing_but_age_tells_them_apart() -> None:
     base = {"workspace_id": 1, "person": ADA, "priority": 0, "request": Resources(cpus=1)}
-    others = [{"workspace_id": 2}, {"person": BOB}, {"priority": 1}, {"request": Resources(cpus=1, gpus=1)}]
+    others = [
+        {"workspace_id": 2},
+        {"person": BOB},
+        {"priority": 1},
+        {"request": Resources(cpus=1, gpus=1)},
+        {"apart": "a"},
+    ]
     lanes = [lane_of(**base), *(lane_of(**base | other) for other in others)]
     assert len(set(lanes)) == len(lanes)
     assert all(0 <= lane < 2**63 for lane in lanes)

@@ -32,6 +32,12 @@ def job(position: int | None = 1, *, ahead: dict[str, int] | None = None, **requ
         (job(), target(node(), intake=Intake.PAUSED), "“training” is paused"),
         (job(), target(node(), intake=Intake.DRAINING), "“training” is draining: nothing new starts there"),
         (job(), target(), "No node of this target lives"),
+        (
+            Waiting(Resources(), 1, beside=frozenset({"a", "b"})),
+            target(node(), node("b")),
+            "Waits for a node of its own: every node works on another part of the same",
+        ),
+        (Waiting(Resources(), 1, beside=frozenset({"a"})), target(node(), node("b")), "Starts in a moment"),
         (job(), target(node(is_open=False)), "Every node that lives is paused or draining"),
         (
             job(memory_bytes=64 * GB),

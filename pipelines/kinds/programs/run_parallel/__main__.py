@@ -2,6 +2,9 @@
 
     python run_parallel --input=PATH --output=FOLDER [--NAME=VALUE]... -- SCRIPT [ARGUMENT]...
 
+With `--part=2/3 --parts=FOLDER` it works on every third batch, from the second on, and leaves what comes of them in
+that folder; `--unite` puts such parts together, as `studio_parallel.uniting` says.
+
 Ends with 1 where more failed than may, or where nothing could be run; the last line of stderr says why.
 """
 

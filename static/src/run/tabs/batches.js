@@ -2,13 +2,15 @@
 
 import { api } from "../../lib/api.js";
 import { duration } from "../../lib/format.js";
-import { factsOf, sharesOf, stateWords } from "../batches.js";
+import { statusBadge } from "../../lib/status.js";
+import { factsOf, partWords, sharesOf, stateWords } from "../batches.js";
 import { h } from "../dom.js";
-import { STEP_TERMINAL } from "../store.js";
+import { shownStep, STEP_TERMINAL } from "../store.js";
 
 const AFTER_MS = 300; // what a step logs comes in bursts
 const AGAIN_MS = 5000; // after a question without an answer
 const COLUMNS = [["Batch", true], ["What"], ["Items", true], ["Tries", true], ["Took", true]];
+const OF_PARTS = [["Part"], ["Node"], ["Status"], ["Over", true], ["Failed", true], ["Speed", true], ["Remaining", true]];
 
 export class BatchesTab {
   /** @param {HTMLElement} root @param {any} context As the panel makes it. */
@@ -22,14 +24,10 @@ export class BatchesTab {
     this.bar = h("div", { class: "batches-bar", role: "progressbar", "aria-label": "Batches that are over", "aria-valuemin": "0", "aria-valuemax": "100", hidden: true }, this.done, this.failed);
     this.facts = h("dl", { class: "batches-facts", hidden: true });
     this.rows = h("tbody");
-    const heads = COLUMNS.map(([text, isNumber]) => h("th", { scope: "col", class: isNumber ? "end" : null, text }));
-    this.table = h(
-      "section",
-      { class: "run-section", hidden: true },
-      h("h3", { text: "Slowest and failed batches" }),
-      h("table", { class: "data-table stack batches-table" }, h("thead", {}, h("tr", {}, ...heads)), this.rows),
-    );
-    root.append(h("section", { "aria-label": "Batches" }, this.note, this.bar, this.facts), this.table);
+    this.table = tableOf("Slowest and failed batches", COLUMNS, this.rows);
+    this.parts = h("tbody");
+    this.nodes = tableOf("By node", OF_PARTS, this.parts);
+    root.append(h("section", { "aria-label": "Batches" }, this.note, this.bar, this.facts), this.nodes, this.table);
   }
 
   show() {
@@ -77,6 +75,20 @@ export class BatchesTab {
     }
   }
 
+  /** A part is a step of its own, which the row leads to. */
+  #part(part) {
+    const words = partWords(part);
+    const step = this.context.store.step(part.step);
+    return h(
+      "tr",
+      {},
+      h("td", { "data-label": "Part" }, h("button", { class: "link-button", type: "button", text: part.step, on: { click: () => this.context.select(part.step, "batches") } })),
+      h("td", { "data-label": "Node", text: words.node }),
+      h("td", { "data-label": "Status" }, statusBadge(step ? shownStep(step) : part.status)),
+      ...[["Over", words.over], ["Failed", words.failed], ["Speed", words.speed], ["Remaining", words.remaining]].map(([label, text]) => cell(label, text)),
+    );
+  }
+
   #paint(found) {
     const isOver = STEP_TERMINAL.has(this.context.store.step(this.context.name).status);
     const shares = sharesOf(found);
@@ -86,14 +98,22 @@ export class BatchesTab {
     this.done.style.width = `${shares.done}%`;
     this.failed.style.width = `${shares.failed}%`;
     this.facts.replaceChildren(...factsOf(found, isOver).map(([label, value]) => h("div", {}, h("dt", { text: label }), h("dd", { class: "num", text: value }))));
+    this.nodes.hidden = !found.parts.length;
+    this.parts.replaceChildren(...found.parts.map((part) => this.#part(part)));
     this.table.hidden = !found.batches.length;
     this.rows.replaceChildren(...found.batches.map(rowOf));
   }
 }
 
+function tableOf(title, columns, rows) {
+  const heads = columns.map(([text, isNumber]) => h("th", { scope: "col", class: isNumber ? "end" : null, text }));
+  return h("section", { class: "run-section", hidden: true }, h("h3", { text: title }), h("table", { class: "data-table stack batches-table" }, h("thead", {}, h("tr", {}, ...heads)), rows));
+}
+
+const cell = (label, text) => h("td", { "data-label": label, class: "end num", text });
+
 function rowOf(batch) {
   const number = (value) => (value === null ? "–" : value.toLocaleString("en-US"));
-  const cell = (label, text) => h("td", { "data-label": label, class: "end num", text });
   return h(
     "tr",
     { class: batch.why ? "batches-bad" : null },

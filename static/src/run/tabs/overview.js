@@ -16,7 +16,7 @@ import { exitWords, failure, shownStatus, shownStep, stepSeconds, STEP_TERMINAL 
 const PENDING = new Set(["waiting", "queued"]);
 
 export class OverviewTab {
-  /** @param {{store: any, clock: any, urls: any, may: any, name: string, open: (tab: string, where?: any) => void, reread: () => any}} context */
+  /** @param {{store: any, clock: any, urls: any, may: any, name: string, open: (tab: string, where?: any) => void, select: (step: string, tab?: string) => void, reread: () => any}} context */
   constructor(root, context) {
     this.root = root;
     this.context = context;
@@ -97,6 +97,7 @@ export class OverviewTab {
       ["Runs after", detail?.run_after.join(", ")],
       ["Only if", detail?.only_if && `${detail.only_if.step} is ${detail.only_if.answer}`],
       ["Environment", detail?.environment_name && h("button", { class: "link-button", type: "button", text: detail.environment_name, on: { click: () => this.context.open("environment") } })],
+      ["Part", detail?.part && this.#part(detail.part)],
       ["Module", detail?.module && moduleWords(detail.module)],
       ["Kind", detail?.kind.label],
       [step.runs_tab === "batches" ? "Its batches" : "Its runs", step.runs_tab && h("button", { class: "link-button", type: "button", text: "Show them", on: { click: () => this.context.open(step.runs_tab) } })],
@@ -106,6 +107,12 @@ export class OverviewTab {
       [scriptWord(detail), detail?.entry && h("button", { class: "link-button mono", type: "button", text: detail.entry, on: { click: () => this.context.open("code", { path: detail.entry }) } })],
     ];
     return h("dl", { class: "kv" }, ...facts.filter(([, value]) => value).map(([label, value]) => h("div", {}, h("dt", { text: label }), h("dd", {}, value))));
+  }
+
+  /** Of a step that works on several nodes. */
+  #part({ of, number, count }) {
+    if (!number) return `puts together what ${count} parts did, each on a node`;
+    return h("span", {}, `${number} of ${count} of `, h("button", { class: "link-button", type: "button", text: of, on: { click: () => this.context.select(of) } }));
   }
 
   /** The step as an archive that runs it again on any machine. */

@@ -7,7 +7,7 @@ import time
 from collections import deque
 
 from .process import Worker
-from .refusal import Refused
+from .refusal import Refused, too_many
 
 _GONE_S = 1.0
 _END_S = 10.0  # for what a script does at its end
@@ -142,14 +142,7 @@ class Pool:
         self.progress.ended(batch, self.tries.pop(batch.number), seconds, items_failed, why)
         failed, most = self.progress.items_failed, self.settings.threshold
         if 0 <= most < failed:
-            items = "file" if self.settings.split == "files" else "row"
-            short = "The script returned fewer results than it was given."
-            last = " The last that failed: {}".format(why) if why else " {}".format(short)
-            raise Refused(
-                "{:,} {} failed or gave no result, and {} may.{}".format(
-                    failed, items if failed == 1 else items + "s", "{:,}".format(most) if most else "none", last
-                )
-            )
+            raise Refused(too_many(failed, most, self.settings.split, why))
 
     def _hire(self, number):
         worker = self.start(number)

@@ -11,14 +11,16 @@ _SECONDS_APART = 1.0, 5.0  # two reports, at the beginning and after some minute
 
 
 class Progress:
-    """Counts, and tells them now and then."""
+    """Counts, and tells them now and then. `of_all` is how many batches there are where these are a part of them."""
 
-    def __init__(self, total):
+    def __init__(self, total, of_all=None):
         self.total = total
+        self.of_all = of_all
         self.done = self.failed = self.retried = self.items = self.items_failed = 0
         self._began_at = time.monotonic()
         self._due_at = self._began_at
         self._told_at = self._began_at
+        self.last_why = ""  # of the batches that failed
         self._slowest, self._failures = [], []
 
     @property
@@ -40,6 +42,7 @@ class Progress:
         """A batch is over: `why` says why it came to nothing, and is empty where it didn't."""
         if why:
             self.failed += 1
+            self.last_why = why
         else:
             self.done += 1
         self.items += batch.items
@@ -72,6 +75,8 @@ class Progress:
             "items_failed": self.items_failed,
             "seconds": round(self.seconds, 3),
         }
+        if self.of_all is not None:
+            numbers["of_all"] = self.of_all
         spool(*(["s", _NAMED + name, value, None] for name, value in numbers.items()))
 
     def tell_end(self):

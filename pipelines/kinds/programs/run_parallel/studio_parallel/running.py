@@ -1,4 +1,4 @@
-"""A whole run of batches on one node, from the words of the command line to the last line of the log."""
+"""A run of batches on one node, or a part of it, from the words of the command line to the last line of the log."""
 
 import json
 import os
@@ -7,14 +7,16 @@ import signal
 import sys
 import tempfile
 
-from . import joining
 from .files import file_batches
+from .joining import Rows, join
 from .planning import size_of
 from .pool import Pool, starter
 from .progress import Progress
 from .refusal import Refused
 from .rows import key_batches, require_packages, row_batches
 from .settings import settings_of
+from .sharing import hand_on, plan_of
+from .uniting import unite
 
 _LOGS = "logs"
 
@@ -29,7 +31,10 @@ def run(arguments, program):
     signal.signal(signal.SIGTERM, end)
     scratch = tempfile.mkdtemp(prefix="parallel-")
     try:
-        work(settings_of(arguments), program, scratch)
+        if arguments[:1] == ["--unite"]:
+            unite(arguments[1:])
+        else:
+            work(settings_of(arguments), program, scratch)
     except Refused as refusal:
         print(" ".join(str(refusal).splitlines()), file=sys.stderr, flush=True)
         return 1
@@ -52,23 +57,37 @@ def work(settings, program, scratch):
     """Raises Refused, Ended."""
     if settings.split == "rows":
         require_packages()
-    batches = planned(settings, scratch)
+    planned_batches, part = planned(settings, scratch), settings.part
+    batches = part.mine(planned_batches) if part else planned_batches
     processes = min(settings.processes, len(batches))
-    print("{} for {}.".format(plural(len(batches), "batch", "batches"), plural(processes, "process", "processes")))
+    share = " of {:,}, {},".format(len(planned_batches), part.words) if part else ""
+    for_whom = plural(processes, "process", "processes")
+    print("{}{} for {}.".format(plural(len(batches), "batch", "batches"), share, for_whom))
     sys.stdout.flush()
     os.makedirs(_LOGS, exist_ok=True)
     os.makedirs(settings.output, exist_ok=True)
     told = {name: getattr(settings, name) for name in ("script", "arguments", "split", "action", "logging")}
-    progress = Progress(len(batches))
+    progress = Progress(len(batches), len(planned_batches) if part else None)
     pool = Pool(batches, settings, progress, starter(program, json.dumps(told), _LOGS), scratch)
     try:
         pool.run()
-        if settings.action == "append_row":
-            parts = ((pool.target(number), pool.columns[number]) for number in sorted(pool.columns))
-            joining.join(parts, os.path.join(settings.output, settings.file))
+        rows = rows_of(pool) if settings.action == "append_row" else {}
+        if part:
+            plan = plan_of(planned_batches, settings.input)
+            hand_on(settings.parts, part, batches=len(planned_batches), plan=plan, progress=progress, rows=rows)
+        elif settings.action == "append_row":
+            join((rows[number] for number in sorted(rows)), os.path.join(settings.output, settings.file))
     finally:
         progress.tell_end()
         print(progress.words(), flush=True)
+
+
+def rows_of(pool):
+    """By the number of a batch, for those that have some."""
+    targets = {number: pool.target(number) for number in pool.columns}
+    return {
+        number: Rows(target, 0, os.path.getsize(target), pool.columns[number]) for number, target in targets.items()
+    }
 
 
 def planned(settings, scratch):

@@ -3,6 +3,8 @@
 import argparse
 import os
 
+from .sharing import part_of
+
 
 def settings_of(arguments):
     """All that stands before `--`, and as `script` and `arguments` what stands behind it."""
@@ -20,6 +22,8 @@ def settings_of(arguments):
     parser.add_argument("--processes", type=int, default=0)
     parser.add_argument("--tries", type=int, default=1)
     parser.add_argument("--timeout-s", type=float, default=0)
+    parser.add_argument("--part", type=part_of, default=None)
+    parser.add_argument("--parts", default="")
     settings = parser.parse_args(arguments[:at])
     settings.script, settings.arguments = arguments[at + 1], arguments[at + 2 :]
     settings.keys = [key.strip() for key in settings.keys.split(",") if key.strip()]
