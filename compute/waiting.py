@@ -115,7 +115,7 @@ def _in_line(job: Waiting, able: Sequence[NodeNow]) -> str:
         return place
     parts = [f"{count} of {whose}" for whose, count in job.ahead.items()]
     listed = " and ".join(part for part in (", ".join(parts[:-1]), parts[-1]) if part)
-    return f"{place}: {listed} {'steps' if job.position > 2 else 'step'} before it"
+    return f"{place}: {listed} steps before it"
 
 
 def _most_of(nodes: Sequence[Capacity]) -> Capacity:

@@ -89,6 +89,27 @@ def test_an_interpreter_that_nobody_uses_goes(scripts: Scripts, start: Callable[
     run_warm(scripts, worker)
 
 
+def test_a_node_that_starts_leaves_those_alone_that_live_on_its_machine(
+    scripts: Scripts, worker_stack: Callable[..., Stack], compute: Compute, tmp_path: Path
+) -> None:
+    stack = worker_stack(**NODE, STUDIO_NODE_HOME=str(tmp_path / "node"))
+
+    def node(name: str) -> Worker:
+        worker = stack.node(compute.target.pk, name=name)
+        wait_for(lambda: f"node {name} of" in worker.log.read_text(), what="it is ready")
+        return worker
+
+    first = node("first")
+    run_warm(scripts, first)
+    (nest,) = nests_of(first)
+    home = Path(psutil.Process(nest).environ()["HOME"])
+    node("killed").kill()
+    node("second")
+    assert home.is_dir()
+    left = [entry for entry in (tmp_path / "node" / "warm").iterdir() if entry.is_dir()]
+    assert len(left) == 2, "what the killed one left is removed"
+
+
 def test_there_are_at_most_so_many(scripts: Scripts, start: Callable[..., Worker]) -> None:
     worker = start(STUDIO_WARM_NESTS="1")
     for word in ("one", "two"):

@@ -52,7 +52,7 @@ def job(position: int | None = 1, *, ahead: dict[str, int] | None = None, **requ
         (job(), target(node(slots_free=0)), "Next in line: every slot is busy"),
         (job(), target(node()), "Starts in a moment"),
         (job(3, ahead={"ada's": 2}), target(node()), "3rd in line: 2 of ada's steps before it"),
-        (job(2, ahead={"bob's": 1}), target(node()), "2nd in line: 1 of bob's step before it"),
+        (job(2, ahead={"bob's": 1}), target(node()), "2nd in line: 1 of bob's steps before it"),
         (
             job(5, ahead={"ada's": 2, "bob's": 1, "other workspaces'": 1}),
             target(node()),
