@@ -17,14 +17,17 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from compute.alive import alive_nodes
-from compute.models import ComputeTarget, Job, Node, PoolNode
+from compute.models import ComputeTarget, Job, Node, PoolNode, Quota
 from compute.pools.load import nodes_filled
+from compute.pools.quotas import Asked, within_limits
 from compute.pools.plan import NodeView, Plan, PoolView, plan_for
 from compute.pools.spec import PoolSpec
 from compute.providers import PROVIDERS, QUICK, Provider, get_provider
+from compute.queueing import NOBODY
+from compute.quotas import limits_by_workspace
 from compute.resources import Capacity
 from compute.services import pool_nodes
-from compute.services.queue import capacity_of
+from compute.services.queue import capacity_of, running_by_person
 from compute.spec import Resources
 from compute.states import ACTIVE, POOL_NODE_LIVE, Intake, JobStatus, PoolNodeStatus
 
@@ -131,14 +134,21 @@ def _view(
 
 
 def _work(target: ComputeTarget) -> _Work:
-    """What waiting and running jobs ask for, and how many of them do."""
+    """What running jobs ask for, and those that wait and may run, and how many of them do."""
     due = Q(not_before=None) | Q(not_before__lte=Now())
-    waiting = Q(status=JobStatus.QUEUED, cancel_requested_at=None) & due
-    jobs = Job.objects.filter(waiting | Q(status__in=ACTIVE), target=target)
-    counted = jobs.order_by().values_list("cpus", "memory_bytes", "gpus").annotate(Count("pk"))
+    waiting = _asked(Job.objects.filter(due, target=target, status=JobStatus.QUEUED, cancel_requested_at=None))
+    limits = limits_by_workspace(Quota.objects.filter(running_steps__isnull=False), "running_steps")
+    if limits:
+        waiting = within_limits(waiting, limits, running_by_person(limits))
+    running = _asked(Job.objects.filter(target=target, status__in=ACTIVE))
+    return [(asked.request, asked.count) for asked in (*running, *waiting)]
+
+
+def _asked(jobs: QuerySet[Job]) -> list[Asked]:
+    groups = jobs.order_by().values_list("workspace", "requested_by", "cpus", "memory_bytes", "gpus")
     return [
-        (Resources.model_construct(cpus=cpus, memory_bytes=memory_bytes, gpus=gpus), count)
-        for cpus, memory_bytes, gpus, count in counted
+        Asked(workspace, person or NOBODY, Resources.model_construct(cpus=cpus, memory_bytes=memory, gpus=gpus), count)
+        for workspace, person, cpus, memory, gpus, count in groups.annotate(Count("pk"))
     ]
 
 
@@ -198,7 +208,7 @@ class _Round:
     view: PoolView
     rows: dict[int, PoolNode]
     heard: _Nodes
-    jobs: int  # that wait or run
+    jobs: int  # that run, or wait and may run
 
     def carry_out(self, plan: Plan) -> None:
         for row_id, reason in plan.failed:

@@ -8,14 +8,14 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from compute.models import Node, PoolNode, SpokenProtocol
+from compute.models import Node, PoolNode, Quota, SpokenProtocol
 from compute.node.capacity import NodeCapacity
 from compute.protocol import announce_protocol
 from compute.services import pool_nodes, start_node, stop_node
 from compute.services.leases import claim
 from compute.services.nodes import heartbeat, register, say_goodbye
 from compute.services.pools import reconcile, work_on_quick_ones
-from compute.states import PoolNodeStatus
+from compute.states import PoolNodeStatus, QuotaScope
 from studio.lib.problems import ConflictError, UserError
 from tests.support.compute import completed
 from tests.support.pools import Pool
@@ -48,6 +48,25 @@ def test_it_wants_as_many_nodes_as_the_work_needs_and_says_why() -> None:
     assert [row.name for row in pool.rows()] == [f"{pool.target.name}-1", f"{pool.target.name}-2"]
     assert pool.told() == ["Starts 2 nodes (waiting or running: 4 jobs, at most 2 on a node)."]
     assert "waits for a supervisor" in pool.rows()[0].phase
+
+
+@pytest.mark.django_db
+def test_no_node_is_started_for_what_a_quota_holds_back() -> None:
+    pool = Pool(slots=1, max_nodes=8)
+    ada, bob, eve = (pool.person(name) for name in ("ada", "bob", "eve"))
+    Quota.objects.create(workspace=pool.workspace, scope=QuotaScope.EACH, running_steps=2)
+    Quota.objects.create(workspace=pool.workspace, scope=QuotaScope.PERSON, person=eve, running_steps=0)
+    for person in (ada, ada, ada, ada, bob, eve, eve):
+        pool.job(requested_by_id=person.pk)
+    pool.job(requested_by_id=ada.pk, cpus=1)
+    step(pool)
+    assert len(pool.rows()) == 3
+    Quota.objects.create(workspace=pool.workspace, running_steps=4)
+    Quota.objects.filter(scope=QuotaScope.EACH).update(running_steps=3)
+    for row in pool.rows():
+        assert claim(joined(pool, row)) is not None
+    step(pool)
+    assert len(pool.rows()) == 4, "three run, and the workspace may run four"
 
 
 @pytest.mark.django_db

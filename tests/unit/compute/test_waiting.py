@@ -21,6 +21,11 @@ def target(*nodes: NodeNow, intake: Intake = Intake.OPEN) -> TargetNow:
     return TargetNow("training", intake, nodes)
 
 
+def pool(*had: Capacity, is_starting: bool = False) -> TargetNow:
+    """Without a node that lives."""
+    return TargetNow("burst", Intake.OPEN, [], is_pool=True, is_starting=is_starting, had=had)
+
+
 def job(position: int | None = 1, *, ahead: dict[str, int] | None = None, **request: object) -> Waiting:
     return Waiting(Resources(**request), position, ahead or {})
 
@@ -32,6 +37,18 @@ def job(position: int | None = 1, *, ahead: dict[str, int] | None = None, **requ
         (job(), target(node(), intake=Intake.PAUSED), "“training” is paused"),
         (job(), target(node(), intake=Intake.DRAINING), "“training” is draining: nothing new starts there"),
         (job(), target(), "No node of this target lives"),
+        (
+            job(),
+            pool(),
+            "No node of this pool lives: it starts one within seconds, or says on its page what stands in the way",
+        ),
+        (job(), pool(is_starting=True), "Waits for a node: its pool is starting one"),
+        (job(gpus=3), pool(WHOLE, is_starting=True), "No node of this pool has 3 GPUs: the largest has 2 GPUs"),
+        (
+            Waiting(Resources(), 1, at_limit=AtLimit(Quota(), 2, 2), whose_limit="carl"),
+            pool(WHOLE),
+            "carl runs 2 steps: a quota allows 2 at once",
+        ),
         (job(), target(node(is_open=False)), "Every node that lives is paused or draining"),
         (
             job(memory_bytes=64 * GB),
