@@ -29,6 +29,7 @@ class TargetNow:
     nodes: Sequence[NodeNow]  # those that live
     is_pool: bool = False
     is_starting: bool = False  # a node of the pool is on its way
+    is_in_trouble: bool = False  # the last that the pool tells of itself is what it could not do
     had: Sequence[Capacity] = ()  # what nodes of the pool have or had, where none lives
 
     @property
@@ -91,9 +92,9 @@ def _without_nodes(job: Waiting, target: TargetNow) -> str:
         return _for_a_quota(job.at_limit, job.whose_limit)
     if target.is_starting:
         return "Waits for a node: its pool is starting one"
-    if target.is_pool:
-        return "No node of this pool lives: it starts one within seconds, or says on its page what stands in the way"
-    return "No node of this target lives"
+    if target.is_in_trouble:
+        return "Its pool could not start a node: the pool's page says why"
+    return "Its pool starts a node in a moment" if target.is_pool else "No node of this target lives"
 
 
 def _for_a_quota(reached: AtLimit, whose: str) -> str:

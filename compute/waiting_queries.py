@@ -12,7 +12,7 @@ from django.utils import timezone
 from compute.alive import alive_nodes
 from compute.models import ComputeTarget, Job, Node, Quota
 from compute.node_use import capacities, with_use
-from compute.pool_queries import pools_starting
+from compute.pool_queries import pools_in_trouble, pools_starting
 from compute.queueing import NOBODY
 from compute.quotas import AtLimit, Limits, at_limit, limits_by_workspace
 from compute.services.queue import capacity_of, request_of, running_by_person, standing_of
@@ -120,7 +120,13 @@ class Explaining:
 
 def _pool_without_nodes(target: TargetNow, target_id: int) -> TargetNow:
     had = [capacity_of(node) for node in Node.objects.filter(target=target_id).only("cpus", "memory_bytes", "gpus")]
-    return replace(target, is_pool=True, is_starting=target_id in pools_starting([target_id]), had=had)
+    return replace(
+        target,
+        is_pool=True,
+        is_starting=bool(pools_starting([target_id])),
+        is_in_trouble=bool(pools_in_trouble([target_id])),
+        had=had,
+    )
 
 
 def _node_now(node: Any) -> NodeNow:

@@ -70,7 +70,9 @@ def test_a_pool_without_nodes_says_whether_it_starts_one() -> None:
     def told() -> list[str]:
         return [reasons(pool.workspace, [each.pk])[each.pk] for each in (job, large)]
 
-    assert [sentence[:32] for sentence in told()] == ["No node of this pool lives: it s"] * 2
+    assert told() == ["Its pool starts a node in a moment"] * 2
+    pool_nodes.note_event(pool.target.pk, "Its host refuses the connection.", is_problem=True)
+    assert told() == ["Its pool could not start a node: the pool's page says why"] * 2
     pool_nodes.add_pool_node(pool.target, provider="processes")
     assert told() == ["Waits for a node: its pool is starting one"] * 2
     pool.node("gone", cpus=2, heard_of=False)

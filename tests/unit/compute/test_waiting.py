@@ -21,9 +21,9 @@ def target(*nodes: NodeNow, intake: Intake = Intake.OPEN) -> TargetNow:
     return TargetNow("training", intake, nodes)
 
 
-def pool(*had: Capacity, is_starting: bool = False) -> TargetNow:
+def pool(*had: Capacity, **is_so: bool) -> TargetNow:
     """Without a node that lives."""
-    return TargetNow("burst", Intake.OPEN, [], is_pool=True, is_starting=is_starting, had=had)
+    return TargetNow("burst", Intake.OPEN, [], is_pool=True, had=had, **is_so)
 
 
 def job(position: int | None = 1, *, ahead: dict[str, int] | None = None, **request: object) -> Waiting:
@@ -37,11 +37,8 @@ def job(position: int | None = 1, *, ahead: dict[str, int] | None = None, **requ
         (job(), target(node(), intake=Intake.PAUSED), "“training” is paused"),
         (job(), target(node(), intake=Intake.DRAINING), "“training” is draining: nothing new starts there"),
         (job(), target(), "No node of this target lives"),
-        (
-            job(),
-            pool(),
-            "No node of this pool lives: it starts one within seconds, or says on its page what stands in the way",
-        ),
+        (job(), pool(), "Its pool starts a node in a moment"),
+        (job(), pool(is_in_trouble=True), "Its pool could not start a node: the pool's page says why"),
         (job(), pool(is_starting=True), "Waits for a node: its pool is starting one"),
         (job(gpus=3), pool(WHOLE, is_starting=True), "No node of this pool has 3 GPUs: the largest has 2 GPUs"),
         (
