@@ -10,7 +10,9 @@ from django.utils import timezone
 
 from compute.models import Node, PoolNode, Quota, SpokenProtocol
 from compute.node.capacity import NodeCapacity
+from compute.pools.spec import SshHost
 from compute.protocol import announce_protocol
+from compute.providers import get_provider
 from compute.services import pool_nodes, start_node, stop_node
 from compute.services.leases import claim
 from compute.services.nodes import heartbeat, register, say_goodbye
@@ -308,3 +310,15 @@ def test_a_node_that_is_drained_by_hand_goes_and_the_next_of_its_name_is_open() 
     step(pool)
     again = joined(pool, pool.rows()[0])
     assert (again.pk, Node.objects.get(pk=again.pk).intake) == (node.pk, "open")
+
+
+@pytest.mark.django_db
+def test_a_host_that_failed_is_left_alone_until_its_key_is_entered_anew() -> None:
+    host = SshHost(host="node.example.com", user="studio", host_key="SHA256:" + "A" * 43)
+    pool = Pool(provider="ssh", hosts=[host], max_nodes=1)
+    row = pool_nodes.add_pool_node(pool.target, provider="ssh", host=host.address)
+    assert pool_nodes.failed(row, "It shows another host key.")
+    provider = get_provider("ssh")
+    assert provider.places(pool.target, [], 1) == ([], f"Waits before it tries again what failed: {host.address}.")
+    pool.change(hosts=[host.model_copy(update={"host_key": "SHA256:" + "B" * 43})])
+    assert provider.places(pool.target, [], 1) == ([host.address], "")
