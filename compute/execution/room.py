@@ -1,4 +1,4 @@
-"""Room on a node's disk: what can be fetched or built again goes before a step, or a build, is refused for want of it."""
+"""Room on a node's disk: what can be fetched or built again goes before a step, or a build, fails for want of it."""
 
 import logging
 import shutil

@@ -19,8 +19,8 @@ from django.utils import timezone
 from compute.alive import alive_nodes
 from compute.models import ComputeTarget, Job, Node, PoolNode, Quota
 from compute.pools.load import nodes_filled
-from compute.pools.quotas import Asked, within_limits
 from compute.pools.plan import NodeView, Plan, PoolView, plan_for
+from compute.pools.quotas import Asked, within_limits
 from compute.pools.spec import PoolSpec
 from compute.providers import PROVIDERS, QUICK, Provider, get_provider
 from compute.queueing import NOBODY
