@@ -3,13 +3,14 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from django.db.models import F, Max, Q, QuerySet, Sum, Window
+from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet, Sum, Window
 from django.db.models.functions import RowNumber
 from django.http import Http404
 
-from compute.models import Environment, EnvironmentBuild, SpecificationLock
+from compute.alive import alive_nodes
+from compute.models import Environment, EnvironmentBuild, Node, SpecificationLock
 from compute.sharing import targets_seen_by
 from compute.spec import EnvironmentLock, EnvironmentSpec
 from compute.states import BuildStatus
@@ -168,6 +169,12 @@ def build_of(workspace: Workspace, build_id: int) -> EnvironmentBuild:
 
 
 BUILD_STATUSES = [(status.value, status.label) for status in BuildStatus]
+
+
+def where_to_build(workspace: Workspace) -> QuerySet[Any]:
+    """Its targets, those first that have a living node (`lives`): nobody else builds."""
+    lives = Exists(alive_nodes(Node.objects.filter(target=OuterRef("pk"))))
+    return targets_seen_by(workspace).annotate(lives=lives).order_by("-lives", "name")
 
 
 def room_taken(workspace: Workspace) -> int:

@@ -47,6 +47,14 @@ def pools_in_trouble(target_ids: Collection[int]) -> set[int]:
     return set(pools.filter(is_in_trouble=True).values_list("pk", flat=True))
 
 
+def pools_starting(target_ids: Collection[int]) -> set[int]:
+    """Those that have a node on its way. One query, or none."""
+    if not target_ids:
+        return set()
+    rows = PoolNode.objects.filter(target__in=target_ids, status=PoolNodeStatus.STARTING)
+    return set(rows.values_list("target", flat=True))
+
+
 def pool_state(target: ComputeTarget) -> PoolState | None:
     """None of a target that is no pool. Two queries."""
     if target.kind != "pool" or target.pool is None:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from compute.alive import alive_nodes
 from compute.models import ComputeTarget, Job, Node
 from compute.node_use import capacities, with_use
-from compute.pool_queries import pools_in_trouble
+from compute.pool_queries import pools_in_trouble, pools_starting
 from compute.protocol import PROTOCOL
 from compute.resources import Capacity, given_in_words, in_words
 from compute.services.queue import request_of
@@ -122,6 +122,7 @@ class TargetRow:
     queue_length: int
     is_shared: bool  # with the workspace that looks at it, whose own it is not
     is_in_trouble: bool = False  # a pool, of which the last that is known is something that it could not do
+    is_starting: bool = False  # a pool that has a node on its way
 
     @property
     def nodes_alive(self) -> int:
@@ -138,11 +139,14 @@ class TargetRow:
 
     @property
     def state(self) -> NodeState | Literal["starting", "none", "idle", "stuck"]:
-        """Of the target as a whole: its best node's. A pool that has none alive is idle where it needs none."""
+        """Of the target as a whole: its best node's. A pool that has none alive is idle where it starts none.
+
+        What waits may need none: a quota holds it back, or no node would be large enough.
+        """
         if self.target.pool is not None and not self.nodes_alive:
-            if not self.queue_length and not self.target.pool.min_nodes:
-                return "idle"
-            return "stuck" if self.is_in_trouble else "starting"
+            if self.is_in_trouble and (self.queue_length or self.target.pool.min_nodes):
+                return "stuck"
+            return "starting" if self.is_starting or self.target.pool.min_nodes else "idle"
         if not self.nodes:
             return "starting" if timezone.now() - self.target.created_at < STARTING_FOR else "none"
         return min((node.state for node in self.nodes), key=("alive", "silent", "stopped").index)
@@ -238,7 +242,8 @@ def target_rows(targets: Iterable[ComputeTarget], workspace: Workspace) -> list[
         nodes[node.target_id].append(_node_row(node, is_alive=node.pk in alive))
     active = _counts(Job.objects.filter(target__in=ids, status__in=ACTIVE))
     queued = _counts(Job.objects.filter(target__in=ids, status=JobStatus.QUEUED))
-    in_trouble = pools_in_trouble([target.pk for target in listed if target.kind == "pool"])
+    pools = [target.pk for target in listed if target.kind == "pool"]
+    in_trouble, starting = pools_in_trouble(pools), pools_starting(pools)
     return [
         TargetRow(
             target=target,
@@ -247,6 +252,7 @@ def target_rows(targets: Iterable[ComputeTarget], workspace: Workspace) -> list[
             queue_length=queued.get(target.pk, 0),
             is_shared=target.workspace_id != workspace.pk,
             is_in_trouble=target.pk in in_trouble,
+            is_starting=target.pk in starting,
         )
         for target in listed
     ]

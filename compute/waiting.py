@@ -27,6 +27,10 @@ class TargetNow:
     name: str
     intake: Intake
     nodes: Sequence[NodeNow]  # those that live
+    is_pool: bool = False
+    is_starting: bool = False  # a node of the pool is on its way
+    is_in_trouble: bool = False  # the last that the pool tells of itself is what it could not do
+    had: Sequence[Capacity] = ()  # what nodes of the pool have or had, where none lives
 
     @property
     def taking(self) -> list[NodeNow]:
@@ -55,15 +59,14 @@ def why(job: Waiting, target: TargetNow) -> str:
     if target.intake == Intake.DRAINING:
         return f"“{target.name}” is draining: nothing new starts there"
     if not target.nodes:
-        return "No node of this target lives"
+        return _without_nodes(job, target)
     if not target.taking:
         return "Every node that lives is paused or draining"
     able = [node for node in target.taking if fits(job.request, node.whole)]
     if not able:
-        return _too_large(job.request, target.taking)
+        return _too_large(job.request, [node.whole for node in target.taking])
     if job.at_limit is not None:
-        runs = "1 step" if job.at_limit.used == 1 else f"{job.at_limit.used:.0f} steps"
-        return f"{job.whose_limit} runs {runs}: a quota allows {job.at_limit.limit} at once"
+        return _for_a_quota(job.at_limit, job.whose_limit)
     apart = [node for node in able if node.name not in job.beside]
     if not apart:
         return "Waits for a node of its own: every node works on another part of the same"
@@ -86,12 +89,30 @@ def too_large_in_words(request: Resources, nodes: Sequence[Capacity], *, largest
     return told or {"": f"No node has {in_words(request)} together"}
 
 
-def _too_large(request: Resources, nodes: Sequence[NodeNow]) -> str:
-    told = too_large_in_words(request, [node.whole for node in nodes], largest="the largest")
+def _without_nodes(job: Waiting, target: TargetNow) -> str:
+    """A pool starts nodes for what can run on them, and for no more than quotas let run."""
+    if target.had and not any(fits(job.request, each) for each in target.had):
+        return _too_large(job.request, target.had, whose="of this pool")
+    if job.at_limit is not None:
+        return _for_a_quota(job.at_limit, job.whose_limit)
+    if target.is_starting:
+        return "Waits for a node: its pool is starting one"
+    if target.is_in_trouble:
+        return "Its pool could not start a node: the pool's page says why"
+    return "Its pool starts a node in a moment" if target.is_pool else "No node of this target lives"
+
+
+def _for_a_quota(reached: AtLimit, whose: str) -> str:
+    runs = "1 step" if reached.used == 1 else f"{reached.used:.0f} steps"
+    return f"{whose} runs {runs}: a quota allows {reached.limit} at once"
+
+
+def _too_large(request: Resources, nodes: Sequence[Capacity], *, whose: str = "that lives") -> str:
+    told = too_large_in_words(request, nodes, largest="the largest")
     if "" in told:
         return f"{told['']} now"
     name, sentence = next(iter(told.items()))
-    return f"No node that lives has {_amount(name, getattr(request, name))}: {sentence}"
+    return f"No node {whose} has {_amount(name, getattr(request, name))}: {sentence}"
 
 
 def _for_room(request: Resources, able: Sequence[NodeNow]) -> str:
@@ -120,7 +141,7 @@ def _in_line(job: Waiting, able: Sequence[NodeNow]) -> str:
         return place
     parts = [f"{count} of {whose}" for whose, count in job.ahead.items()]
     listed = " and ".join(part for part in (", ".join(parts[:-1]), parts[-1]) if part)
-    return f"{place}: {listed} {'steps' if job.position > 2 else 'step'} before it"
+    return f"{place}: {listed} steps before it"
 
 
 def _most_of(nodes: Sequence[Capacity]) -> Capacity:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db.models import Case, F, IntegerField, Q, QuerySet, Value, When, Window
@@ -12,9 +12,10 @@ from django.utils import timezone
 from compute.alive import alive_nodes
 from compute.models import ComputeTarget, Job, Node, Quota
 from compute.node_use import capacities, with_use
+from compute.pool_queries import pools_in_trouble, pools_starting
 from compute.queueing import NOBODY
 from compute.quotas import AtLimit, Limits, at_limit, limits_by_workspace
-from compute.services.queue import request_of, running_by_person, standing_of
+from compute.services.queue import capacity_of, request_of, running_by_person, standing_of
 from compute.states import ACTIVE, Intake, JobStatus
 from compute.waiting import NodeNow, TargetNow, Waiting, why
 from studio.workspaces.models import Workspace
@@ -91,6 +92,8 @@ class Explaining:
         target = ComputeTarget._base_manager.get(pk=target_id)  # noqa: SLF001 (a removed one too)
         nodes = with_use(alive_nodes(Node.objects.filter(target=target_id)))
         self.target = TargetNow(target.name, Intake(target.intake), [_node_now(node) for node in nodes])
+        if target.kind == "pool" and not self.target.nodes:
+            self.target = _pool_without_nodes(self.target, target_id)
         limits = limits_by_workspace(Quota.objects.filter(running_steps__isnull=False), "running_steps")
         self.running_apart: dict[str, frozenset[str]] = {}
         self.held = _Held(limits, running_by_person(limits) if limits else {})
@@ -123,6 +126,17 @@ class Explaining:
         own = Counter(_possessive(_name(job)) for job in before if job.workspace_id == self.workspace.pk)
         others = sum(job.workspace_id != self.workspace.pk for job in before)
         return dict(own.most_common()) | ({"other workspaces'": others} if others else {})
+
+
+def _pool_without_nodes(target: TargetNow, target_id: int) -> TargetNow:
+    had = [capacity_of(node) for node in Node.objects.filter(target=target_id).only("cpus", "memory_bytes", "gpus")]
+    return replace(
+        target,
+        is_pool=True,
+        is_starting=bool(pools_starting([target_id])),
+        is_in_trouble=bool(pools_in_trouble([target_id])),
+        had=had,
+    )
 
 
 def _node_now(node: Any) -> NodeNow:

@@ -60,7 +60,11 @@ class EnvironmentSerializer(serializers.ModelSerializer[Environment]):
 
 def _lines(help_text: str) -> serializers.ListField:
     return serializers.ListField(
-        child=serializers.CharField(allow_blank=True), default=list, max_length=MAX_LINES, help_text=help_text
+        child=serializers.CharField(allow_blank=True),
+        default=list,
+        max_length=MAX_LINES,
+        error_messages={"max_length": "An environment takes at most {max_length} lines here."},
+        help_text=help_text,
     )
 
 

@@ -131,6 +131,11 @@ class DataCache:
             usage.truncate()
             usage.write(str(used))
 
+    def make_room(self) -> None:
+        """As far as the disk is nearly full, what was not used for longest goes."""
+        with self._lock, contextlib.suppress(StepFailure):
+            self._reserve(0)
+
     def trim(self) -> None:
         """Back below the limit, now that a step has ended."""
         if not self.root.exists():

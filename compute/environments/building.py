@@ -17,13 +17,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
 from django.conf import settings
 from django.db import Error as DatabaseFailure
 
-from compute.data.cache import MIN_FREE_BYTES
 from compute.database import patiently
 from compute.environments.commands import Commands, Tail
 from compute.environments.conda_build import CondaInstaller
@@ -40,6 +38,7 @@ from compute.environments.trimming import trim_soon
 from compute.environments.uv import variables_of_uv
 from compute.execution.handle import Handle, InterruptedByWish
 from compute.execution.reasons import StepFailure, is_full_disk, of_full_disk, of_ours
+from compute.execution.room import require_room
 from compute.execution.sandbox.isolation import Isolation
 from compute.execution.sandbox.plan import Kind
 from compute.models import EnvironmentBuild
@@ -223,7 +222,7 @@ class _Build:
 
     def run(self) -> Stamp:
         began = time.monotonic()
-        _require_room()
+        require_room()
         self.commands.tell(_what_is_wanted(self.spec))
         locked = self.patiently(partial(lock_of, self.spec.digest))
         mine = self._make(locked)
@@ -311,15 +310,6 @@ def _what_is_wanted(spec: EnvironmentSpec) -> str:
     wanted = [*spec.conda, *spec.pip]
     shown = ", ".join(wanted[:20]) + (f" and {len(wanted) - 20} more" if len(wanted) > 20 else "")
     return f"Making the environment: Python {spec.python_version} with {shown or 'no packages'}."
-
-
-def _require_room() -> None:
-    home = Path(settings.NODE_HOME)
-    home.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(home).free
-    if free < MIN_FREE_BYTES:
-        room = f"less than {MIN_FREE_BYTES // 1024**2} MB are free where the node's files lie ({free // 1024**2} MB)"
-        raise StepFailure(of_full_disk(room))
 
 
 def _keep_lock(built: BuiltEnvironment, lock: EnvironmentLock) -> None:

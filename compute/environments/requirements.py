@@ -15,19 +15,19 @@ _NESTED = ("-r", "--requirement", "-c", "--constraint")
 
 def problem_of(line: str) -> str | None:
     """What is wrong with one requirement, as a sentence that says what to do."""
-    shown = line if len(line) <= 80 else f"{line[:77]}…"
+    shown = _shown(line)
     if len(line) > MAX_LINE_LENGTH:
         return f"“{shown}” is longer than {MAX_LINE_LENGTH} characters."
     if line.startswith("-"):
         return _problem_of_option(line, shown)
     if not line.startswith("file:") and re.match(r"\A[A-Za-z][A-Za-z0-9+.-]*://", line):
-        return f"“{_without_credentials(shown)}” is an address without a name: write “name @ https://…”."
+        return f"“{shown}” is an address without a name: write “name @ https://…”."
     if _PATH.match(line) or (" " not in line and "@" not in line and line.lower().endswith(_ARCHIVE)):
         return f"“{shown}” is a path: nodes don't have that file. Name a package of the package index instead."
     try:
         requirement = Requirement(line)
     except InvalidRequirement as error:
-        return f"“{_without_credentials(shown)}” is not a requirement such as “pandas>=2.2”: {_first_line(error)}"
+        return f"“{shown}” is not a requirement such as “pandas>=2.2”: {_first_line(error)}"
     return _problem_of_url(requirement.name, requirement.url) if requirement.url else None
 
 
@@ -49,8 +49,10 @@ def _problem_of_url(name: str, url: str) -> str | None:
     return None
 
 
-def _without_credentials(text: str) -> str:
-    return re.sub(r"//[^/@\s]*@", "//…@", text)
+def _shown(line: str) -> str:
+    """Its beginning, without the user and password of an address."""
+    plain = re.sub(r"//[^/@\s]*@", "//…@", line)
+    return plain if len(plain) <= 80 else f"{plain[:77]}…"
 
 
 def _first_line(error: Exception) -> str:

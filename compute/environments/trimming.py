@@ -3,6 +3,7 @@
 import logging
 import os
 import threading
+from collections.abc import Callable
 
 from django.conf import settings
 from django.db import Error as DatabaseFailure
@@ -33,6 +34,19 @@ def trim(folder: EnvironmentsFolder, limit_bytes: int) -> list[str]:
     if removed:
         logger.info("removed %d environments to make room", len(removed))
     return removed
+
+
+def make_room(folder: EnvironmentsFolder, missing_bytes: Callable[[], int]) -> None:
+    """Remove those that are not in use, until nothing is missing on the disk. None of them where all would not do."""
+    sizes = {digest: folder.environment(digest).read_stamp().size_bytes for digest in folder.ready()}
+    if sum(sizes.values()) < missing_bytes():
+        return
+    for digest in sorted(sizes, key=folder.last_used_s):
+        if missing_bytes() <= 0:
+            return
+        if folder.remove(digest):
+            logger.info("removed environment %s: the disk is nearly full", digest)
+            note_removed(folder.place, digest, "It was not used for longest, and the disk was nearly full.")
 
 
 def trim_soon(folder: EnvironmentsFolder) -> None:

@@ -146,7 +146,7 @@ class Attempt:
         own = OwnWork(self.lease, work, self.folders.root / "work", self.handle, Desk(self.handle, self.log))
         order = own.order()
         self.handle.check()
-        ended = self._bounded(lambda: own.begin(order))
+        ended = self._bounded(lambda _bounds: own.begin(order))
         if ended.cause is not None:
             return self._made_to_end(ended, ended.cause)
         report = own.report()
@@ -189,16 +189,16 @@ class Attempt:
 
     def _execute(self, environment: BuiltEnvironment) -> Ended:
         start = self._shut_in(self._start(self._command(), self._own_variables(), environment))
-        return self._bounded(lambda: begin(start))
+        return self._bounded(lambda bounds: begin(start, bounds.take_in))
 
-    def _bounded(self, begin_process: Callable[[], StepProcess]) -> Ended:
+    def _bounded(self, begin_process: Callable[[StepBounds], StepProcess]) -> Ended:
         """Within the attempt's limits."""
         with self.bounds.of_step(self.lease.token.hex, self.limits) as bounds:
             if words := bounds.words:
                 self._say(f"Limits: {words}.")
             self.machine = MachineMemory()
             try:
-                process = begin_process()
+                process = begin_process(bounds)
             except OSError as error:
                 raise StepFailure(of_spawn(error, self._program)) from error
             return self._watched(process, bounds)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from django.conf import settings
 
-from compute.data.cache import MIN_FREE_BYTES, DataCache
+from compute.data.cache import DataCache
 from compute.database import patiently
 from compute.execution.processes import unmount_below
-from compute.execution.reasons import StepFailure, of_full_disk
+from compute.execution.room import require_room
 from compute.services.leases import Lease
 from datastores.snapshots import materialise
 
@@ -31,7 +31,7 @@ class AttemptFolders:
 
     def make_root(self) -> None:
         """Only the folder itself. Raises StepFailure, OSError."""
-        self._require_room()
+        require_room()
         self.root.mkdir(parents=True)
 
     def make(self, home: Path) -> None:
@@ -39,7 +39,7 @@ class AttemptFolders:
 
         Raises StepFailure, OSError.
         """
-        self._require_room()
+        require_room()
         if home.is_dir() and not home.is_symlink():
             # Whoever built the environment may have put anything there: links stay links, and our own names free.
             places = (self.code, self.tmp, self.inputs, self.mounts, self.programs, self.spool, self.uploads)
@@ -64,13 +64,6 @@ class AttemptFolders:
         shutil.rmtree(self.root, onerror=_make_writable_and_retry)
         if had_copies:
             DataCache.of_this_node().trim()
-
-    def _require_room(self) -> None:
-        home = Path(settings.NODE_HOME)
-        home.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(home).free
-        if free < MIN_FREE_BYTES:
-            raise StepFailure(of_full_disk(f"less than 200 MB are free where node files lie ({free // 1024**2} MB)"))
 
 
 def _make_writable_and_retry(remove: object, path: str, error: object) -> None:  # noqa: ARG001 (shutil's signature)

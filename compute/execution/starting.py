@@ -1,6 +1,6 @@
 """The one place where a step's first process begins: out of an interpreter that is ready, or by a fresh one."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from compute.environments.places import BuiltEnvironment
@@ -36,11 +36,15 @@ class Start:
         return self.environment.interpreter is None and self.command[:1] == [str(self.environment.python)]
 
 
-def begin(start: Start) -> StepProcess:
-    """A child of this process in a session of its own, with pipes for what it says. Raises OSError."""
+def begin(start: Start, bind: Callable[[int], None]) -> StepProcess:
+    """A child of this process in a session of its own, with pipes for what it says. Raises OSError.
+
+    Whatever `bind` puts on a process is on a warm one before its first line: it would not take the time to boot.
+    """
     plan = start.plan
     if pool.current is not None and start.may_be_warm:
-        order = StepOrder(start.command, start.cwd, start.variables, sandbox=None if plan is None else plan.as_json())
+        sandbox = None if plan is None else plan.as_json()
+        order = StepOrder(start.command, start.cwd, start.variables, sandbox=sandbox, bind=bind)
         warm = pool.current.start(order, environment=start.environment.folder, snapshot=start.snapshot)
         if warm is not None:
             return warm

@@ -51,6 +51,12 @@ class Quota(models.Model):
             raise ValidationError({"person": "Choose the person whom it holds for."})
         if self.scope != QuotaScope.PERSON and self.person_id is not None:
             raise ValidationError({"person": "Leave this empty, or choose “One person in the workspace”."})
+        if self.workspace_id is not None and self._others().exists():
+            raise ValidationError("There is a quota for that in this workspace already: change that one.")
+
+    def _others(self) -> models.QuerySet["Quota"]:
+        others = Quota.objects.filter(workspace=self.workspace_id, scope=self.scope, person=self.person_id)
+        return others.exclude(pk=self.pk)
 
 
 class CpuUse(models.Model):

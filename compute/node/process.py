@@ -119,7 +119,8 @@ def _work(target: ComputeTarget, slots: int, log: OwnLog) -> None:
 def _ready(target: ComputeTarget) -> None:
     """Look into the queue on every slot: whatever was rung for while no node lived was not heard."""
     node = _context().node
-    logger.info("node %s of %s is ready: %d slots", node.name, target.name, node.slots)
+    slots = "1 slot" if node.slots == 1 else f"{node.slots} slots"
+    logger.info("node %s of %s is ready: %s", node.name, target.name, slots)
     doorbell.ring({target.pk: node.slots})
 
 

@@ -78,7 +78,7 @@ def environment_detail(request: WorkspaceRequest, environment_id: int) -> HttpRe
         "lock": lock,
         "changes": queries.lock_difference(lock_before.document, lock.document) if lock and lock_before else None,
         "builds": queries.build_rows(workspace, builds[:_BUILDS_SHOWN]),
-        "targets": targets_seen_by(workspace),
+        "targets": queries.where_to_build(workspace),
         "may_rebuild": environment.workspace_id is not None or request.user.is_superuser,
         "latest": versions.first(),
         "page_obj": Paginator(versions, _PAGE_SIZE).get_page(request.GET.get("page")),

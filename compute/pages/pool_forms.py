@@ -69,6 +69,10 @@ class PoolForm(forms.Form):
         for problem in error.problems:
             self.add_error(*self._placed(problem))
 
+    def in_words(self, error: UserError) -> str:
+        """Its problems in one line, those of hosts with their lines."""
+        return " ".join(dict.fromkeys(self._placed(problem)[1] for problem in error.problems))
+
     def _placed(self, problem: Problem) -> tuple[str | None, str]:
         match problem.loc:
             case ("pool", "hosts", int(index), *_):

@@ -98,7 +98,7 @@ def pool_try(request: WorkspaceRequest) -> HttpResponse:
                 tried_by=request.user,
             )
         except UserError as error:
-            problem = " ".join(dict.fromkeys(each.message for each in error.problems))
+            problem = form.in_words(error)
     else:
         problem = "Mend the fields first: " + " ".join(
             f"{form.fields[name].label or name.replace('_', ' ')}: {' '.join(map(str, errors))}"

@@ -5,6 +5,7 @@ change of a node is guarded by the status in which it was seen.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,14 +18,17 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from compute.alive import alive_nodes
-from compute.models import ComputeTarget, Job, Node, PoolNode
+from compute.models import ComputeTarget, Job, Node, PoolNode, Quota
 from compute.pools.load import nodes_filled
 from compute.pools.plan import NodeView, Plan, PoolView, plan_for
+from compute.pools.quotas import Asked, within_limits
 from compute.pools.spec import PoolSpec
 from compute.providers import PROVIDERS, QUICK, Provider, get_provider
+from compute.queueing import NOBODY
+from compute.quotas import limits_by_workspace
 from compute.resources import Capacity, fits
 from compute.services import pool_nodes
-from compute.services.queue import capacity_of
+from compute.services.queue import capacity_of, running_by_person
 from compute.spec import Resources
 from compute.states import ACTIVE, POOL_NODE_LIVE, Intake, JobStatus, PoolNodeStatus
 
@@ -42,7 +46,6 @@ class _Heard(NamedTuple):
 
 
 _Nodes = dict[int | None, _Heard]
-_Work = list[tuple[Resources, int]]
 
 
 def reconcile_pools() -> None:
@@ -68,10 +71,11 @@ def reconcile(target_id: int) -> Plan | None:
         heard = _heard(live)
         work = _work(target)
         size = _size_of_a_node(target)
-        load = max(nodes_filled(work, slots=target.slots, node=size), Fraction(_most_apart(target, size)))
+        asked = [(each.request, each.count) for each in work]
+        load = max(nodes_filled(asked, slots=target.slots, node=size), Fraction(_most_apart(work, size)))
         view = _view(target, provider, live, heard, load)
         plan = plan_for(view, lease_s=settings.NODE_LEASE_S)
-        jobs = sum(count for _, count in work)
+        jobs = sum(each.count for each in work)
         _Round(target, provider, view, {row.pk: row for row in live}, heard, jobs).carry_out(plan)
         return plan
 
@@ -131,32 +135,37 @@ def _view(
     )
 
 
-def _work(target: ComputeTarget) -> _Work:
-    """What waiting and running jobs ask for, and how many of them do."""
-    counted = _jobs(target).values_list("cpus", "memory_bytes", "gpus").annotate(Count("pk"))
+def _work(target: ComputeTarget) -> list[Asked]:
+    """What running jobs ask for, and those that wait and may run, and how many of them do."""
+    due = Q(not_before=None) | Q(not_before__lte=Now())
+    waiting = _asked(Job.objects.filter(due, target=target, status=JobStatus.QUEUED, cancel_requested_at=None))
+    limits = limits_by_workspace(Quota.objects.filter(running_steps__isnull=False), "running_steps")
+    if limits:
+        waiting = within_limits(waiting, limits, running_by_person(limits))
+    return [*_asked(Job.objects.filter(target=target, status__in=ACTIVE)), *waiting]
+
+
+def _asked(jobs: QuerySet[Job]) -> list[Asked]:
+    groups = jobs.order_by().values_list("workspace", "requested_by", "cpus", "memory_bytes", "gpus", "apart")
     return [
-        (Resources.model_construct(cpus=cpus, memory_bytes=memory_bytes, gpus=gpus), count)
-        for cpus, memory_bytes, gpus, count in counted
+        Asked(
+            workspace=workspace,
+            person=person or NOBODY,
+            request=Resources.model_construct(cpus=cpus, memory_bytes=memory_bytes, gpus=gpus),
+            count=count,
+            apart=apart,
+        )
+        for workspace, person, cpus, memory_bytes, gpus, apart, count in groups.annotate(Count("pk"))
     ]
 
 
-def _jobs(target: ComputeTarget) -> QuerySet[Job]:
-    due = Q(not_before=None) | Q(not_before__lte=Now())
-    waiting = Q(status=JobStatus.QUEUED, cancel_requested_at=None) & due
-    return Job.objects.filter(waiting | Q(status__in=ACTIVE), target=target).order_by()
-
-
-def _most_apart(target: ComputeTarget, node: Capacity | None) -> int:
+def _most_apart(work: Sequence[Asked], node: Capacity | None) -> int:
     """How many nodes the jobs fill that are to have one each, as far as `node`, the size of one, can hold them."""
-    counted = _jobs(target).exclude(apart="").values_list("apart", "cpus", "memory_bytes", "gpus")
-    return max(
-        (
-            count
-            for _word, cpus, memory_bytes, gpus, count in counted.annotate(Count("pk"))
-            if node is None or fits(Resources.model_construct(cpus=cpus, memory_bytes=memory_bytes, gpus=gpus), node)
-        ),
-        default=0,
-    )
+    counts: Counter[str] = Counter()
+    for asked in work:
+        if asked.apart and (node is None or fits(asked.request, node)):
+            counts[asked.apart] += asked.count
+    return max(counts.values(), default=0)
 
 
 def _size_of_a_node(target: ComputeTarget) -> Capacity | None:
@@ -215,7 +224,7 @@ class _Round:
     view: PoolView
     rows: dict[int, PoolNode]
     heard: _Nodes
-    jobs: int  # that wait or run
+    jobs: int  # that run, or wait and may run
 
     def carry_out(self, plan: Plan) -> None:
         for row_id, reason in plan.failed:

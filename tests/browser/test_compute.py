@@ -78,7 +78,7 @@ def test_a_node_is_watched_stopped_and_started(place: Place, target: int, page: 
 
     page.get_by_role("region", name="Nodes").get_by_role("link").first.click()
     expect(page.get_by_role("img", name="Memory over the last hour").locator("svg").first).to_be_visible()
-    expect(page.get_by_role("list", name="The node's own log")).to_contain_text("is ready: 1 slots")
+    expect(page.get_by_role("list", name="The node's own log")).to_contain_text("is ready: 1 slot")
     page.get_by_role("button", name="Stop").first.click()
     page.locator("#confirm").get_by_role("button", name="Stop").click()
     expect(page.get_by_role("button", name="Start")).to_be_visible(timeout=START_MS)

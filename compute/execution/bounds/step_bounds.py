@@ -51,6 +51,8 @@ class StepBounds:
 
         Raises OSError.
         """
+        if self.group is None and self.cpus is None:
+            return
         bound: set[int] = set()
         while new := set(descendants(pid)) - bound:
             if self.group is not None:
@@ -59,8 +61,6 @@ class StepBounds:
                         self.group.take_in(each)
             elif self.cpus is not None:
                 hold(new, self.cpus)
-            else:
-                return
             bound |= new
 
 

@@ -7,5 +7,5 @@ with pandas and scikit-learn costs a few milliseconds and shares its pages. What
 open files that a library got when it was imported, or what it noted of its process) is looked for in a *probe* before.
 
 `inside` is what runs in the environment's interpreter, `nests` is the node's side of it, `pool` decides which nests
-there are, `eligible` which steps may be warm, `learning` what is worth importing.
+there are, `eligible` which steps may be warm, `learning` what is worth importing, `folders` where they may write.
 """

@@ -9,7 +9,7 @@ import signal
 import socket
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,7 @@ class StepOrder:
     variables: Mapping[str, str]
     limits: tuple[tuple[int, int, int], ...] = ()  # of `setrlimit`: which, soft, hard
     sandbox: Mapping[str, Any] | None = None  # a plan, as JSON has it
+    bind: Callable[[int], None] = lambda _pid: None  # told of its first process, before a line of the script is run
 
 
 def probe(place: Place, modules: list[str]) -> Findings:
@@ -243,6 +244,7 @@ class Spare:
                 raise RefusedError(str(reason)) if kind == "cold" else NestError(str(reason))
             if answer != b"p":
                 raise NestError("an interpreter ended before it was used")
+            order.bind(self.pid)
             self._to_it.sendall(b"g")
         except (OSError, ValueError, TypeError, RecursionError) as error:
             raise NestError(f"an interpreter did not answer: {error}") from error

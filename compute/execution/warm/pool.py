@@ -1,7 +1,7 @@
 """Which nests a node has: one for each kind of step in use, within bounds of number, memory and idle time."""
 
+import contextlib
 import logging
-import shutil
 import threading
 import time
 from collections import OrderedDict
@@ -14,6 +14,7 @@ from compute.execution.sandbox.isolation import Sandbox
 from compute.execution.sandbox.roots import RootMaker
 from compute.execution.warm.brood import Brood, Kind
 from compute.execution.warm.eligible import fixed_variables, script_of, written_variables
+from compute.execution.warm.folders import folder_of_this_node
 from compute.execution.warm.kept import Shelters
 from compute.execution.warm.nests import StepOrder
 from compute.execution.warm.process import WarmProcess
@@ -30,8 +31,8 @@ class Pool:
     def __init__(self, *, marker: str, slots: int, sandbox: Sandbox | None) -> None:
         self._marker, self._spares = marker, min(slots, _MAX_SPARES)
         self._shelters = Shelters(sandbox, RootMaker(f"{marker}roots")) if sandbox else None
-        self._folder = Path(settings.NODE_HOME) / "warm"
-        shutil.rmtree(self._folder, ignore_errors=True)  # of a node that was killed
+        self._resources = contextlib.ExitStack()
+        self._folder = self._resources.enter_context(folder_of_this_node(Path(settings.NODE_HOME) / "warm"))
         self._broods: OrderedDict[Kind, Brood] = OrderedDict()  # the one used last stands last
         self._seen: OrderedDict[Kind, None] = OrderedDict()
         self._lock = threading.Lock()
@@ -67,6 +68,7 @@ class Pool:
             brood.end()
         if self._shelters is not None:
             self._shelters.roots.close()
+        self._resources.close()
 
     def _brood(self, kind: Kind) -> Brood | None:
         with self._lock:

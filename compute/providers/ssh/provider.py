@@ -120,11 +120,14 @@ class _Run:
 
 
 def _resting(target: ComputeTarget) -> dict[str, datetime]:
-    """Until when each host is left alone: the longer, the more often in a row it failed."""
+    """Until when each host is left alone: the longer, the more often in a row it failed, as it is entered now."""
+    spec = spec_of(target)
     runs: dict[str, _Run] = {}
     for row in PoolNode.objects.filter(target=target).exclude(host="").order_by("-id")[:200]:
         run = runs.setdefault(row.host, _Run())
-        if row.status == PoolNodeStatus.FAILED and not run.over:
+        if row.place is not None and row.place != spec.host_at(row.host):
+            run.over = True
+        elif row.status == PoolNodeStatus.FAILED and not run.over:
             run.failures += 1
             run.last = run.last or row
         elif row.status in {PoolNodeStatus.UP, PoolNodeStatus.DRAINING, PoolNodeStatus.GONE}:

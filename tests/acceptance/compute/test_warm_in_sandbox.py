@@ -147,7 +147,7 @@ def test_a_step_lives_on_when_the_interpreter_it_came_from_ends(
     assert job.status == JobStatus.RUNNING
     go.touch()
     assert (over(job).status, job.exit_code) == (JobStatus.COMPLETED, 0)
-    wait_for(lambda: not list((tmp_path / "node" / "warm").iterdir()), what="its folder is gone, too")
+    wait_for(lambda: not list((tmp_path / "node" / "warm").glob("*/*")), what="its folder is gone, too")
     # The guardian, and who puts roots together.
     wait_for(lambda: len(psutil.Process(worker.pid).children(recursive=True)) <= 2, what="nothing is left of it")
 

@@ -11,6 +11,7 @@ import pytest
 
 from compute.models import Job
 from compute.services import request_cancel
+from compute.spec import Limits
 from compute.states import JobStatus
 from tests.support.compute import Compute, in_state, is_alive, log_of, over, says
 from tests.support.stack import Stack, Worker
@@ -87,6 +88,37 @@ def test_an_interpreter_that_nobody_uses_goes(scripts: Scripts, start: Callable[
     wait_for(lambda: not nests_of(worker), what="the memory is given back")
     wait_for(lambda: not psutil.Process(worker.pid).children(recursive=True)[1:], what="only the guardian is left")
     run_warm(scripts, worker)
+
+
+def test_a_node_that_starts_leaves_those_alone_that_live_on_its_machine(
+    scripts: Scripts, worker_stack: Callable[..., Stack], compute: Compute, tmp_path: Path
+) -> None:
+    stack = worker_stack(**NODE, STUDIO_NODE_HOME=str(tmp_path / "node"))
+
+    def node(name: str) -> Worker:
+        worker = stack.node(compute.target.pk, name=name)
+        wait_for(lambda: f"node {name} of" in worker.log.read_text(), what="it is ready")
+        return worker
+
+    first = node("first")
+    run_warm(scripts, first)
+    (nest,) = nests_of(first)
+    home = Path(psutil.Process(nest).environ()["HOME"])
+    node("killed").kill()
+    node("second")
+    assert home.is_dir()
+    left = [entry for entry in (tmp_path / "node" / "warm").iterdir() if entry.is_dir()]
+    assert len(left) == 2, "what the killed one left is removed"
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="with one CPU there is nothing to hold back")
+def test_limits_hold_before_the_first_line(scripts: Scripts, start: Callable[..., Worker]) -> None:
+    worker = start()
+    text = "import os\nprint(len(os.sched_getaffinity(0)))"
+    run_warm(scripts, worker, text)
+    held = [scripts.run(text, limits=Limits(cpus=0.5)) for _ in range(8)]
+    assert [seen(job).said for job in held] == [["1"]] * len(held)
+    assert {job.pk for job in held} & warm_jobs(worker.log)
 
 
 def test_there_are_at_most_so_many(scripts: Scripts, start: Callable[..., Worker]) -> None:

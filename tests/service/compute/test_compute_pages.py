@@ -97,9 +97,11 @@ def test_a_pool_says_whether_it_needs_a_node_starts_one_or_can_not(world: World)
     pool.target.save()
     assert state() == "idle"
     pool.job()
-    assert state() == "starting"
+    assert state() == "idle", "nobody knows yet whether it may run, or fits on a node"
+    row = pool_nodes.add_pool_node(pool.target, provider="processes")
     pool_nodes.note_event(pool.target.pk, "Starts a node.")
     assert state() == "starting"
+    pool_nodes.failed(row, "Its host broke off.")
     pool_nodes.note_event(pool.target.pk, "Its host refuses the connection.", is_problem=True)
     assert state() == "stuck"
     page = world.client().get(detail(pool.target)).content.decode()
@@ -109,6 +111,8 @@ def test_a_pool_says_whether_it_needs_a_node_starts_one_or_can_not(world: World)
     assert state() == "idle", "what it could not do is no matter as long as nothing waits"
     pool.change(min_nodes=1)
     assert state() == "stuck"
+    pool_nodes.note_event(pool.target.pk, "Starts a node.")
+    assert state() == "starting"
 
 
 def test_what_finished_last_stands_first(world: World) -> None:

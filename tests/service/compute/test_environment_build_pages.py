@@ -142,6 +142,20 @@ def test_it_is_asked_of_each_machine_once(world: World) -> None:
     assert EnvironmentBuild.objects.count() == 2
 
 
+def test_a_target_that_has_a_living_node_is_offered_first(world: World) -> None:
+    made = environment(world, "pandas")
+    world.node("atlas", target=world.shared)
+
+    def offered() -> list[str]:
+        text = text_of(world.client(), f"{LIST}{made.pk}/")
+        options = text.rpartition("Build on</span>")[2].partition("</select>")[0]
+        return [part.partition("</option>")[0] for part in options.split('">')[2:]]
+
+    assert offered() == [f"on {world.shared.name}", f"on {world.own.name} (no node lives)"]
+    world.node("titan", target=world.own)
+    assert offered() == [f"on {name}" for name in sorted([world.own.name, world.shared.name])]
+
+
 def test_a_wish_or_build_whose_node_is_gone_ends_with_a_sentence(world: World) -> None:
     of = environment(world, "pandas")
     dead = world.node("dead", target=world.own, silent_s=3600)

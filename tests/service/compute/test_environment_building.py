@@ -309,7 +309,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_disk_that_fills_during_a_build_is_said_and_gets_its_room_back(
     machine: Machines, index: PackageIndex, small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("compute.environments.building.MIN_FREE_BYTES", 1024**2)
+    monkeypatch.setattr("compute.execution.room.MIN_FREE_BYTES", 1024**2)
     monkeypatch.setenv("UV_CACHE_DIR", str(small_disk / "cache"))
     index.wheel("huge", "1.0", files={f"huge-{number}.bin": os.urandom(8_000_000) for number in range(5)})
     one = machine("one")
@@ -320,5 +320,23 @@ def test_a_disk_that_fills_during_a_build_is_said_and_gets_its_room_back(
     assert not (one.folder.root / EnvironmentSpec(pip=["huge"]).digest).exists()
     assert statuses() == ["failed"]
     assert said_by(one.build(pip=["toy"]), SHOW) == "1.0"
-    monkeypatch.setattr("compute.environments.building.MIN_FREE_BYTES", 1024**4)
+    monkeypatch.setattr("compute.execution.room.MIN_FREE_BYTES", 1024**4)
     assert "are free where the node's files lie" in one.failure(pip=["toy"], generation=1)
+
+
+def test_what_is_not_in_use_goes_before_a_nearly_full_disk_stops_a_build(
+    machine: Machines, index: PackageIndex, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("compute.execution.room.MIN_FREE_BYTES", 1024**2)
+    monkeypatch.delenv("UV_CACHE_DIR")  # the node's own one
+    index.wheel("large", "1.0", files={"large.bin": os.urandom(7_000_000)})
+    one = machine("one")
+    one.home = small_disk / "node"
+    one.build(pip=["large"])
+    monkeypatch.setattr("compute.execution.room.MIN_FREE_BYTES", 20_000_000)
+    assert said_by(one.build(pip=["toy"]), SHOW) == "1.0"
+    assert statuses() == ["removed", "ready"]
+    assert "the disk was nearly full" in EnvironmentBuild.objects.get(status=BuildStatus.REMOVED).reason
+    monkeypatch.setattr("compute.execution.room.MIN_FREE_BYTES", 1024**4)
+    assert "are free where the node's files lie" in one.failure(pip=["toy"], generation=1)
+    assert statuses() == ["removed", "ready", "failed"], "where all would not do, what is there stays"

@@ -175,6 +175,10 @@ def test_the_form_makes_a_pool_and_shows_no_secret_again(compute: Compute, admin
     said = client.post(address, form).content.decode()
     assert "Line 4: Write it as user@host" in said
     assert SECRET not in said
+    tried = client.post(
+        page(client, administrator, "pool-try"), form | {"hosts": "\n\nb.example.com\n"}
+    ).content.decode()
+    assert "Line 3: Name the user before the host" in tried
     said = client.post(address, form | {"hosts": "studio@a.example.com:2222"}).content.decode()
     assert "The hosts take 1 at most" in said
     answer = client.post(address, form | {"hosts": "studio@a.example.com:2222", "max_nodes": "1"})

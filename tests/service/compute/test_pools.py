@@ -8,14 +8,16 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from compute.models import Node, PoolNode, SpokenProtocol
+from compute.models import Node, PoolNode, Quota, SpokenProtocol
 from compute.node.capacity import NodeCapacity
+from compute.pools.spec import SshHost
 from compute.protocol import announce_protocol
+from compute.providers import get_provider
 from compute.services import pool_nodes, start_node, stop_node
 from compute.services.leases import claim
 from compute.services.nodes import heartbeat, register, say_goodbye
 from compute.services.pools import reconcile, work_on_quick_ones
-from compute.states import PoolNodeStatus
+from compute.states import PoolNodeStatus, QuotaScope
 from studio.lib.problems import ConflictError, UserError
 from tests.support.compute import completed
 from tests.support.pools import Pool
@@ -48,6 +50,25 @@ def test_it_wants_as_many_nodes_as_the_work_needs_and_says_why() -> None:
     assert [row.name for row in pool.rows()] == [f"{pool.target.name}-1", f"{pool.target.name}-2"]
     assert pool.told() == ["Starts 2 nodes (waiting or running: 4 jobs, at most 2 on a node)."]
     assert "waits for a supervisor" in pool.rows()[0].phase
+
+
+@pytest.mark.django_db
+def test_no_node_is_started_for_what_a_quota_holds_back() -> None:
+    pool = Pool(slots=1, max_nodes=8)
+    ada, bob, eve = (pool.person(name) for name in ("ada", "bob", "eve"))
+    Quota.objects.create(workspace=pool.workspace, scope=QuotaScope.EACH, running_steps=2)
+    Quota.objects.create(workspace=pool.workspace, scope=QuotaScope.PERSON, person=eve, running_steps=0)
+    for person in (ada, ada, ada, ada, bob, eve, eve):
+        pool.job(requested_by_id=person.pk)
+    pool.job(requested_by_id=ada.pk, cpus=1)
+    step(pool)
+    assert len(pool.rows()) == 3
+    Quota.objects.create(workspace=pool.workspace, running_steps=4)
+    Quota.objects.filter(scope=QuotaScope.EACH).update(running_steps=3)
+    for row in pool.rows():
+        assert claim(joined(pool, row)) is not None
+    step(pool)
+    assert len(pool.rows()) == 4, "three run, and the workspace may run four"
 
 
 @pytest.mark.django_db
@@ -303,3 +324,15 @@ def test_a_node_that_is_drained_by_hand_goes_and_the_next_of_its_name_is_open() 
     step(pool)
     again = joined(pool, pool.rows()[0])
     assert (again.pk, Node.objects.get(pk=again.pk).intake) == (node.pk, "open")
+
+
+@pytest.mark.django_db
+def test_a_host_that_failed_is_left_alone_until_its_key_is_entered_anew() -> None:
+    host = SshHost(host="node.example.com", user="studio", host_key="SHA256:" + "A" * 43)
+    pool = Pool(provider="ssh", hosts=[host], max_nodes=1)
+    row = pool_nodes.add_pool_node(pool.target, provider="ssh", host=host.address)
+    assert pool_nodes.failed(row, "It shows another host key.")
+    provider = get_provider("ssh")
+    assert provider.places(pool.target, [], 1) == ([], f"Waits before it tries again what failed: {host.address}.")
+    pool.change(hosts=[host.model_copy(update={"host_key": "SHA256:" + "B" * 43})])
+    assert provider.places(pool.target, [], 1) == ([host.address], "")

@@ -6,12 +6,13 @@ from django.test.utils import CaptureQueriesContext
 
 from compute import queries
 from compute.models import Quota
-from compute.services import set_target_intake
+from compute.services import pool_nodes, set_target_intake
 from compute.services.leases import claim
 from compute.states import Intake
 from compute.waiting_queries import COUNTED, in_line, reasons
 from studio.workspaces.models import Workspace
 from tests.support.compute import Compute, completed
+from tests.support.pools import Pool
 
 pytestmark = pytest.mark.django_db
 
@@ -60,6 +61,25 @@ def test_each_job_has_its_reason() -> None:
     }
     set_target_intake(compute.target, Intake.PAUSED, changed_by=None)
     assert "is paused" in reasons(compute.workspace, [jobs[0].pk])[jobs[0].pk]
+
+
+def test_a_pool_without_nodes_says_whether_it_starts_one() -> None:
+    pool = Pool()
+    job, large = pool.job(), pool.job(cpus=64)
+
+    def told() -> list[str]:
+        return [reasons(pool.workspace, [each.pk])[each.pk] for each in (job, large)]
+
+    assert told() == ["Its pool starts a node in a moment"] * 2
+    pool_nodes.note_event(pool.target.pk, "Its host refuses the connection.", is_problem=True)
+    assert told() == ["Its pool could not start a node: the pool's page says why"] * 2
+    pool_nodes.add_pool_node(pool.target, provider="processes")
+    assert told() == ["Waits for a node: its pool is starting one"] * 2
+    pool.node("gone", cpus=2, heard_of=False)
+    assert told() == [
+        "Waits for a node: its pool is starting one",
+        "No node of this pool has 64 CPUs: the largest has 2 CPUs",
+    ]
 
 
 def test_other_workspaces_steps_are_counted_and_not_named() -> None:

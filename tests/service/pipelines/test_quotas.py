@@ -186,6 +186,10 @@ def test_the_administration_sets_quotas_and_refuses_one_without_its_person(world
     assert client.post("/admin/compute/quota/add/", body | {"person": world.owner.pk}).status_code == 302
     quota = Quota.objects.get()
     assert (quota.set_by, quota.running_steps, quota.person) == (root, 3, world.owner)
+    whole = {"workspace": world.workspace.pk, "scope": "workspace", "running_steps": 3}
+    assert client.post("/admin/compute/quota/add/", whole).status_code == 302
+    again = client.post("/admin/compute/quota/add/", whole)
+    assert "There is a quota for that in this workspace already: change that one." in again.content.decode()
 
 
 def test_a_priority_goes_as_far_as_the_role_allows(world: World) -> None:

@@ -28,7 +28,12 @@ def test_requirements_are_taken_as_they_are(line: str) -> None:
     [
         ("-e .", "editable"),
         ("--editable=./x", "editable"),
-        ("-r more.txt", "reads another file"),
+        (
+            "--editable=git+https://me:secret@example.org/mine",
+            "“--editable=git+https://…@example.org/mine” is an editable",
+        ),
+        (f"https://me:secret{'x' * 80}@example.org/mine.whl", "“https://…@example.org/mine.whl” is an address"),
+        ("-r https://me:secret@example.org/more.txt", "reads another file"),
         ("--constraint c.txt", "reads another file"),
         ("--index-url https://evil.example.org", "“--index-url” is an option of pip"),
         ("--extra-index-url=https://u:secret@example.org", "“--extra-index-url” is an option of pip"),

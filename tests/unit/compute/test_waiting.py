@@ -21,6 +21,11 @@ def target(*nodes: NodeNow, intake: Intake = Intake.OPEN) -> TargetNow:
     return TargetNow("training", intake, nodes)
 
 
+def pool(*had: Capacity, **is_so: bool) -> TargetNow:
+    """Without a node that lives."""
+    return TargetNow("burst", Intake.OPEN, [], is_pool=True, had=had, **is_so)
+
+
 def job(position: int | None = 1, *, ahead: dict[str, int] | None = None, **request: object) -> Waiting:
     return Waiting(Resources(**request), position, ahead or {})
 
@@ -38,6 +43,15 @@ def job(position: int | None = 1, *, ahead: dict[str, int] | None = None, **requ
             "Waits for a node of its own: every node works on another part of the same",
         ),
         (Waiting(Resources(), 1, beside=frozenset({"a"})), target(node(), node("b")), "Starts in a moment"),
+        (job(), pool(), "Its pool starts a node in a moment"),
+        (job(), pool(is_in_trouble=True), "Its pool could not start a node: the pool's page says why"),
+        (job(), pool(is_starting=True), "Waits for a node: its pool is starting one"),
+        (job(gpus=3), pool(WHOLE, is_starting=True), "No node of this pool has 3 GPUs: the largest has 2 GPUs"),
+        (
+            Waiting(Resources(), 1, at_limit=AtLimit(Quota(), 2, 2), whose_limit="carl"),
+            pool(WHOLE),
+            "carl runs 2 steps: a quota allows 2 at once",
+        ),
         (job(), target(node(is_open=False)), "Every node that lives is paused or draining"),
         (
             job(memory_bytes=64 * GB),
@@ -58,7 +72,7 @@ def job(position: int | None = 1, *, ahead: dict[str, int] | None = None, **requ
         (job(), target(node(slots_free=0)), "Next in line: every slot is busy"),
         (job(), target(node()), "Starts in a moment"),
         (job(3, ahead={"ada's": 2}), target(node()), "3rd in line: 2 of ada's steps before it"),
-        (job(2, ahead={"bob's": 1}), target(node()), "2nd in line: 1 of bob's step before it"),
+        (job(2, ahead={"bob's": 1}), target(node()), "2nd in line: 1 of bob's steps before it"),
         (
             job(5, ahead={"ada's": 2, "bob's": 1, "other workspaces'": 1}),
             target(node()),

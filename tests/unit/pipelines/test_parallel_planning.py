@@ -174,10 +174,11 @@ def test_parts_are_joined_in_order_under_one_line_of_columns(tmp_path: Path) -> 
     for name, text in (("1", "1,x\n"), ("2", "2,y\n")):
         (tmp_path / name).write_text(text)
     target = tmp_path / "out" / "all.csv"
-    joining.join([(tmp_path / "1", ["n", "a,b"]), (tmp_path / "2", ["n", "a,b"])], str(target))
+    first, second = (joining.Rows(str(tmp_path / name), 0, 4, ["n", "a,b"]) for name in ("1", "2"))
+    joining.join([first, second], str(target))
     assert target.read_text() == 'n,"a,b"\n1,x\n2,y\n'
     joining.join([], str(target))
     assert target.read_text() == ""
     with pytest.raises(refusal.Refused, match="a list for one batch and a DataFrame with the columns n for another"):
-        joining.join([(tmp_path / "1", None), (tmp_path / "2", ["n"])], str(target))
+        joining.join([first._replace(columns=None), second._replace(columns=["n"])], str(target))
     assert [each.name for each in target.parent.iterdir()] == ["all.csv"]
