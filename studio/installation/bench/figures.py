@@ -12,9 +12,12 @@ from studio.installation.bench.workloads import (
     FAN_LOOPS,
     LINE_BYTES,
     LOG_LINES,
+    MANY_STEPS,
+    WIDE_FAN_STEPS,
     Bare,
     chain,
     fan,
+    many,
     reused_chain,
     single,
 )
@@ -91,6 +94,23 @@ def fanout_of_nothing(studio: StudioSide, bare: Bare, repetitions: int) -> Measu
     return fanout(studio, bare, repetitions, loops=0)
 
 
+def wide_fanout(studio: StudioSide, bare: Bare, _repetitions: int) -> Measured:
+    """Once: it takes minutes."""
+    pipeline = studio.pipeline("wide-fan", fan(studio.source, FAN_LOOPS, WIDE_FAN_STEPS))
+    bare_s = bare.fan_s(FAN_LOOPS, WIDE_FAN_STEPS)
+    samples = [(studio.run(pipeline).wall_s, bare_s)]
+    ratio = samples[0][0] / bare_s
+    return Measured(Figure(ratio, "times the bare time", bare_s, ratio), samples, [])
+
+
+def submit_many(studio: StudioSide, bare: Bare, repetitions: int) -> Measured:
+    definition = many(studio.source)
+    pipeline = studio.pipeline("many", definition)
+    samples = [(studio.submit_and_cancel_s(pipeline), bare.rows_s(definition)) for _ in range(min(3, repetitions))]
+    ours, theirs = _medians(samples)
+    return Measured(Figure(ours, "s", theirs, ours / theirs), samples, [])
+
+
 def submit_to_first_line(studio: StudioSide, bare: Bare, repetitions: int) -> Measured:
     pipeline = studio.pipeline("first-line", single(studio.source, "first.py"))
     samples = [(studio.first_line_s(pipeline), bare.first_line_s()) for _ in range(5 * repetitions)]
@@ -150,6 +170,20 @@ MEASUREMENTS = [
         None,
         "less",
         fanout_of_nothing,
+    ),
+    Measurement(
+        "fanout_1000_ratio",
+        f"1 → {WIDE_FAN_STEPS:,} → 1 of those that compute for about a seventh of a second, once",
+        1.3,
+        "less",
+        wide_fanout,
+    ),
+    Measurement(
+        "submit_10000_s",
+        f"the submit call of a run of {MANY_STEPS:,} steps, beside as many rows of JSON into SQLite",
+        5,
+        "less",
+        submit_many,
     ),
     Measurement(
         "submit_to_first_line_ms",

@@ -72,6 +72,15 @@ class StudioSide:
             raise RuntimeError(f"Run {made['id']} did not take all its results from the run before.")
         return elapsed
 
+    def submit_and_cancel_s(self, pipeline_id: int) -> float:
+        """Seconds of a submit call; the run is cancelled, and its end waited for, outside of them."""
+        began = time.perf_counter()
+        run_id = self.client.post(f"pipelines/{pipeline_id}/runs/", {"parameters": {}})["id"]
+        elapsed = time.perf_counter() - began
+        self.client.post(f"runs/{run_id}/cancel/", {})
+        self._wait(run_id, end="cancelled")
+        return elapsed
+
     def first_line_s(self, pipeline_id: int) -> float:
         """Seconds from just before the submit call until the first line of the script can be read."""
         began = time.perf_counter()
@@ -117,12 +126,12 @@ class StudioSide:
             return {"lines": []}  # it has not begun
         return log
 
-    def _wait(self, run_id: int) -> dict[str, Any]:
+    def _wait(self, run_id: int, *, end: str = "completed") -> dict[str, Any]:
         until = time.monotonic() + _RUN_TIMEOUT_S
         pause_s = _ASK_AFTER_S
         while time.monotonic() < until:
             state: dict[str, Any] = self.client.get(f"runs/{run_id}/")
-            if state["status"] == "completed":
+            if state["status"] == end:
                 return state
             if state["finished_at"]:
                 raise RuntimeError(f"Run {run_id} is {state['status']}: {state['reason']}")

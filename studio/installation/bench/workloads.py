@@ -2,17 +2,21 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 CHAIN_STEPS = 50
 FAN_STEPS = 100
+WIDE_FAN_STEPS = 1_000
+MANY_STEPS = 10_000
 AT_ONCE = 2
 LOG_LINES = 1_000_000
 LINE_BYTES = 100
@@ -86,11 +90,18 @@ def reused_chain(source: str) -> dict[str, Any]:
     return definition | {"steps": [step | {"allow_reuse": True} for step in definition["steps"]]}
 
 
-def fan(source: str, loops: int) -> dict[str, Any]:
-    """One step, then a hundred that read its file, then one that reads theirs."""
-    middle = [_step(f"work-{i:03d}", source, before=["split"], loops=loops) for i in range(FAN_STEPS)]
-    gather = _step("gather", source, before=[f"work-{i:03d}" for i in range(FAN_STEPS)])
-    return _definition([_step("split", source), *middle, gather])
+def fan(source: str, loops: int, width: int = FAN_STEPS) -> dict[str, Any]:
+    """One step, then so many that read its file, then one that reads theirs."""
+    names = [f"work-{i:03d}" for i in range(width)]
+    middle = [_step(name, source, before=["split"], loops=loops) for name in names]
+    return _definition([_step("split", source), *middle, _step("gather", source, before=names)])
+
+
+def many(source: str) -> dict[str, Any]:
+    """One step, then thousands that read its file, then one that waits for all of them."""
+    names = [f"work-{i:04d}" for i in range(MANY_STEPS - 2)]
+    middle = [_step(name, source, before=["split"]) for name in names]
+    return _definition([_step("split", source), *middle, _step("end", source) | {"run_after": names}])
 
 
 def single(source: str, script: str, *, environment: str = "python") -> dict[str, Any]:
@@ -137,13 +148,13 @@ class Bare:
             before = [self._link(folder / str(number), before)]
         return time.perf_counter() - began
 
-    def fan_s(self, loops: int) -> float:
-        """Seconds for one, a hundred by two at a time, and one."""
+    def fan_s(self, loops: int, width: int = FAN_STEPS) -> float:
+        """Seconds for one, so many by two at a time, and one."""
         folder = self._new_folder()
         began = time.perf_counter()
         first = self._link(folder / "split", [])
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            middle = list(pool.map(lambda i: self._link(folder / str(i), [first], loops), range(FAN_STEPS)))
+            middle = list(pool.map(lambda i: self._link(folder / str(i), [first], loops), range(width)))
         self._link(folder / "gather", middle)
         return time.perf_counter() - began
 
@@ -167,6 +178,15 @@ class Bare:
         assert file.stat().st_size == LOG_LINES * LINE_BYTES
         file.unlink()
         return elapsed
+
+    def rows_s(self, definition: dict[str, Any]) -> float:
+        """Seconds for the steps of a definition as rows of JSON in a database of SQLite."""
+        began = time.perf_counter()
+        with closing(sqlite3.connect(self._new_folder() / "steps.sqlite3")) as database, database:
+            database.execute("CREATE TABLE steps (name TEXT, step TEXT)")
+            rows = [(step["name"], json.dumps(step)) for step in definition["steps"]]
+            database.executemany("INSERT INTO steps VALUES (?, ?)", rows)
+        return time.perf_counter() - began
 
     def points_s(self) -> float:
         """Seconds for as many lines in a file."""
