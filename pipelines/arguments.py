@@ -8,6 +8,7 @@ is a placeholder wherever it stands, within quotes too. What a placeholder stand
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from pipelines.parts import ParameterValue
 from pipelines.placeholders import InPieces, Placeholder, as_text, read_placeholder, stands_for_something
@@ -25,6 +26,9 @@ class Piece:
     @property
     def placeholders(self) -> list[Placeholder]:
         return [part for token in self.tokens for part in token if isinstance(part, Placeholder)]
+
+
+_LINE = 500  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,11 @@ class Arguments(InPieces):
 
 def parse(text: str) -> Arguments:
     """Split `text` into arguments. Never raises: what can't be read is left out and told in `problems`."""
+    return _of_a_line(text) if len(text) <= _LINE else _Parser(text).parse()
+
+
+@lru_cache(maxsize=10_000)  # a run's submission reads those of each step twice
+def _of_a_line(text: str) -> Arguments:
     return _Parser(text).parse()
 
 

@@ -60,6 +60,7 @@ from pipelines.states import RunStatus
 from pipelines.validation import data_problems, problems_of
 from pipelines.variables import filled_variables
 from pipelines.works import work_of
+from studio.lib.collecting import uncollected
 from studio.lib.problems import Problem, UserError
 from studio.lib.statements import insert_alike, insert_rows
 from studio.workspaces import audit
@@ -91,10 +92,11 @@ def submit_run(
     access.require(Permission.RUN)
     experiment_name = experiment.strip() or default_experiment(pipeline.name)
     more = _experiment_problems(experiment_name) + priority_problems(access.role, priority)
-    ready = prepare_run(access.workspace, _version(pipeline, version), parameters or {}, more_problems=more)
+    with uncollected():
+        ready = prepare_run(access.workspace, _version(pipeline, version), parameters or {}, more_problems=more)
     if continue_on_step_failure is None:
         continue_on_step_failure = ready.definition.continue_on_step_failure
-    with transaction.atomic():
+    with uncollected(), transaction.atomic():
         admit_run(access.workspace.pk, access.user.pk, steps=len(ready.frozen))
         group, _created = Experiment.objects.get_or_create(workspace=access.workspace, name=experiment_name)
         run = insert_run(

@@ -49,8 +49,9 @@ def insert_rows(model: type[Model], names: Sequence[str], rows: Sequence[Sequenc
     columns = ", ".join(_column(model, name, connection) for name in names)
     places = ", ".join(["%s"] * len(names))
     table = connection.ops.quote_name(model._meta.db_table)
+    fields = [_field(model, name) for name in names]
     prepared = [
-        [_prepared(model, name, value, connection) for name, value in zip(names, row, strict=True)] for row in rows
+        [field.get_db_prep_save(value, connection) for field, value in zip(fields, row, strict=True)] for row in rows
     ]
     with connection.cursor() as cursor:
         cursor.executemany(f"INSERT INTO {table} ({columns}) VALUES ({places})", prepared)  # noqa: S608
