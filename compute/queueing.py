@@ -14,6 +14,7 @@ stand idle for one job (`holding_nodes`).
 """
 
 import hashlib
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,9 @@ from compute.resources import Capacity, fits, spares
 from compute.spec import Resources
 
 NOBODY = 0  # the person of a job that nobody asked for
+
+
+_LANES_APART = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +52,13 @@ class NodeLoad:
 
 
 def lane_of(*, workspace_id: int, person: int, priority: int, request: Resources, apart: str = "") -> int:
-    """A number of 63 bits. Should two lanes ever share one, their jobs merely wait for each other."""
+    """A number of 63 bits. Should two lanes ever share one, their jobs merely wait for each other.
+
+    Those that are to be `apart` from others are of few lanes, however many such words there are: each claim looks at
+    all lanes.
+    """
     parts: tuple[Any, ...] = (workspace_id, person, priority, request.cpus, request.memory_bytes, request.gpus)
-    parts += (apart,) if apart else ()
+    parts += (zlib.crc32(apart.encode()) % _LANES_APART,) if apart else ()
     return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8]) >> 1
 
 

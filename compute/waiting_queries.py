@@ -95,7 +95,7 @@ class Explaining:
         if target.kind == "pool" and not self.target.nodes:
             self.target = _pool_without_nodes(self.target, target_id)
         limits = limits_by_workspace(Quota.objects.filter(running_steps__isnull=False), "running_steps")
-        self.running_apart: dict[str, frozenset[str]] = {}
+        self.running_apart: dict[str, set[str]] | None = None
         self.held = _Held(limits, running_by_person(limits) if limits else {})
 
     def __call__(self, job: Job, position: int | None) -> str:
@@ -113,12 +113,15 @@ class Explaining:
         return why(waiting, self.target)
 
     def _beside(self, job: Job) -> frozenset[str]:
-        """One query, for jobs that are to be apart."""
-        if job.apart and job.apart not in self.running_apart:
-            others = Job.objects.filter(target=job.target_id, apart=job.apart, status__in=ACTIVE)
-            names = others.exclude(lease_node=None).values_list("lease_node__name", flat=True)
-            self.running_apart[job.apart] = frozenset(names)
-        return self.running_apart.get(job.apart, frozenset())
+        """One query for all jobs that are to be apart."""
+        if not job.apart:
+            return frozenset()
+        if self.running_apart is None:
+            self.running_apart = {}
+            others = Job.objects.filter(target=job.target_id, status__in=ACTIVE).exclude(apart="")
+            for word, name in others.exclude(lease_node=None).values_list("apart", "lease_node__name"):
+                self.running_apart.setdefault(word, set()).add(name)
+        return frozenset(self.running_apart.get(job.apart, ()))
 
     def _whose(self, position: int) -> dict[str, int]:
         """Names are told within a workspace only."""

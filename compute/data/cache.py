@@ -133,7 +133,7 @@ class DataCache:
 
     def make_room(self) -> None:
         """As far as the disk is nearly full, what was not used for longest goes."""
-        with self._lock, contextlib.suppress(StepFailure):
+        with self._lock, contextlib.suppress(StepFailure, OSError):  # the disk may be full to the last byte
             self._reserve(0)
 
     def trim(self) -> None:

@@ -37,16 +37,21 @@ def trim(folder: EnvironmentsFolder, limit_bytes: int) -> list[str]:
 
 
 def make_room(folder: EnvironmentsFolder, missing_bytes: Callable[[], int]) -> None:
-    """Remove those that are not in use, until nothing is missing on the disk. None of them where all would not do."""
+    """Remove those that are not in use, until nothing is missing on the disk. None of them where all would not do, and
+    no other one after one that gave nothing back: its files may be shared with a cache.
+    """
     sizes = {digest: folder.environment(digest).read_stamp().size_bytes for digest in folder.ready()}
     if sum(sizes.values()) < missing_bytes():
         return
     for digest in sorted(sizes, key=folder.last_used_s):
-        if missing_bytes() <= 0:
+        missing = missing_bytes()
+        if missing <= 0:
             return
         if folder.remove(digest):
             logger.info("removed environment %s: the disk is nearly full", digest)
             note_removed(folder.place, digest, "It was not used for longest, and the disk was nearly full.")
+            if missing_bytes() >= missing:
+                return
 
 
 def trim_soon(folder: EnvironmentsFolder) -> None:

@@ -69,8 +69,8 @@ def reconcile(target_id: int) -> Plan | None:
         provider = get_provider(target.pool.provider)
         live = list(PoolNode.objects.filter(target=target, status__in=POOL_NODE_LIVE).order_by("id"))
         heard = _heard(live)
-        work = _work(target)
         size = _size_of_a_node(target)
+        work = _work(target, size)
         asked = [(each.request, each.count) for each in work]
         load = max(nodes_filled(asked, slots=target.slots, node=size), Fraction(_most_apart(work, size)))
         view = _view(target, provider, live, heard, load)
@@ -135,10 +135,14 @@ def _view(
     )
 
 
-def _work(target: ComputeTarget) -> list[Asked]:
-    """What running jobs ask for, and those that wait and may run, and how many of them do."""
+def _work(target: ComputeTarget, node: Capacity | None) -> list[Asked]:
+    """What running jobs ask for, and those that wait and may run, and how many of them do.
+
+    What no node can hold, as far as one of them is known, takes nobody's place.
+    """
     due = Q(not_before=None) | Q(not_before__lte=Now())
     waiting = _asked(Job.objects.filter(due, target=target, status=JobStatus.QUEUED, cancel_requested_at=None))
+    waiting = [each for each in waiting if node is None or fits(each.request, node)]
     limits = limits_by_workspace(Quota.objects.filter(running_steps__isnull=False), "running_steps")
     if limits:
         waiting = within_limits(waiting, limits, running_by_person(limits))

@@ -20,7 +20,8 @@ def folder_of_this_node(parent: Path) -> Iterator[Path]:
     with contextlib.ExitStack() as held:
         with _door(parent):
             for folder in [entry for entry in parent.iterdir() if entry.is_dir()]:
-                with contextlib.suppress(BlockingIOError), _held(folder):
+                # Somebody holds it, or just took it away.
+                with contextlib.suppress(OSError), _held(folder):
                     shutil.rmtree(folder, ignore_errors=True)
             folder = parent / uuid.uuid4().hex[:12]
             folder.mkdir()

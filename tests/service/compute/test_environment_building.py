@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from compute.environments.trimming import trim
+from compute.environments.trimming import make_room, trim
 from compute.execution.sandbox.isolation import Isolation
 from compute.models import EnvironmentBuild, SpecificationLock
 from compute.spec import EnvironmentSpec
@@ -268,6 +268,18 @@ def test_unused_ones_make_room_and_those_in_use_stay(machine: Machines, index: P
     assert trim(one.folder, 1_000_000) == [digest]
     one.build(**first)
     assert statuses() == ["removed", "removed", "ready", "ready"]
+
+
+def test_no_other_one_goes_after_one_that_gave_nothing_back(machine: Machines, index: PackageIndex) -> None:
+    """Its files may be shared with a cache, so that removing it frees no byte."""
+    one = machine("one")
+    for name in ("big", "bigger"):
+        index.wheel(name, "1.0", files={f"{name}.bin": os.urandom(100_000)})
+        one.build(pip=[name])
+    make_room(one.folder, lambda: 1000)
+    assert statuses().count("removed") == 1
+    make_room(one.folder, lambda: 10**12)
+    assert statuses().count("removed") == 1, "all of them would not do"
 
 
 def test_packages_of_a_further_index_come_by_its_name_and_its_password_stays_hidden(

@@ -72,6 +72,26 @@ def test_no_node_is_started_for_what_a_quota_holds_back() -> None:
 
 
 @pytest.mark.django_db
+def test_what_no_node_can_hold_takes_no_place_within_a_quota() -> None:
+    pool = Pool(slots=1, max_nodes=2, idle_s=0)
+    pool.job()
+    step(pool)
+    (row,) = pool.rows()
+    node = joined(pool, row)  # now the size of a node is known
+    lease = claim(node)
+    assert lease is not None
+    completed(lease)
+    stop_node(node, stopped_by=None)
+    say_goodbye(node)
+    Quota.objects.create(workspace=pool.workspace, running_steps=1)
+    for person in (pool.person("ada"), pool.person("bob")):  # whichever of them is counted first
+        pool.job(requested_by_id=person.pk, gpus=8)
+    pool.job(requested_by_id=pool.person("eve").pk)
+    step(pool)
+    assert [row.status for row in pool.rows()] == [PoolNodeStatus.STARTING]
+
+
+@pytest.mark.django_db
 def test_a_node_that_was_stopped_on_its_page_is_not_started_again_but_another_one_is() -> None:
     pool = Pool(max_nodes=1)
     pool.job()
