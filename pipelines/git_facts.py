@@ -23,6 +23,7 @@ _SCHEME = re.compile(r"\A[A-Za-z][A-Za-z0-9+.-]*\Z")
 _HOST = re.compile(r"\A(?:\[[0-9A-Fa-f:.%]+\]|[^\s:@\\]*)(?::\d*)?\Z")
 _HELPER = re.compile(r"\A[A-Za-z0-9]+::")  # as in `ext::sh -c …`: a program and its arguments
 _USER_OF_SCP = re.compile(r"\A[\w.-]{1,32}\Z")  # as in `git@host:path`; what is longer is no user's name
+_FOLDER = re.compile(r"\A(?:/(?!/)|[.~]|[A-Za-z]:[\\/])")  # of a machine
 
 
 def plain_address(address: str) -> str:
@@ -40,16 +41,21 @@ def plain_address(address: str) -> str:
     said, slash, path = place.partition("/")
     host = said.rpartition("@")[2]
     # What stands behind the colon may be the beginning of a password with a “/”, “?” or “#” in it.
-    is_cut = ":" in host and "@" in rest[len(said) :]
+    # So may what stands in the path where there is no host.
+    is_cut = (":" in host and "@" in rest[len(said) :]) or (not said and scheme.lower() != "file")
     if is_cut or not _SCHEME.match(scheme) or not _HOST.match(host):
         return ""
     return _cut(f"{scheme}://{host}{slash}{path}", MAX_REPOSITORY)
 
 
 def _without_user_of_scp(address: str) -> str:
-    before, mark, after = address.partition("@")
-    if not mark or "/" in before:
-        return address  # a folder of a machine
+    if _FOLDER.match(address) or "@" not in address:
+        return address
+    if address.startswith("//") or ":" in address.rpartition("@")[0]:
+        return ""  # somewhere before the last “@” a password may stand
+    before, _, after = address.partition("@")
+    if "/" in before:
+        return address
     if _USER_OF_SCP.match(before) and ":" in after:
         return address
     return after.rpartition("@")[2]

@@ -22,9 +22,13 @@ from pipelines.serializers import (
     UploadSourcesSerializer,
 )
 from studio.lib.json_bodies import ReadableJSON
-from studio.lib.problems import UserError
+from studio.lib.misshapen import MAX_TOLD, no_such_field
+from studio.lib.problems import Problem, UserError
 from studio.workspaces.api_access import WorkspaceAPIView
 
+_FILES, _TEXTS = ("files", "zip", "diff"), ("paths", "base", "git")
+_OF_FORMS = "csrfmiddlewaretoken"
+_NAME_CHARS = 100
 _FORM_BYTES = 2 * 1024**2  # what a form takes besides the files themselves
 
 
@@ -71,6 +75,7 @@ class SourcesView(WorkspaceAPIView):
         if not request.content_type.startswith("multipart/"):
             raise UserError("Send the files as multipart/form-data, in fields named “files” and “paths”, or “zip”.")
         form = cast("QueryDict", request.data)
+        _check_parts(request, form)
         base = form.get("base") or None
         said = _git_facts(form.get("git"))
         archive = request.FILES.get("zip")
@@ -122,11 +127,24 @@ class SourceFileView(WorkspaceAPIView):
         return Response(queries.source_file_json(snapshot, request.query_params.get("path", "")))
 
 
-def _git_facts(text: Any) -> GitFacts | None:
-    if text is None or text == "":
+def _check_parts(request: Request, form: QueryDict) -> None:
+    """A misspelt part would have had no effect, and so would one of the wrong sort."""
+    problems = []
+    for name in dict.fromkeys([*form, *request.FILES]):
+        if name in _FILES and any(isinstance(each, str) for each in form.getlist(name)):
+            problems.append(Problem((name,), "Send this as a file, and not as a field of text."))
+        elif name in _TEXTS and name in request.FILES:
+            problems.append(Problem((name,), "Send this as a field of the form, and not as a file."))
+        elif name not in (*_FILES, *_TEXTS, _OF_FORMS):
+            shown = name[:_NAME_CHARS]
+            problems.append(Problem((shown,), no_such_field(shown, [*_FILES, *_TEXTS])))
+    if problems:
+        raise UserError(problems[:MAX_TOLD])
+
+
+def _git_facts(text: str | None) -> GitFacts | None:
+    if not text:
         return None
-    if not isinstance(text, str):
-        raise UserError("Send this as a field of the form, and not as a file.", loc=("git",))
     return services.read_git_facts(text)
 
 

@@ -391,19 +391,26 @@ def _carry_back(access: Access, run: Run, step: StepRun, after: FrozenStep, fed:
         raise ConflictError(f"The edit can't be saved in the pipeline: {gone}. Continue without that.")
     # What parameters feed stays fed by them: it is with the run's values that the two are compared.
     theirs = settled(latest.definition, run.parameters.values).definition.steps[place]
-    if theirs == after.step:
+    wanted = _without_git(after.step)
+    if _without_git(theirs) == wanted:
         return Saved(latest, created=False)
-    if theirs not in [step.frozen.step, *(edit.before.step for edit in step.edits.all())]:
+    ran = [step.frozen.step, *(edit.before.step for edit in step.edits.all())]
+    if _without_git(theirs) not in map(_without_git, ran):
         who = str(latest.created_by) if latest.created_by else "Somebody"
         raise ConflictError(
             f"{who} saved version {latest.number} of the pipeline, in which “{step.name}” is not what this run "
             "ran. Continue without saving it in the pipeline, and bring the change there by hand.",
             number=latest.number,
         )
-    edited = _with_the_change(steps[place], theirs, after.step, fed)
+    edited = _with_the_change(steps[place], _without_git(theirs), wanted, fed)
     changed = [*steps[:place], edited, *steps[place + 1 :]]
     definition = latest.definition.model_copy(update={"steps": changed})
     return save_version(access, pipeline, definition=definition, base_version=latest.number)
+
+
+def _without_git(step: Step) -> Step:
+    """Which commit equal files are of is no change, and the latest version's word on it stays."""
+    return step.model_copy(update={"git": None})
 
 
 def _with_the_change(step: Step, before: Step, after: Step, fed: Mapping[str, str]) -> Step:

@@ -1,6 +1,6 @@
 """REST about workspaces and their members."""
 
-from typing import Any, ClassVar, cast
+from typing import cast
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
@@ -20,9 +20,12 @@ class WorkspaceSerializer(serializers.ModelSerializer[Workspace]):
     class Meta:
         model = Workspace
         fields = ("slug", "name", "created_at")
-        read_only_fields = ("created_at",)
-        # The service says what is wrong with a slug, taken ones included.
-        extra_kwargs: ClassVar[dict[str, Any]] = {"slug": {"validators": []}}
+
+
+class MakeWorkspaceSerializer(Given):
+    # The service says what is wrong with a slug, taken ones included.
+    slug = serializers.CharField(max_length=40)
+    name = serializers.CharField(max_length=100)
 
 
 class RenameSerializer(Given):
@@ -64,10 +67,10 @@ class WorkspacesView(APIView):
         rows = pages.paginate_queryset(queries.workspaces_of(cast("User", request.user)), request, view=self)
         return pages.get_paginated_response(WorkspaceSerializer(rows, many=True).data)
 
-    @extend_schema(request=WorkspaceSerializer, responses={201: WorkspaceSerializer})
+    @extend_schema(request=MakeWorkspaceSerializer, responses={201: WorkspaceSerializer})
     def post(self, request: Request) -> Response:
         """Make a workspace. You become its owner."""
-        asked = WorkspaceSerializer(data=request.data)
+        asked = MakeWorkspaceSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         made = services.create_workspace(owner=cast("User", request.user), **asked.validated_data)
         return Response(WorkspaceSerializer(made).data, status=status.HTTP_201_CREATED)

@@ -41,7 +41,7 @@ def push(studio: Studio, place: Place, folder: Path) -> None:
         env={
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(SDK),
-            "STUDIO_SERVER": studio.address,
+            "STUDIO_URL": studio.address,
             "STUDIO_WORKSPACE": place.slug,
             "STUDIO_TOKEN": place.contributor.token,
         },

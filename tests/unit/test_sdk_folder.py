@@ -110,6 +110,36 @@ def test_gits_own_folder_and_what_leads_out_stay_behind(tmp_path: Path) -> None:
     assert sorted(folder.left_out) == ["others", "out"]
 
 
+def test_a_link_to_what_stays_behind_stays_behind(tmp_path: Path) -> None:
+    root = laid_out(
+        tmp_path, "a.py", ".git/config", "sub/.git/config", "private.yaml", "keys/a.txt", "sub/b.py", "sub/c"
+    )
+    (root / ".gitignore").write_text("/private.yaml\nkeys/\n")
+    (root / "sub" / ".gitignore").write_text("c\n")
+    links = {
+        "1": ".git/config",
+        "2": "private.yaml",
+        "3": "keys/a.txt",
+        "4": "sub/c",
+        "5": "sub/.git/config",
+        "6": "1",
+        "7": "nowhere",
+    }
+    for name, target in links.items():
+        (root / name).symlink_to(target)
+    (root / "8").symlink_to("sub/b.py")
+    folder = SourceFolder(str(root))
+    assert folder.paths() == [".gitignore", "8", "a.py", "sub/.gitignore", "sub/b.py"]
+    assert folder.left_out == list(links)
+
+
+def test_what_is_left_out_is_known_of_what_is_gone_too(tmp_path: Path) -> None:
+    root = laid_out(tmp_path, "a.py", "sub/b.py", **{".gitignore": "*.bin\nkeys/\n!sub/keep.bin\n"})
+    folder = SourceFolder(str(root))
+    out = ["x.bin", "sub/x.bin", "keys/a", "keys/deep/a", ".git/config", "sub/.git"]
+    assert [path for path in [*out, "a.py", "sub/keep.bin", "keys", "gone/b.py"] if folder.leaves_out(path)] == out
+
+
 def test_the_zip_keeps_what_can_be_executed_and_is_the_same_for_the_same_files(tmp_path: Path) -> None:
     root = laid_out(tmp_path, "a.py", "run.sh")
     (root / "run.sh").chmod(0o755)

@@ -11,8 +11,9 @@ from compute.execution.sdk import SDK
 
 sys.path.append(str(SDK))
 
-from studio_sdk import _git
-from studio_sdk._git import Facts, facts_of
+from studio_sdk import _address, _ask_git, _git
+from studio_sdk._folder import SourceFolder
+from studio_sdk._git import Facts
 
 HOME = {"HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1"}
 
@@ -40,8 +41,13 @@ def repository(folder: Path, **files: str) -> Path:
     return folder
 
 
+def facts_of(folder: Path, *, with_diff: bool = True) -> Facts | None:
+    source = SourceFolder(str(folder))
+    return _git.facts_of(source, source.paths(), with_diff=with_diff)
+
+
 def facts(folder: Path, *, with_diff: bool = True) -> Facts:
-    found = facts_of(str(folder), with_diff=with_diff)
+    found = facts_of(folder, with_diff=with_diff)
     assert found is not None
     return found
 
@@ -141,22 +147,108 @@ def test_a_worktree_and_a_submodule_are_checkouts(tmp_path: Path) -> None:
     git(outer, "commit", "--quiet", "--message", "inner")
     assert facts(outer / "inner").commit == git(folder, "rev-parse", "HEAD")
     assert facts(outer / "inner").repository == str(folder)
-    assert facts(outer).dirty is False
+    found = facts(outer)
+    assert (found.dirty, "submodule" in found.diff_note) == (None, True)
+    (outer / "inner" / "train.py").write_text("print(2)\n")
+    assert facts(outer).dirty is None, "nobody looked"
+    (outer / "a.py").write_text("2\n")
+    assert facts(outer).dirty is True
+    (outer / ".amlignore").write_text("inner/\n")
+    assert "submodule" not in facts(outer).diff_note, "none of its files is sent"
+
+
+def test_what_is_not_sent_is_not_in_the_diff(tmp_path: Path) -> None:
+    files = {"private.yaml": "old\n", "keys/a.txt": "old\n", "conf": "old\n", "deep/a.py": "1\n"}
+    folder = repository(tmp_path / "code", **{"train.py": "1\n", **files})
+    for name in ("private.yaml", "keys/a.txt"):
+        (folder / name).write_text("PASSWORD\n")
+    (folder / "private-too.yaml").write_text("PASSWORD")
+    (folder / "conf").unlink()
+    (folder / "conf").mkdir()
+    (folder / "conf" / "private.yaml").write_text("PASSWORD")
+    git(folder, "add", "conf")
+    (folder / ".amlignore").write_text("private*.yaml\nkeys/\n.amlignore\n")
+    found = facts(folder)
+    assert (found.dirty, found.diff) == (False, b""), "what is sent is as in the commit"
+    assert "not sent" in found.diff_note
+    (folder / "train.py").write_text("2\n")
+    (folder / "deep" / ".amlignore").write_text("a.py\n")
+    (folder / "deep" / "a.py").write_text("PASSWORD\n")
+    found = facts(folder)
+    assert b"-1\n+2\n" in found.diff
+    for name in (b"PASSWORD", b"private", b"keys", b"a.py"):
+        assert name not in found.diff.replace(b"deep/.amlignore", b"")
+    assert "not sent" in found.diff_note
+
+
+def test_names_are_names_and_no_patterns(tmp_path: Path) -> None:
+    folder = repository(tmp_path / "code", **{":(top)*": "1\n", "[ab].py": "1\n", "a.py": "1\n"})
+    for name in (":(top)*", "[ab].py", "a.py"):
+        (folder / name).write_text("2\n")
+    (folder / ".amlignore").write_text("/a.py\n")
+    diff = facts(folder).diff.decode()
+    assert diff.count("diff --git") == 2
+    assert "a/a.py" not in diff
+
+
+def test_a_diff_of_very_many_names_is_whole(tmp_path: Path) -> None:
+    names = [f"{index:03}{'x' * 180}.py" for index in range(200)]
+    folder = repository(tmp_path / "code", **dict.fromkeys(names, "1\n"))
+    for name in names:
+        (folder / name).write_text("2\n")
+    assert facts(folder).diff.count(b"diff --git") == len(names)
+
+
+def test_what_is_sent_and_of_no_commit_is_named_though_git_ignores_it(tmp_path: Path) -> None:
+    root = repository(tmp_path / "code", **{".gitignore": ".env\nlocal.py\n", "step/train.py": "1\n"})
+    (root / "step" / ".env").write_text("KEY=1")
+    (root / "step" / ":odd").write_text("1")
+    found = facts(root / "step")
+    assert (found.dirty, found.ignored) == (True, [".env"])
+    assert found.diff == b"# untracked: .env\n# untracked: :odd\n"
+    (root / "local.py").write_text("1")
+    (root / ".amlignore").write_text("step/\n")
+    found = facts(root)
+    assert found.ignored == ["local.py"]
+    assert b"# untracked: local.py\n" in found.diff
+
+
+@pytest.mark.parametrize("flag", ["--assume-unchanged", "--skip-worktree"])
+def test_where_git_is_told_not_to_look_nobody_knows(tmp_path: Path, flag: str) -> None:
+    folder = repository(tmp_path / "code", **{"train.py": "1\n", "a.py": "1\n"})
+    git(folder, "update-index", flag, "train.py")
+    (folder / "train.py").write_text("2\n")
+    found = facts(folder)
+    assert (found.dirty, found.diff, "unchanged" in found.diff_note) == (None, b"", True)
+    (folder / "a.py").write_text("2\n")
+    assert facts(folder).dirty is True
+
+
+def test_the_git_of_the_current_folder_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = repository(tmp_path / "code")
+    git(folder, "checkout", "--quiet", "-b", "real")
+    (folder / "git").write_text(f"#!/bin/sh\ntouch '{tmp_path}/it ran'\n")
+    (folder / "git").chmod(0o755)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("PATH", f".::{os.environ['PATH']}")
+    assert facts(folder).branch == "real"
+    assert not (tmp_path / "it ran").exists()
 
 
 def test_where_there_is_nothing_to_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = tmp_path / "plain"
     plain.mkdir()
-    assert facts_of(str(plain)) is None
+    (plain / "a.py").write_text("1")
+    assert facts_of(plain) is None
     git(tmp_path, "init", "--quiet", "--bare", "bare.git")
-    assert facts_of(str(tmp_path / "bare.git")) is None
+    assert facts_of(tmp_path / "bare.git") is None
     folder = repository(tmp_path / "code", **{".gitignore": "build/\n"})
-    assert facts_of(str(folder / ".git")) is None
+    assert facts_of(folder / ".git") is None
     (folder / "build").mkdir()
     (folder / "build" / "made.py").write_text("1")
-    assert facts_of(str(folder / "build")) is None, "git ignores it, so the commit says nothing of it"
+    assert facts_of(folder / "build") is None, "git ignores it, so the commit says nothing of it"
     monkeypatch.setenv("PATH", str(plain))
-    assert facts_of(str(folder)) is None, "there is no git"
+    assert facts_of(folder) is None, "there is no git"
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder away")
@@ -164,7 +256,7 @@ def test_a_checkout_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     folder = repository(tmp_path / "code")
     for path in [folder, *folder.rglob("*")]:
         os.chown(path, 4711, 4711)
-    assert facts_of(str(folder)) is None
+    assert facts_of(folder) is None
 
 
 def test_a_git_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,8 +265,8 @@ def test_a_git_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     slow.write_text("#!/bin/sh\nexec sleep 60\n")
     slow.chmod(0o755)
     monkeypatch.setenv("PATH", f"{slow.parent}:{os.environ['PATH']}")
-    monkeypatch.setattr(_git, "LIMIT_S", 0.2)
-    assert facts_of(str(tmp_path)) is None
+    monkeypatch.setattr(_ask_git, "LIMIT_S", 0.2)
+    assert facts_of(tmp_path) is None
 
 
 def test_what_leads_git_elsewhere_is_not_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,6 +287,8 @@ def test_what_leads_git_elsewhere_is_not_heard(tmp_path: Path, monkeypatch: pyte
         ({"filter.mine.clean": "PROGRAM"}, "programs"),
         ({"filter.mine.process": "PROGRAM"}, "programs"),
         ({"filter.a=b.clean": "PROGRAM"}, "programs"),
+        ({"lfs.extension.mine.clean": "PROGRAM", "lfs.extension.mine.priority": "0"}, "programs"),
+        ({"lfs.repositoryformatversion": "0", "lfs.https://example.org/a.git.access": "basic"}, ""),
         ({"hook.mine.command": "PROGRAM", "hook.mine.event": "post-index-change"}, "programs"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
@@ -244,7 +338,19 @@ ADDRESSES = {
     "ssh://git:x@example.org:22/a": "ssh://example.org:22/a",
     "git@github.com:a/b.git": "git@github.com:a/b.git",
     "example.org:a/b.git": "example.org:a/b.git",
-    "user:token@example.org:a/b": "example.org:a/b",
+    "user:token@example.org:a/b": "",
+    "user:p/w@example.org:a/b": "",
+    "ada@example.org:pass@example.org:a/b": "",
+    "//user:token@example.org/a": "",
+    "//token@example.org/a": "",
+    "https:/user:token@example.org/a": "",
+    "https:///user:token@example.org/a": "",
+    "https:///example.org/a": "",
+    "/srv/a:b@c": "/srv/a:b@c",
+    "~/a:b@c": "~/a:b@c",
+    "./a:b@c": "./a:b@c",
+    "C:/a@b": "C:/a@b",
+    "C:\\a@b": "C:\\a@b",
     "ghp_0123456789012345678901234567890123456789@github.com:a/b": "github.com:a/b",
     "token@github.com/a/b": "github.com/a/b",
     "ext::sh -c 'curl -H token'": "",
@@ -260,6 +366,6 @@ ADDRESSES = {
 def test_an_address_without_what_is_secret_in_it(address: str) -> None:
     from pipelines import git_facts
 
-    for plain in (_git.plain_address, git_facts.plain_address):
+    for plain in (_address.plain_address, git_facts.plain_address):
         assert plain(address) == ADDRESSES[address]
         assert plain(ADDRESSES[address]) == ADDRESSES[address], "what is plain stays"

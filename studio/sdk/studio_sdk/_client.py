@@ -41,7 +41,10 @@ class Client:
     """Of one workspace. Raises UserErrorException where something is to be put right, ServiceException otherwise."""
 
     def __init__(self, server: str, token: str, workspace: str) -> None:
-        parts = urlsplit(server)
+        try:
+            parts = urlsplit(server)
+        except ValueError:
+            raise UserErrorException("This is no address of a server. One is https://studio.example.org.") from None
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise UserErrorException("The address of a server begins with http:// or https://.")
         if parts.username or parts.password or parts.query or parts.fragment:
@@ -92,7 +95,7 @@ class Client:
                 raise _refusal(error.code, error.read()) from None
         except URLError as error:
             raise ServiceException(f"{self.server} can't be reached: {error.reason}.") from None
-        except (OSError, HTTPException) as error:
+        except (OSError, HTTPException, ValueError) as error:
             raise ServiceException(f"{self.server} broke off: {error}.") from None
         try:
             return json.loads(text) if text else None

@@ -1,4 +1,4 @@
-"""`python -m studio_sdk push`: a folder becomes the source files of a step, in a new version of its pipeline."""
+"""`studio-sdk push`: a folder becomes the source files of a step, in a new version of its pipeline."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--script", metavar="FILE", help="of the folder, that the step is to run from now on")
     parser.add_argument("--no-diff", action="store_true", help="keep the text of uncommitted changes to yourself")
     parser.add_argument("--workspace", metavar="W", help="by its name in addresses; else STUDIO_WORKSPACE")
-    parser.add_argument("--server", metavar="URL", help="else STUDIO_SERVER, or STUDIO_URL")
+    parser.add_argument("--server", metavar="URL", help="else STUDIO_URL")
     parser.add_argument("--token-file", metavar="FILE", help="whose first line is your token; else STUDIO_TOKEN has it")
 
 
@@ -44,7 +44,8 @@ def push(arguments: argparse.Namespace) -> None:
         )
     pipeline = _pipeline(client, arguments.pipeline)
     step = _step(pipeline, arguments.step)
-    facts = _git.facts_of(folder.path, with_diff=not arguments.no_diff)
+    facts = _git.facts_of(folder, paths, with_diff=not arguments.no_diff)
+    _warn_of_ignored(facts, folder)
     sent = _upload(client, folder, paths, facts)
     script = {} if arguments.script is None else {_script_field(step): arguments.script}
     changes = {"source": sent["digest"], "git": sent.get("git"), **script}
@@ -53,7 +54,7 @@ def push(arguments: argparse.Namespace) -> None:
     except Conflict:
         # Somebody saved meanwhile. Where the step is as it was, both changes are wanted.
         newer = client.get(f"/pipelines/{pipeline['id']}/")
-        if _step(newer, arguments.step) != step:
+        if _without_git(_step(newer, arguments.step)) != _without_git(step):
             raise UserErrorException(
                 f"Somebody changed the step “{arguments.step}” while the files were sent, in version "
                 f"{newer['latest_version']}. Look at it, and push again: {client.server}{newer['url']}"
@@ -71,9 +72,9 @@ def push(arguments: argparse.Namespace) -> None:
 
 
 def _client(arguments: argparse.Namespace) -> Client:
-    server = arguments.server or os.environ.get("STUDIO_SERVER") or os.environ.get("STUDIO_URL") or ""
+    server = arguments.server or os.environ.get("STUDIO_URL") or ""
     if not server:
-        raise UserErrorException("Say which studio: --server URL, or the variable STUDIO_SERVER.")
+        raise UserErrorException("Say which studio: --server URL, or the variable STUDIO_URL.")
     workspace = arguments.workspace or os.environ.get("STUDIO_WORKSPACE") or ""
     if not workspace:
         raise UserErrorException("Say which workspace: --workspace NAME, or the variable STUDIO_WORKSPACE.")
@@ -108,6 +109,11 @@ def _step(pipeline: Mapping[str, Any], name: str) -> dict[str, Any]:
     return step
 
 
+def _without_git(step: Mapping[str, Any]) -> dict[str, Any]:
+    """Which commit equal files are of is no change."""
+    return {name: value for name, value in step.items() if name != "git"}
+
+
 def _script_field(step: Mapping[str, Any]) -> str:
     for name in _SCRIPT_FIELDS:
         if name in step:
@@ -132,11 +138,21 @@ def _save(client: Client, pipeline: Mapping[str, Any], step: str, changes: Mappi
     return saved
 
 
+def _warn_of_ignored(facts: _git.Facts | None, folder: SourceFolder) -> None:
+    """Before anything is sent: its ignore files above the folder, for instance, do not count."""
+    ignored = facts.ignored if facts else []
+    for path in ignored[:_TOLD]:
+        shown = path.encode("utf-8", "replace").decode()
+        print(f"Git ignores {shown}, and it is sent: {folder.ignore_name} here could leave it out.", file=sys.stderr)
+    if len(ignored) > _TOLD:
+        print(f"So it does {len(ignored) - _TOLD:,} more files.", file=sys.stderr)
+
+
 def _warn(facts: _git.Facts | None, folder: SourceFolder, saved: Mapping[str, Any]) -> None:
     if facts and facts.diff_note:
         print(facts.diff_note, file=sys.stderr)
     for path in folder.left_out[:_TOLD]:
-        print(f"Left out: {path} is no file, or a link that leads out of the folder.", file=sys.stderr)
+        print(f"Left out: {path} is no file, or a link to what is not sent.", file=sys.stderr)
     for problem in saved["problems"][:_TOLD]:
         print(f"Before it can be submitted: {problem['message']}", file=sys.stderr)
 

@@ -1,8 +1,10 @@
 """`python -m studio_sdk push` as a person types it, against a real server."""
 
 import os
+import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -43,7 +45,7 @@ def push(world: World, live_server: LiveServer, token: str, tmp_path: Path) -> P
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(SDK),
             "HOME": str(tmp_path),
-            "STUDIO_SERVER": live_server.url,
+            "STUDIO_URL": live_server.url,
             "STUDIO_WORKSPACE": "ours",
             "STUDIO_TOKEN": token,
             **variables,
@@ -155,13 +157,14 @@ def test_a_script_that_is_not_there_is_told_and_saved_all_the_same(world: World,
 def test_what_is_missing_is_said_in_words(world: World, push: Push, checkout: Path, tmp_path: Path) -> None:
     world.pipeline(world.step("train"), {"kind": "approval", "name": "ask", "message": "Go on?"})
     for said, options, variables in [
-        ("Say which studio", (), {"STUDIO_SERVER": ""}),
+        ("Say which studio", (), {"STUDIO_URL": ""}),
         ("Say which workspace", (), {"STUDIO_WORKSPACE": ""}),
         ("Put your token into", (), {"STUDIO_TOKEN": ""}),
         ("does not know this token", (), {"STUDIO_TOKEN": "wrong"}),
-        ("begins with http", (), {"STUDIO_SERVER": "file:///etc/passwd"}),
-        ("address alone", (), {"STUDIO_SERVER": "http://ada:hidden@localhost"}),
-        ("can't be reached", (), {"STUDIO_SERVER": "http://127.0.0.1:9"}),
+        ("begins with http", (), {"STUDIO_URL": "file:///etc/passwd"}),
+        ("address alone", (), {"STUDIO_URL": "http://ada:hidden@localhost"}),
+        ("no address of a server", (), {"STUDIO_URL": "http://[::1"}),
+        ("can't be reached", (), {"STUDIO_URL": "http://127.0.0.1:9"}),
         ("no such workspace", (), {"STUDIO_WORKSPACE": "another"}),
         ("no step “trane”. Did you mean “train”?", ("--step", "trane"), {}),
         ("runs no files of its own", ("--step", "ask"), {}),
@@ -183,12 +186,54 @@ def test_a_token_may_stand_in_a_file(world: World, push: Push, checkout: Path, t
     assert pushed.code == 0, pushed.err
 
 
-def test_the_server_may_stand_where_archives_look_for_it(
-    world: World, push: Push, checkout: Path, live_server: LiveServer
-) -> None:
+def test_what_git_ignores_and_is_sent_is_told(world: World, push: Push, checkout: Path) -> None:
     world.pipeline(world.step("train"))
-    pushed = push(checkout, STUDIO_SERVER="", STUDIO_URL=live_server.url)
+    (checkout / ".amlignore").write_text("run.sh\n")
+    pushed = push(checkout)
     assert pushed.code == 0, pushed.err
+    assert "Git ignores large.bin, and it is sent: .amlignore here could leave it out." in pushed.err
+    assert "main.py" not in pushed.err
+
+
+class TestModulesOfTheCurrentFolder:
+    """What looks like a module of the standard library there says so when it is imported, and ends the program."""
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        for name in sys.stdlib_module_names:
+            (tmp_path / f"{name}.py").write_text("print('it ran', __name__)\nraise SystemExit(3)\n")
+        return tmp_path
+
+    def asked(self, folder: Path, *python: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        environment = {"PYTHONPATH": str(SDK), **variables}
+        command = [sys.executable, *python, "push", "--help"]
+        return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+    def test_none_is_imported_where_python_is_told_not_to(self, folder: Path) -> None:
+        ended = self.asked(folder, "-P", "-m", "studio_sdk")
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        assert "--pipeline NAME" in ended.stdout
+
+    def test_none_is_imported_but_what_python_needs_to_find_the_command(self, folder: Path) -> None:
+        needed = [sys.executable, "-c", "import runpy, sys; print(*sys.modules)"]
+        for name in subprocess.run(needed, capture_output=True, text=True, check=True).stdout.split():
+            (folder / f"{name}.py").unlink(missing_ok=True)
+        assert (folder / "queue.py").exists()
+        ended = self.asked(folder, "-m", "studio_sdk")
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        shutil.copytree(SDK / "studio_sdk", folder / "studio_sdk")
+        ended = self.asked(folder, "-m", "studio_sdk", PYTHONPATH="")
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+
+    def test_none_is_imported_by_the_command_that_is_installed(self, folder: Path, tmp_path: Path) -> None:
+        scripts = tomllib.loads((SDK / "pyproject.toml").read_text())["project"]["scripts"]
+        module, _, name = scripts["studio-sdk"].partition(":")
+        script = tmp_path / "bin" / "studio-sdk"
+        script.parent.mkdir()
+        script.write_text(f"import sys\nfrom {module} import {name}\nsys.exit({name}())\n")
+        ended = self.asked(folder, str(script))
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        assert "usage: studio-sdk push" in ended.stdout
 
 
 def test_a_reader_is_refused(world: World, push: Push, checkout: Path) -> None:
@@ -215,7 +260,7 @@ def test_a_token_goes_to_no_other_server(world: World, push: Push, checkout: Pat
 
     with HTTPServer(("127.0.0.1", 0), Elsewhere) as server:
         Thread(target=server.serve_forever, daemon=True).start()
-        pushed = push(checkout, STUDIO_SERVER=f"http://127.0.0.1:{server.server_port}")
+        pushed = push(checkout, STUDIO_URL=f"http://127.0.0.1:{server.server_port}")
         server.shutdown()
     assert pushed.code == 1
     assert "sends on to http://localhost" in pushed.err
@@ -267,6 +312,16 @@ class TestSomebodySavesMeanwhile:
         assert version.number == 3
         assert version.definition.steps[1].description == "theirs"
         assert version.definition.steps[0].git is not None
+
+    def test_the_same_files_of_another_commit_are_no_change(
+        self, world: World, push: Push, checkout: Path, slow_git: Path, tmp_path: Path
+    ) -> None:
+        pipeline = world.pipeline(world.step("train"))
+        theirs = world.step("train", git={"commit": "a" * 40, "source": world.source})
+        pushed = self.pushed_while(push, checkout, slow_git, tmp_path, lambda: world.save(pipeline, theirs))
+        assert pushed.code == 0, pushed.err
+        assert latest(pipeline).number == 3
+        assert latest(pipeline).definition.steps[0].git.commit == git(checkout, "rev-parse", "HEAD")
 
     def test_the_same_step_nothing_is_overwritten(
         self, world: World, push: Push, checkout: Path, slow_git: Path, tmp_path: Path

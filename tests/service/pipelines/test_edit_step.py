@@ -322,6 +322,18 @@ def test_where_somebody_changed_the_same_step_nothing_happens_at_all(world: Worl
     assert edit(world, run).tried == 2
 
 
+def test_the_same_files_of_another_commit_are_no_change_and_their_commit_stays(world: World) -> None:
+    run = failed_run(world, git={"commit": "a" * 40})
+    theirs = world.step("bad", "a", git={"commit": "b" * 40})
+    world.save(run.pipeline, world.step("a"), theirs, world.step("late", "bad"))
+    edited = edit(world, run, save_to_pipeline=True)
+    assert edited.saved is not None
+    assert edited.saved.version.number == 3
+    step = edited.saved.version.definition.steps[1]
+    assert text_of(world, step.source) == FIXED
+    assert step.git.commit == "b" * 40
+
+
 def test_a_pipeline_that_was_deleted(world: World) -> None:
     run = failed_run(world)
     services.delete_pipeline(world.access, run.pipeline)

@@ -123,6 +123,30 @@ def test_what_is_no_such_thing_is_refused_and_nothing_is_kept(
     assert Snapshot.objects.count() == before
 
 
+@pytest.mark.parametrize(
+    ("more", "loc", "sentence"),
+    [
+        ({"dif": SimpleUploadedFile("diff", b"x")}, "dif", "Did you mean “diff”?"),
+        ({"path": "main.py"}, "path", "Did you mean “paths”?"),
+        ({"diff": "diff --git"}, "diff", "as a file"),
+        ({"zip": "x"}, "zip", "as a file"),
+        ({"base": SimpleUploadedFile("base", b"x")}, "base", "as a field"),
+        ({"git": SimpleUploadedFile("git", b"{}")}, "git", "as a field"),
+    ],
+)
+def test_no_part_of_an_upload_is_passed_over(
+    world: World, client: Client, more: dict[str, Any], loc: str, sentence: str
+) -> None:
+    before = Snapshot.objects.count()
+    given = {"files": SimpleUploadedFile("main.py", b"another\n"), "paths": "main.py"}
+    answer = client.post(SOURCES, {**given, **more})
+    assert answer.status_code == 400
+    (problem,) = answer.json()["problems"]
+    assert (problem["loc"], sentence in problem["message"]) == ([loc], True)
+    assert Snapshot.objects.count() == before
+    assert client.post(SOURCES, {**given, "csrfmiddlewaretoken": "x"}).status_code == 201
+
+
 def test_a_definition_is_cleaned_as_an_upload_is() -> None:
     step = {"kind": "python_script", "name": "a", "entry": "a.py", "inputs": [], "outputs": []}
     read = parse_definition({"steps": [{**step, "git": {"repository": "https://u:secret@example.org/x"}}]})

@@ -38,6 +38,17 @@ def test_a_workspace_is_made_and_its_mistakes_have_places(team: Team) -> None:
     assert Workspace.objects.filter(slug="mine").count() == 1
 
 
+def test_a_field_that_a_new_workspace_does_not_have_is_refused(team: Team) -> None:
+    given = {"name": "Mine", "slug": "mine", "nmae": "x", "created_at": "2020-01-01"}
+    refused = api(team.stranger).post("/api/workspaces/", given, format="json")
+    assert refused.status_code == 400
+    assert {problem["loc"][0]: problem["message"] for problem in refused.json()["problems"]} == {
+        "nmae": "There is no field “nmae” here. Did you mean “name”?",
+        "created_at": "There is no field “created_at” here. There are: name, slug.",
+    }
+    assert not Workspace.objects.filter(slug="mine").exists()
+
+
 def test_an_owner_manages_members(team: Team) -> None:
     client, base = api(team.owner), "/api/workspaces/team/members/"
     assert names(client.get(base)) == ["owner", "contributor", "reader"]
