@@ -65,7 +65,12 @@ def values_of(run: Run) -> dict[str, ParameterValue]:
 
 
 def without(frozen: FrozenStep, absent: set[str], values: dict[str, ParameterValue]) -> FrozenStep:
-    """A step as it runs where these inputs are absent beside those that are anyway."""
+    """A step as it runs where these inputs are absent beside those that are anyway.
+
+    One that puts parts together reads theirs alone, and what is absent is so for them.
+    """
+    if frozen.part is not None and frozen.part.unites:
+        return frozen
     step = frozen.step
     values = frozen.values_in(values)
     inputs = {name: given for name, given in frozen.inputs.items() if name not in absent}

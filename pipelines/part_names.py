@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pipelines.definition import Step
 from pipelines.graph import places_of
-from pipelines.kinds.parallel_run import ParallelRunStep
+from pipelines.kinds.parallel_run import MOST_NODES, ParallelRunStep
 from pipelines.modules.resolving import Resolved
 from studio.lib.problems import Problem
 
@@ -12,12 +12,13 @@ MAX_NAME = 100  # characters of a step's name
 
 
 def is_spread(step: Step) -> bool:
-    return isinstance(step, ParallelRunStep) and step.nodes > 1
+    """False for a number of nodes that nobody may ask for, too: the kind itself tells that."""
+    return isinstance(step, ParallelRunStep) and 2 <= step.nodes <= MOST_NODES
 
 
 def part_names(step: Step) -> list[str]:
     """Of the steps that a run has for it, beside it."""
-    if not isinstance(step, ParallelRunStep) or step.nodes < 2:
+    if not isinstance(step, ParallelRunStep) or not is_spread(step):
         return []
     return [f"{step.name}.{number}of{step.nodes}" for number in range(1, step.nodes + 1)]
 

@@ -20,15 +20,22 @@ from studio.workspaces.permissions import Permission
 
 def cancel_step(access: Access, run: Run, name: str) -> None:
     """Ask for the end of one step. One that waits ends at once, one that runs as soon as its process is gone. So do its
-    parts, where it works on several nodes.
+    parts, where it works on several nodes: also those that still run once one has failed and the step was skipped.
 
-    Raises ConflictError where it is over, or the whole run is being cancelled.
+    Raises ConflictError where all of it is over, or the whole run is being cancelled.
     """
     access.require(Permission.RUN)
-    _cancel(access, run, name)
+    refused: ConflictError | None = None
+    try:
+        _cancel(access, run, name)
+    except ConflictError as error:
+        refused = error
     for part in StepRun.objects.filter(run=run, part_of__name=name).values_list("name", flat=True):
         with suppress(ConflictError):  # it is over by now
             _cancel(access, run, part)
+            refused = None
+    if refused is not None:
+        raise refused
 
 
 def _cancel(access: Access, run: Run, name: str) -> None:

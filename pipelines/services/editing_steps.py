@@ -333,6 +333,9 @@ def _refuse_problems(workspace: Workspace, run: Run, edited: Step, *, before: Fr
     all of it frozen.
     """
     problems = list(_unawaited(run, edited))
+    if before.part is not None:
+        # The definition has it by the name of the whole, and it is that one's parts that need room for their names.
+        edited = edited.model_copy(update={"name": before.part.step})
     # Those whose metrics it reads are named; they stand behind it, and nothing else of them is looked at.
     measured = {name for _place, name in edited.reads_metrics()}
     others = [step for step in run.version.definition.steps if step.name in measured and step.name != edited.name]

@@ -121,6 +121,7 @@ def test_nothing_that_people_see_of_one_step_is_written_in_the_pipeline(world: W
     [
         ({"nodes": 0}, ["nodes"], "Give a whole number from 1 to 64."),
         ({"nodes": 65}, ["nodes"], "Give a whole number from 1 to 64."),
+        ({"nodes": 1_000_000}, ["nodes"], "Give a whole number from 1 to 64."),
         (
             {"outputs": [{"name": "out"}, {"name": "more", "file": "a.txt"}], "arguments": "${{outputs.more}}"},
             ["outputs", 1, "file"],
@@ -229,6 +230,52 @@ def test_an_optional_input_of_a_branch_that_was_not_taken_is_absent_for_each_par
     assert run.status == "completed"
 
 
+def test_an_absent_input_is_none_of_those_by_which_parts_are_read(world: World) -> None:
+    condition = {"kind": "condition", "name": "check", "expression": "1 == 2"}
+    extra = {**world.step("extra"), "only_if": {"step": "check", "answer": True}}
+    data = {"name": "data", "binding": {"kind": "output", "step": "first", "output": "out"}}
+    more = {"name": "part1", "optional": True, "binding": {"kind": "output", "step": "extra", "output": "out"}}
+    spread = split(world, nodes=2, inputs=[data, more], arguments="$[[ --more ${{inputs.part1}} ]]")
+    run = world.submit(world.pipeline(world.step("first"), condition, extra, spread))
+    world.complete(world.claim())
+    for _ in range(2):
+        part = world.claim()
+        assert (list(part.spec.inputs), part.spec.command[-1]) == (["data"], "b.py")
+        world.complete(part)
+    united = world.claim()
+    assert sorted(united.spec.inputs) == ["part1", "part1_out", "part2", "part2_out"]
+    assert "${{inputs.part1}}" in row(run, "split").frozen.command
+    assert queries.run_state(queries.run_of(world.workspace, run.pk))["steps"]
+    world.complete(united)
+    run.refresh_from_db()
+    assert run.status == "completed"
+
+
+@pytest.mark.parametrize(
+    ("expression", "decided"),
+    [("${{steps.split.metrics.accuracy}} > 0.8", "0.9"), ("${{steps.split.metrics.loss}} < 0.2", "0.1")],
+)
+def test_a_condition_reads_what_the_parts_logged_and_of_several_the_last(
+    world: World, expression: str, decided: str
+) -> None:
+    check = {"kind": "condition", "name": "check", "expression": expression}
+    pipeline = world.pipeline(world.step("first"), split(world, nodes=3), check)
+    run = world.submit(pipeline)
+    world.complete(world.claim())
+    for value in (0.5, 0.9, None):
+        lease = world.claim()
+        if value is None:
+            measure(lease, ["s", "loss", 0.1, None])
+        else:
+            measure(lease, ["s", "accuracy", 0.1, None], ["s", "accuracy", value, None])
+        world.complete(lease)
+    assert world.drain() == ["split"]
+    again = world.submit(pipeline)
+    for each in (run, again):
+        assert list(row(each, "check").decision.values.values()) == [decided]
+    assert row(again, "split").reused_from is not None
+
+
 def test_a_module_of_several_nodes(world: World, client: Client) -> None:
     written = split(world, nodes=3, arguments="-r ${{parameters.rate}}")
     written["inputs"] = [{"name": "data", "binding": {"kind": "output", "step": "first", "output": "out"}}]
@@ -318,6 +365,17 @@ def test_nobody_changes_a_part_while_another_is_at_work(world: World) -> None:
     world.fail(world.claim())
     with pytest.raises(ConflictError, match=r"“split\.2of3” is queued, and a change is for all parts of “split”"):
         edit(world, run, PARTS[0], settings={"arguments": "-x"})
+
+
+def test_a_step_whose_parts_just_have_room_for_their_names_can_be_changed(world: World) -> None:
+    name = "s" * 94  # as “….2of3” 100 characters
+    run = world.submit(world.pipeline(world.step("first"), split(world, name=name, nodes=3)))
+    world.complete(world.claim())
+    for _ in range(3):
+        world.fail(world.claim())
+    edit(world, run, f"{name}.2of3", settings={"arguments": "-x"})
+    commands = [row(run, each).frozen.command for each in (f"{name}.1of3", f"{name}.2of3", f"{name}.3of3")]
+    assert [command[-1] for command in commands] == ["-x"] * 3
 
 
 def test_a_threshold_is_changed_where_the_parts_are_put_together(world: World) -> None:
@@ -483,6 +541,22 @@ def test_whoever_cancels_the_step_cancels_its_parts(world: World) -> None:
     assert Job.objects.get(owner=row(run, PARTS[1]).job_owner).cancel_requested_at, "its node ends it"
     assert statuses["beside"] == "preparing"
     assert second.title.startswith(PARTS[1])
+
+
+def test_a_step_that_was_skipped_for_one_part_is_cancelled_in_the_others(world: World) -> None:
+    run = world.submit(world.pipeline(*steps(world)))
+    world.complete(world.claim())
+    world.fail(world.claim())
+    second = world.claim()
+    assert world.statuses(run)["split"] == "skipped"
+    for _ in range(2):
+        services.cancel_step(world.access, run, "split")
+        statuses = world.statuses(run)
+        assert [statuses[name] for name in ("split", *PARTS)] == ["skipped", "failed", "preparing", "cancelled"]
+        assert Job.objects.get(owner=row(run, PARTS[1]).job_owner).cancel_requested_at, "its node ends it"
+    world.fail(second)
+    with pytest.raises(ConflictError, match=r"“split” is over: it was skipped\."):
+        services.cancel_step(world.access, run, "split")
 
 
 def test_whoever_excludes_the_step_from_reuse_excludes_its_parts(world: World) -> None:

@@ -1,6 +1,7 @@
 """A parallel run in parts, and what puts them together: the same bytes as of one node, or a sentence."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -176,6 +177,41 @@ def test_two_parts_that_write_one_file_are_told_of_it(folder: Path, name: str, s
     united = unite(folder, 2, "--action=summary_only")
     assert united.returncode == 1
     assert sentence in united.stderr
+
+
+def test_links_that_lead_out_of_a_part_and_what_is_no_file_are_left_out(folder: Path) -> None:
+    (folder / "entry.py").write_text(WRITING.replace("NAME", "path.name"))
+    for number in (1, 2):
+        assert run_writing(folder, number).returncode == 0
+    out, secret = folder / "out1", folder / "secret"
+    secret.mkdir()
+    (secret / "key.txt").write_text("of somebody else")
+    (out / "within.txt").symlink_to(out / "00.txt")
+    (out / "gone.txt").symlink_to(folder / "nowhere")
+    (out / "round").symlink_to("round")
+    (out / "key.txt").symlink_to(secret / "key.txt")
+    (out / "beside.txt").symlink_to("../out2/01.txt")
+    (out / "all").symlink_to(secret, target_is_directory=True)
+    os.mkfifo(out / "pipe")
+    united = unite(folder, 2, "--action=summary_only")
+    assert united.returncode == 0, united.stderr
+    found = sorted(path.name for path in (folder / "united").iterdir())
+    assert found == [*(f"{number:02}.txt" for number in range(11)), "within.txt"]
+    assert (folder / "united" / "within.txt").read_text() == "0"
+    assert not (folder / "united" / "within.txt").is_symlink()
+    for name in ("gone.txt", "round", "key.txt", "beside.txt", "all", "pipe"):
+        said = f"Output “out”: “{name}” of part 1 is no file of its folder and is not part of the output."
+        assert said in united.stdout.splitlines()
+
+
+def test_of_many_that_are_left_out_some_are_named(folder: Path) -> None:
+    for number in (1, 2):
+        assert work(folder, number, 2).returncode == 0
+    for number in range(25):
+        (folder / "out2" / f"gone{number}").symlink_to("nowhere")
+    said = unite(folder, 2).stdout.splitlines()
+    assert len([line for line in said if "gone" in line]) == 20
+    assert "Output “out”: 5 more are not part of the output." in said
 
 
 def without(name: str) -> Callable[[Any], Any]:

@@ -15,6 +15,8 @@ from .joining import join
 from .refusal import Refused, too_many
 from .sharing import Part, handed_on
 
+SHOWN = 20  # of what is left out
+
 
 def unite(arguments):
     """Raises Refused, OSError."""
@@ -59,17 +61,32 @@ def check(left, settings):
 
 
 def gather(name, target, folders, without):
-    """Copies all that parts wrote to an output. Raises Refused where two of them wrote the same file, OSError."""
+    """Copies all that parts wrote to an output: as of one node's own, no link that leads elsewhere is part of it.
+
+    Raises Refused where two of them wrote the same file, OSError.
+    """
     os.makedirs(target, exist_ok=True)
     writers = {}
+    left_out = 0
     for number, top in enumerate(folders, start=1):
         for folder, below, files in os.walk(top):
             place = os.path.relpath(folder, top)
+            links = [each for each in below if os.path.islink(os.path.join(folder, each))]
             for each in below:
-                make(os.path.normpath(os.path.join(target, place, each)), name)
-            for each in files:
+                if each not in links:
+                    make(os.path.normpath(os.path.join(target, place, each)), name)
+            for each in links + files:
                 path = os.path.normpath(os.path.join(place, each))
                 if path == without:
+                    continue
+                if not is_file_of(top, os.path.join(folder, each)):
+                    left_out += 1
+                    if left_out <= SHOWN:
+                        print(
+                            "Output “{}”: “{}” of part {} is no file of its folder and is not part of the output.".format(
+                                name, printable(path), number
+                            )
+                        )
                     continue
                 if path in writers:
                     raise Refused(
@@ -84,6 +101,14 @@ def gather(name, target, folders, without):
                 if os.path.isdir(copy):
                     raise Refused(of_both_kinds(copy, name))
                 shutil.copyfile(os.path.join(folder, each), copy)
+    if left_out > SHOWN:
+        print("Output “{}”: {:,} more are not part of the output.".format(name, left_out - SHOWN))
+
+
+def is_file_of(top, path):
+    """Whether it is a file, or a link to one, that lies below `top`."""
+    real = os.path.realpath(path)
+    return os.path.isfile(real) and real.startswith(os.path.join(os.path.realpath(top), ""))
 
 
 def make(folder, name):
