@@ -20,6 +20,7 @@ from pipelines.inner_runs import has_inner_runs, outermost
 from pipelines.metric_page import charts_asked, metrics_page
 from pipelines.metric_queries import MAX_METRICS, measured_in, tags_json, tags_of
 from pipelines.models import StepRun
+from pipelines.packing import packed
 from pipelines.queries import OutputFolder, run_of, run_state, step_of
 from pipelines.run_page import (
     can_pause,
@@ -40,7 +41,7 @@ from studio.workspaces.access import WorkspaceRequest, workspace_page
 from studio.workspaces.permissions import Permission
 
 
-@gzip_page  # half of it is the graph, which is wordy
+@gzip_page  # much of it is the graph, which is wordy
 @require_safe
 @workspace_page(Permission.VIEW)
 def detail(request: WorkspaceRequest, run_id: int) -> HttpResponse:
@@ -52,6 +53,7 @@ def detail(request: WorkspaceRequest, run_id: int) -> HttpResponse:
     context: dict[str, Any] = {
         "run": run,
         "state": state,
+        "packed": packed(state),
         "place": place_of(run),
         "trash": outermost(run).trash if run.trashed_at else None,
         "now": now,

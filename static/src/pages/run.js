@@ -1,6 +1,7 @@
 // The page of one run: the server drew it, this keeps it live.
 
 import { api } from "../lib/api.js";
+import { plural } from "../lib/format.js";
 import { openSubmitDialog } from "../lib/submit_dialog.js";
 import { toast } from "../lib/toast.js";
 import { Approvals } from "../run/approvals.js";
@@ -8,9 +9,11 @@ import { VIEWS, readAddress, writeAddress } from "../run/address.js";
 import { Clock } from "../run/clock.js";
 import { RunConnection } from "../run/connection.js";
 import { GraphPane } from "../run/graph_pane.js";
+import { foundNames } from "../run/found.js";
 import { RunHeader, drawConnection } from "../run/header.js";
 import { listenToKeys } from "../run/keys.js";
 import { MetricsPane } from "../run/metrics_pane.js";
+import { unpacked } from "../run/packed.js";
 import { StepPanel } from "../run/panel.js";
 import { StepsTable } from "../run/steps_table.js";
 import { changeRunReuse } from "../run/tabs/why.js";
@@ -38,13 +41,13 @@ const urls = {
   sources: root.dataset.sourcesUrl,
 };
 
-const store = new RunStore(JSON.parse($("#run-state").textContent));
+const store = new RunStore(unpacked(JSON.parse($("#run-state").textContent)));
 const clock = new Clock(root.dataset.now);
 const header = new RunHeader(store, clock);
 const address = readAddress(location.search, location.hash);
 
 const panes = Object.fromEntries(VIEWS.map((view) => [view, $(`[data-pane=${view}]`)]));
-const table = new StepsTable(panes.table.querySelector("table"), store, { clock, onOpen: (name) => open(name) });
+const table = new StepsTable(panes.table, store, { clock, onOpen: (name) => open(name) });
 const graph = new GraphPane(panes.graph, store, {
   onSelect: (name) => (name ? open(name) : close()),
   onOpen: (name) => open(name, "log"),
@@ -133,6 +136,24 @@ root.classList.add("is-ready");
 if (address.step && store.step(address.step)) {
   open(address.step, address.tab ?? "overview", { attempt: address.attempt, line: address.line });
 }
+
+// --- Finding a step ------------------------------------------------------------------------------------------------
+const find = $("#step-find");
+let found = [];
+find?.addEventListener("input", () => {
+  found = foundNames(store.state.steps.map((step) => step.name), find.value);
+  $("#step-found").textContent = find.value.trim() ? plural(found.length, "step") : "";
+  table.find(find.value);
+});
+find?.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") find.blur();
+  if (event.key !== "Enter" || !found.length) return;
+  event.preventDefault();
+  // Again and again it leads on to the next one.
+  const name = found[(found.indexOf(panel.name) + (event.shiftKey ? found.length - 1 : 1)) % found.length];
+  open(name);
+  graph.reveal(name);
+});
 
 // Links to a step, on this page and in what the server draws later.
 document.addEventListener("click", (event) => {
