@@ -298,8 +298,8 @@ export class GraphView {
   /** The ids of nodes and lines of which the screen needs elements: where there are many, of those that it shows. */
   #needed() {
     const { lines } = this.drawn;
-    const isCulled = this.graph.nodes.size >= CULLED_FROM && this.width > 0;
-    if (!isCulled) return { nodes: this.graph.nodes.keys(), lines: lines.keys() };
+    if (this.graph.nodes.size < CULLED_FROM) return { nodes: this.graph.nodes.keys(), lines: lines.keys() };
+    if (!this.width) return { nodes: [], lines: [] }; // not shown yet
     // The selected one may hold the focus.
     if (this.isOverview) return { nodes: this.selected === null ? [] : [this.selected], lines: [] };
     const [top, bottom] = stretch(this.viewport, this.height);
