@@ -1,6 +1,6 @@
 /** The pan and zoom of a plane, as numbers. A viewport is `{x, y, zoom}`: screen = plane · zoom + (x, y). */
 
-export const ZOOM_MIN = 0.04;
+export const ZOOM_MIN = 0.02;
 export const ZOOM_MAX = 2;
 const FIT_ZOOM_MAX = 1; // a small graph is not blown up
 

@@ -22,6 +22,8 @@ import { editTags, drawTags } from "../run/tags.js";
 import { TimelinePane } from "../run/timeline_pane.js";
 import { stepToEdit } from "../run/ways_on.js";
 
+const FAILURES_PAUSE_MS = 50;
+const FAILURES_AGAIN_MS = 2000;
 const VIEW_KEY = "studio-run-view";
 const $ = (selector) => /** @type {any} */ (document.querySelector(selector));
 const root = $("#run");
@@ -170,23 +172,26 @@ new Approvals($("#approvals"), store, { url: root.dataset.approvalsUrl, stepUrl:
 
 // --- What goes wrong stands above everything else ------------------------------------------------------------------
 let shownFailure = JSON.stringify(failureKey());
-store.subscribe(async () => {
+let failureTimer = 0;
+store.subscribe(() => {
+  if (JSON.stringify(failureKey()) !== shownFailure) failureTimer ||= setTimeout(rereadFailure, FAILURES_PAUSE_MS);
+});
+
+/** Thousands of steps may fail within a minute: what the server says of them is asked for one time after the other. */
+async function rereadFailure() {
   const key = JSON.stringify(failureKey());
-  if (key === shownFailure) {
-    return;
-  }
-  shownFailure = key;
   const response = await fetch(root.dataset.failureUrl, { credentials: "same-origin" }).catch(() => null);
   if (response?.ok) {
+    shownFailure = key;
     $("#failure").innerHTML = await response.text(); // the same partial as on the first load, escaped by the server
     const state = await api.get(runApi).catch(() => null);
     if (state) {
       store.replace(state); // with the last lines of the steps that failed
     }
-  } else {
-    shownFailure = "";
   }
-});
+  const isBehind = JSON.stringify(failureKey()) !== shownFailure;
+  failureTimer = response?.ok && isBehind ? setTimeout(rereadFailure, FAILURES_AGAIN_MS) : 0;
+}
 
 function failureKey() {
   const wrong = failure(store.state);
