@@ -2,7 +2,6 @@
 
 import { api } from "../lib/api.js";
 import { plural } from "../lib/format.js";
-import { openSubmitDialog } from "../lib/submit_dialog.js";
 import { toast } from "../lib/toast.js";
 import { Approvals } from "../run/approvals.js";
 import { VIEWS, readAddress, writeAddress } from "../run/address.js";
@@ -249,6 +248,7 @@ header.parts.again?.addEventListener("click", async () => {
   const { workspace, pipeline } = root.dataset;
   const without = store.state.edited ?? [];
   try {
+    const { openSubmitDialog } = await import("../lib/submit_dialog.js"); // most readers submit nothing
     const run = await openSubmitDialog({ without, workspace, pipelineId: pipeline, version, values: parameters, experiment, priority, regenerate, goesOn, submitTo: `${runApi}resubmit/` });
     if (run) location.assign(run.url);
   } catch (error) {
