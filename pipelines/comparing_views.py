@@ -102,7 +102,7 @@ def _shown(request: WorkspaceRequest, comparison: Comparison) -> dict[str, Any]:
 def _asked(request: WorkspaceRequest, side: str) -> Run | None:
     """Raises Http404 for a run that is none of this workspace."""
     number = whole_number(request.GET.get(side, ""))
-    return run_of(request.access.workspace, number, with_definition=False) if number is not None else None
+    return run_of(request.access.workspace, number) if number is not None else None
 
 
 def _both(request: WorkspaceRequest) -> tuple[Run, Run]:

@@ -9,7 +9,7 @@ from django.core.paginator import Page, Paginator
 from django.db.models import Exists, F, Manager, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Lower
 
-from pipelines.models import Experiment, Pipeline, PipelineVersion, Run
+from pipelines.models import LONG_OF_VERSIONS, Experiment, Pipeline, PipelineVersion, Run
 from pipelines.queries import PINNED, run_is_pinned
 from pipelines.states import RUN_OPEN, RUN_TERMINAL, RunStatus
 from studio.workspaces.models import User, Workspace
@@ -92,7 +92,7 @@ def pipeline_rows(workspace: Workspace, *, q: str = "", sort: str = "", page: st
             pipeline__in=[each.pk for each in shown], number=F("pipeline__latest_version")
         )
         .select_related("created_by")
-        .defer("definition")
+        .defer(*LONG_OF_VERSIONS)
     }
     found.object_list = [
         PipelineRow(
@@ -230,7 +230,7 @@ def recent_runs(pipeline: Pipeline) -> list[RunRow]:
 
 def versions_page(pipeline: Pipeline, *, before: int | None = None) -> tuple[list[PipelineVersion], int | None]:
     """The 10 newest versions below the number `before`, and where the next 10 start."""
-    versions = PipelineVersion.objects.filter(pipeline=pipeline).select_related("created_by").defer("definition")
+    versions = PipelineVersion.objects.filter(pipeline=pipeline).defer(*LONG_OF_VERSIONS).select_related("created_by")
     if before is not None:
         versions = versions.filter(number__lt=before)
     found = list(versions.order_by("-number")[: VERSIONS_PAGE + 1])
@@ -249,7 +249,7 @@ def whole_number(text: str) -> int | None:
 def _run_rows(runs: Manager[Run] = Run.objects) -> QuerySet[Run]:
     return (
         runs.select_related("pipeline", "experiment", "submitted_by", "paused_by", "version")
-        .defer("parameters", "version__definition")
+        .defer("parameters", *(f"version__{name}" for name in LONG_OF_VERSIONS))
         .annotate(is_pinned=PINNED)
         .order_by("-id")
     )

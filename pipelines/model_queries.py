@@ -9,7 +9,7 @@ from django.http import Http404
 from django.urls import reverse
 
 from pipelines.artifacts import StoredFolder
-from pipelines.models import Run, StepInput, StepRun
+from pipelines.models import LONG_OF_VERSIONS, Run, StepInput, StepRun
 from pipelines.registered import ModelVersion, RegisteredModel
 from pipelines.states import ModelStage
 from studio.workspaces.models import Workspace
@@ -108,7 +108,8 @@ class ModelFolder(StoredFolder):
 def run_that_made(version: ModelVersion) -> Run | None:
     """None where it was deleted, or is in the trash."""
     runs = Run.objects.filter(workspace=version.model.workspace, pk=version.run_number)
-    return runs.select_related("pipeline", "version").first()
+    runs = runs.select_related("pipeline", "version").defer(*(f"version__{name}" for name in LONG_OF_VERSIONS))
+    return runs.first()
 
 
 def datasets_read(run: Run) -> list[dict[str, Any]]:

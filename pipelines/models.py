@@ -12,6 +12,7 @@ from datastores.models import DatasetVersion, Datastore
 from pipelines.definition import ParameterValue, PipelineDefinition, Step
 from pipelines.items import Items
 from pipelines.modules.definition import ModuleDefinition
+from pipelines.outline import Outline
 from pipelines.parts import NodePart, Parameter
 from pipelines.registered import ModelVersion
 from pipelines.states import RunStatus, StepStatus, TrashStatus
@@ -69,6 +70,7 @@ class PipelineVersion(models.Model):
     pipeline = models.ForeignKey(Pipeline, on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
     definition = DocumentField(PipelineDefinition)
+    outline = DocumentField(Outline, null=True)  # of the definition; null for those saved before there were outlines
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -80,6 +82,9 @@ class PipelineVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.pipeline_id}:{self.number}"
+
+
+LONG_OF_VERSIONS = ("definition", "outline")  # columns that no list shows
 
 
 class ModuleTags(Document):

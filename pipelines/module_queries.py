@@ -11,7 +11,7 @@ from django.http import Http404
 from django.urls import reverse
 
 from pipelines.kinds import KINDS
-from pipelines.models import Module, ModuleUse, ModuleVersion
+from pipelines.models import LONG_OF_VERSIONS, Module, ModuleUse, ModuleVersion
 from pipelines.modules.definition import ModuleDefinition
 from pipelines.modules.there import default_of, uses_now
 from pipelines.queries import iso
@@ -90,7 +90,8 @@ def default_number(module: Module) -> int | None:
 
 def uses_of(module: Module, page: str | int = 1) -> Page[Any]:
     """The pipelines whose latest version uses it, by name."""
-    rows = uses_now(module).select_related("version__pipeline").defer("version__definition")
+    rows = uses_now(module).select_related("version__pipeline")
+    rows = rows.defer(*(f"version__{name}" for name in LONG_OF_VERSIONS))
     found: Page[Any] = Paginator(rows.order_by("version__pipeline__name", "number"), USES_PAGE).get_page(page)
     found.object_list = [
         UseRow(

@@ -20,15 +20,15 @@ from datastores.backends import Listing
 from datastores.models import Snapshot
 from pipelines.artifacts import TAKEN, StoredFolder, artifacts_by_attempt, artifacts_json, result_of
 from pipelines.branching import as_it_runs
-from pipelines.definition import PipelineDefinition, Step
+from pipelines.definition import Step
 from pipelines.events import as_json
 from pipelines.explaining import reuse_end_of
-from pipelines.graph import edges_of
 from pipelines.inner_runs import outermost
-from pipelines.kinds import KINDS
 from pipelines.kinds.describing import fields_of
+from pipelines.kinds.registry import KINDS
 from pipelines.models import (
     LONG_OF_STEPS,
+    LONG_OF_VERSIONS,
     FrozenStep,
     Module,
     Pin,
@@ -39,6 +39,7 @@ from pipelines.models import (
     StepEdit,
     StepRun,
 )
+from pipelines.outline import Outline, outline_of
 from pipelines.preview import branch_word
 from pipelines.states import RunStatus, StepStatus
 from pipelines.step_data import data_of
@@ -47,6 +48,20 @@ from studio.workspaces.models import Workspace
 MAX_EVENTS = 2000  # of one answer: a watcher asks again from the last one
 TAIL_LINES = 20
 TAILS = 3  # failed steps whose last lines come with the run's state
+_STEP_ROW = (
+    "name",
+    "status",
+    "position",
+    "makes_runs",
+    "queued_at",
+    "started_at",
+    "finished_at",
+    "attempt",
+    "exit_code",
+    "reason",
+    "job_id",
+    "reuse_note",
+)
 PINNED = Exists(Pin.objects.filter(run=OuterRef("pk")))
 
 
@@ -104,14 +119,15 @@ def runs_of(workspace: Workspace, narrowed: RunFilter | None = None) -> QuerySet
     rows = Run.objects.filter(workspace=workspace, parent_step=None).select_related(
         "pipeline", "experiment", "submitted_by", "paused_by", "version"
     )
-    rows = rows.defer("version__definition", "parameters").annotate(is_pinned=PINNED).order_by("-pk")
+    rows = rows.defer("parameters", *(f"version__{name}" for name in LONG_OF_VERSIONS))
+    rows = rows.annotate(is_pinned=PINNED).order_by("-pk")
     return narrowed.apply(rows) if narrowed else rows
 
 
-def run_of(workspace: Workspace, run_id: int, *, with_definition: bool = True) -> Run:
+def run_of(workspace: Workspace, run_id: int) -> Run:
     """A run, in the trash or not. Raises Http404, also for one that is being deleted: not all of it is there.
 
-    Its version's definition may be long: who does not want it says so.
+    Its version's definition may be long: it is read when somebody asks for it.
     """
     about = ("pipeline", "experiment", "submitted_by", "paused_by", "version", "parent_step", "trash__trashed_by")
     rows = (
@@ -120,8 +136,8 @@ def run_of(workspace: Workspace, run_id: int, *, with_definition: bool = True) -
         .select_related(*about)
         .annotate(is_pinned=PINNED)
     )
-    unread = [f"parent_step__{name}" for name in LONG_OF_STEPS]
-    run = rows.defer(*unread, *([] if with_definition else ["version__definition"])).first()
+    unread = [f"parent_step__{name}" for name in LONG_OF_STEPS] + [f"version__{name}" for name in LONG_OF_VERSIONS]
+    run = rows.defer(*unread).first()
     if run is None:
         raise Http404("There is no such run in this workspace, or it was deleted.")
     return run
@@ -199,14 +215,15 @@ def run_state(run: Run) -> dict[str, Any]:
 
     The run's row is read before its steps: what happens in between comes again as an event, which is harmless.
     """
-    definition = run.version.definition
-    steps = list(_steps_of(run))
+    outline = run.version.outline or outline_of(run.version.definition)
+    steps = _steps_of(run)
+    names = {row["position"]: row["name"] for row in steps}
     wholes = _wholes(steps)
-    of_definition = {step.name: step for step in definition.steps}
-    kinds = {step.name: of_definition[wholes.get(step.name, step.name)] for step in steps}
-    tabs = _runs_tabs(run, kinds)
-    tails = _tails(step for step in steps if step.status == StepStatus.FAILED)
+    tails = _tails(steps)
     pins = {pin.step_run_id: pin for pin in run.pins.select_related("pinned_by")} if run_is_pinned(run) else {}
+    kinds = {kind: _kind_row(kind) for kind in set(outline.kinds)}
+    of_step = _kinds_of(outline, steps, wholes)
+    tabs = _tabs_of_modules(run, of_step)
     return {
         **run_row(run),
         "trash": trash_json(run),
@@ -216,28 +233,31 @@ def run_state(run: Run) -> dict[str, Any]:
         "edited": sorted(set(StepEdit.objects.filter(step_run__run=run).values_list("step_run__name", flat=True))),
         "steps": [
             {
-                **_step_row(step),
-                "icon": kinds[step.name].icon,
-                "has_job": kinds[step.name].has_job,
-                "asks": bool(kinds[step.name].person_field),
-                "runs_tab": tabs[step.name],
-                "part_of": wholes.get(step.name),
-                "log_tail": tails.get(step.pk, []),
-                "pin": pin_json(pins.get(step.pk)),
+                **{name: row[name] for name in _STEP_ROW},
+                "queued_at": iso(row["queued_at"]),
+                "started_at": iso(row["started_at"]),
+                "finished_at": iso(row["finished_at"]),
+                "reused_from": row["reused_from__run_id"],
+                **kinds[of_step[row["name"]]],
+                **tabs.get(row["name"], {}),
+                "part_of": wholes.get(row["name"]),
+                "log_tail": tails.get(row["pk"], []),
+                "pin": pin_json(pins.get(row["pk"])),
             }
-            for step in steps
+            for row in steps
         ],
-        "edges": list(_edges_shown(definition, wholes)),
+        "edges": list(_edges_shown(outline, names, wholes)),
     }
 
 
-def _edges_shown(definition: PipelineDefinition, wholes: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+def _edges_shown(outline: Outline, names: Mapping[int, str], wholes: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """What leads to a step that works on several nodes leads to its parts, and these to the step."""
-    names = [step.name for step in definition.steps]
     parts: dict[str, list[str]] = {}
     for part, whole in wholes.items():
         parts.setdefault(whole, []).append(part)
-    for edge in edges_of(definition):
+    for edge in outline.edges:
+        if edge.upstream not in names or edge.downstream not in names:
+            continue
         for name in parts.get(names[edge.downstream], [names[edge.downstream]]):
             yield {
                 "from": names[edge.upstream],
@@ -249,21 +269,26 @@ def _edges_shown(definition: PipelineDefinition, wholes: Mapping[str, str]) -> I
     yield from ({"from": part, "to": whole, "output": "", "input": ""} for part, whole in wholes.items())
 
 
-def _runs_tabs(run: Run, kinds: Mapping[str, Step]) -> dict[str, str]:
-    """By step, the tab of what it had made. What a module is knows what was frozen: one query where there are any."""
-    modules = [name for name, kind in kinds.items() if kind.is_module]
-    found = {name: kind.runs_tab for name, kind in kinds.items()}
-    if modules:
-        rows = StepRun.objects.filter(run=run, name__in=modules)
-        of_kind = rows.annotate(kind=KeyTextTransform("kind", KeyTransform("step", "frozen")))
-        found |= {name: KINDS[kind].runs_tab for name, kind in of_kind.values_list("name", "kind") if kind in KINDS}
-    return found
+def _kinds_of(outline: Outline, steps: Iterable[Mapping[str, Any]], wholes: Mapping[str, str]) -> dict[str, str]:
+    """By step, the kind; of a part that of the step which it is a part of."""
+    own = {row["name"]: outline.kinds[row["position"]] for row in steps if row["position"] < len(outline.kinds)}
+    return own | {part: own[whole] for part, whole in wholes.items()}
 
 
-def _wholes(steps: Iterable[StepRun]) -> dict[str, str]:
+def _tabs_of_modules(run: Run, of_step: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """By step, the tab of what a module had made. What it is knows what was frozen: one query where there are any."""
+    modules = [name for name, kind in of_step.items() if KINDS[kind].is_module]
+    if not modules:
+        return {}
+    rows = StepRun.objects.filter(run=run, name__in=modules)
+    of_kind = rows.annotate(kind=KeyTextTransform("kind", KeyTransform("step", "frozen"))).values_list("name", "kind")
+    return {name: {"runs_tab": KINDS[kind].runs_tab} for name, kind in of_kind if kind in KINDS}
+
+
+def _wholes(steps: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """By the name of a part, that of the step which puts the parts together."""
-    names = {step.pk: step.name for step in steps}
-    return {step.name: names[step.part_of_id] for step in steps if step.part_of_id}
+    names = {row["pk"]: row["name"] for row in steps}
+    return {row["name"]: names[row["part_of_id"]] for row in steps if row["part_of_id"]}
 
 
 def events_after(run: Run, seq: int, *, limit: int = MAX_EVENTS) -> list[dict[str, Any]]:
@@ -537,9 +562,23 @@ def iso(at: datetime | None) -> str | None:
     return at.isoformat() if at else None
 
 
-def _steps_of(run: Run) -> QuerySet[StepRun]:
-    rows = StepRun.objects.filter(run=run).select_related("reused_from").order_by("position")
-    return rows.defer(*LONG_OF_STEPS, *(f"reused_from__{field}" for field in (*LONG_OF_STEPS, "reason", "reuse_note")))
+def _steps_of(run: Run) -> list[dict[str, Any]]:
+    """Columns, for a run may have thousands of steps."""
+    return list(
+        StepRun.objects.filter(run=run)
+        .order_by("position")
+        .values("pk", *_STEP_ROW, "part_of_id", "reused_from__run_id")
+    )
+
+
+def _kind_row(name: str) -> dict[str, Any]:
+    kind = KINDS[name]
+    return {
+        "icon": kind.icon,
+        "has_job": kind.has_job,
+        "asks": bool(kind.person_field),
+        "runs_tab": kind.runs_tab,
+    }
 
 
 def _step_row(step: StepRun) -> dict[str, Any]:
@@ -560,10 +599,11 @@ def _step_row(step: StepRun) -> dict[str, Any]:
     }
 
 
-def _tails(failed: Iterable[StepRun]) -> dict[int, list[str]]:
+def _tails(steps: Iterable[Mapping[str, Any]]) -> dict[int, list[str]]:
     """The last lines of the first few failed steps."""
-    first = sorted((step for step in failed if step.job_id), key=lambda step: (step.finished_at is None, step.position))
-    jobs = {step.job_id: step.pk for step in first[:TAILS] if step.job_id}
+    failed = [step for step in steps if step["status"] == StepStatus.FAILED and step["job_id"]]
+    first = sorted(failed, key=lambda step: (step["finished_at"] is None, step["position"]))
+    jobs = {step["job_id"]: step["pk"] for step in first[:TAILS]}
     if not jobs:
         return {}
     latest = {attempt.job_id: attempt for attempt in Attempt.objects.filter(job_id__in=list(jobs)).order_by("number")}

@@ -12,6 +12,7 @@ from pipelines.states import RUN_TERMINAL, STEP_UNDONE, RunStatus, StepStatus
 
 TAIL_LINES = 12
 OTHERS_SHOWN = 20
+ROWS = 200  # of the table, before somebody asks for more
 _ALSO = (StepStatus.FAILED, StepStatus.SKIPPED, StepStatus.CANCELLED, StepStatus.NOT_TAKEN)
 _AT_WORK = (StepStatus.PREPARING, StepStatus.RUNNING)
 ASKING = "asking"
@@ -100,7 +101,8 @@ def may_ask(state: Mapping[str, Any]) -> bool:
 
 
 def step_rows(state: Mapping[str, Any], now: datetime) -> list[StepRow]:
-    return [_row(step, now) for step in state["steps"]]
+    """The first of them: the page's script shows more."""
+    return [_row(step, now) for step in state["steps"][:ROWS]]
 
 
 def run_seconds(state: Mapping[str, Any], now: datetime) -> float | None:

@@ -1,5 +1,6 @@
 """The page of one run."""
 
+from dataclasses import replace
 from typing import Any
 
 from django.http import HttpResponse, JsonResponse
@@ -20,6 +21,7 @@ from pipelines.inner_runs import has_inner_runs, outermost
 from pipelines.metric_page import charts_asked, metrics_page
 from pipelines.metric_queries import MAX_METRICS, measured_in, tags_json, tags_of
 from pipelines.models import StepRun
+from pipelines.packing import packed
 from pipelines.queries import OutputFolder, run_of, run_state, step_of
 from pipelines.run_page import (
     can_pause,
@@ -34,13 +36,13 @@ from pipelines.run_page import (
 )
 from pipelines.states import RUN_TERMINAL
 from pipelines.step_usage import usage_for_page
-from pipelines.timeline_chart import Span, timeline
+from pipelines.timeline_chart import Span, longest, timeline
 from studio.lib.problems import UserError
 from studio.workspaces.access import WorkspaceRequest, workspace_page
 from studio.workspaces.permissions import Permission
 
 
-@gzip_page  # half of it is the graph, which is wordy
+@gzip_page  # much of it is the graph, which is wordy
 @require_safe
 @workspace_page(Permission.VIEW)
 def detail(request: WorkspaceRequest, run_id: int) -> HttpResponse:
@@ -52,6 +54,7 @@ def detail(request: WorkspaceRequest, run_id: int) -> HttpResponse:
     context: dict[str, Any] = {
         "run": run,
         "state": state,
+        "packed": packed(state),
         "place": place_of(run),
         "trash": outermost(run).trash if run.trashed_at else None,
         "now": now,
@@ -93,29 +96,24 @@ def approvals(request: WorkspaceRequest, run_id: int) -> HttpResponse:
 def timeline_figure(request: WorkspaceRequest, run_id: int) -> JsonResponse:
     """The figure of the run over time, as JSON for Plotly."""
     run = run_of(request.access.workspace, run_id)
-    steps = list(
-        StepRun.objects.filter(run=run, reused_from=None)
-        .only("name", "position", "status", "queued_at", "started_at", "finished_at", "attempt", "job_id")
-        .order_by("position")
-    )
-    process_at = {
+    rows = StepRun.objects.filter(run=run, reused_from=None).order_by("position")
+    columns = ("name", "status", "queued_at", "started_at", "finished_at", "job_id", "attempt")
+    now = timezone.now()
+    spans, jobs = [], {}
+    for name, status, queued_at, claimed_at, finished_at, job_id, attempt in rows.values_list(*columns):
+        jobs[name] = (job_id, attempt)
+        process_at = None if job_id else claimed_at
+        spans.append(Span(name, status, queued_at, claimed_at, process_at, finished_at))
+    shown = longest(spans, now=now)
+    process_at_of = {
         (job_id, number): started_at
         for job_id, number, started_at in Attempt.objects.filter(
-            job_id__in=StepRun.objects.filter(run=run).values("job_id")
+            job_id__in=[jobs[span.step][0] for span in shown if jobs[span.step][0]]
         ).values_list("job_id", "number", "started_at")
     }
-    spans = [
-        Span(
-            step=step.name,
-            status=step.status,
-            queued_at=step.queued_at,
-            claimed_at=step.started_at,
-            process_at=process_at.get((step.job_id, step.attempt)) if step.job_id else step.started_at,
-            finished_at=step.finished_at,
-        )
-        for step in steps
-    ]
-    return JsonResponse(timeline(spans, now=timezone.now()))
+    shown = [replace(span, process_at=process_at_of.get(jobs[span.step], span.process_at)) for span in shown]
+    begun = sum(1 for span in spans if span.begun_at)
+    return JsonResponse(timeline(shown, now=now, left_out=begun - len(shown)))
 
 
 @require_safe

@@ -14,6 +14,7 @@ import plotly.graph_objects as go
 from pipelines.states import StepStatus
 
 ROW_PX = 28
+MAX_ROWS = 300  # more make a figure that no browser draws in time
 # What the bars are called, by the status whose colour they have; in this order.
 _PHASES = {
     StepStatus.WAITING: "Waited for a slot",
@@ -38,6 +39,10 @@ class Span:
     process_at: datetime | None = None
     finished_at: datetime | None = None
 
+    @property
+    def begun_at(self) -> datetime | None:
+        return self.queued_at or self.claimed_at
+
 
 @dataclass(frozen=True, slots=True)
 class _Bar:
@@ -47,9 +52,21 @@ class _Bar:
     seconds: float
 
 
-def timeline(spans: Sequence[Span], *, now: datetime) -> dict[str, Any]:
-    """A Plotly figure as plain JSON; where no step has been queued yet, `{"empty": why}`."""
-    shown = [span for span in spans if span.queued_at or span.claimed_at]
+def longest(spans: Sequence[Span], *, now: datetime) -> list[Span]:
+    """Those that are drawn: all that have begun or, of too many, those that took longest, in their order."""
+    seconds = {
+        place: ((span.finished_at or now) - span.begun_at).total_seconds()
+        for place, span in enumerate(spans)
+        if span.begun_at
+    }
+    return [spans[place] for place in sorted(sorted(seconds, key=lambda place: -seconds[place])[:MAX_ROWS])]
+
+
+def timeline(spans: Sequence[Span], *, now: datetime, left_out: int = 0) -> dict[str, Any]:
+    """A Plotly figure as plain JSON, with a `note` where steps were left out; where no step has been queued yet,
+    `{"empty": why}`.
+    """
+    shown = [span for span in spans if span.begun_at]
     if not shown:
         return {"empty": "No step has been queued in this run, so there is nothing to draw."}
     bars = [bar for span in shown for bar in _bars(span, now)]
@@ -88,7 +105,8 @@ def timeline(spans: Sequence[Span], *, now: datetime) -> dict[str, Any]:
         },
     )
     plain: dict[str, Any] = json.loads(figure.to_json())
-    return {"data": plain["data"], "layout": plain["layout"]}
+    note = f"The {len(shown)} steps that took longest; {left_out:,} more are in the table." if left_out else ""
+    return {"data": plain["data"], "layout": plain["layout"], "note": note}
 
 
 def _bars(span: Span, now: datetime) -> Iterator[_Bar]:

@@ -11,7 +11,7 @@ from django.http import Http404
 from pipelines.destinations import RUNS_FOLDER
 from pipelines.inner_runs import inner_runs
 from pipelines.lineage.links import touches
-from pipelines.models import Pipeline, Run, StepOutput, TrashedRun
+from pipelines.models import LONG_OF_VERSIONS, Pipeline, Run, StepOutput, TrashedRun
 from pipelines.services.handing_over import takers_of
 from pipelines.services.run_files import outputs_below, readings_of
 from pipelines.states import TrashStatus
@@ -46,7 +46,7 @@ def trashed_runs(workspace: Workspace) -> QuerySet[TrashedRun]:
     rows = rows.select_related(
         "trashed_by", "asked_by", "run__pipeline", "run__version", "run__experiment", "run__submitted_by"
     )
-    return rows.defer("run__parameters", "run__version__definition")
+    return rows.defer("run__parameters", *(f"run__version__{name}" for name in LONG_OF_VERSIONS))
 
 
 def trash_page(workspace: Workspace, page: str | int = 1) -> Page[TrashRow]:

@@ -27,7 +27,7 @@ class _ComparingView(WorkspaceAPIView):
         number = whole_number(request, name, default=0)
         if not number:
             raise UserError("Give the number of a run.", loc=(name,))
-        return queries.run_of(self.access.workspace, number, with_definition=False)
+        return queries.run_of(self.access.workspace, number)
 
 
 class CompareRunsView(_ComparingView):

@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from pipelines import queries, services
 from pipelines.catalogue import catalogue_for
 from pipelines.graph import edges_of
+from pipelines.models import LONG_OF_VERSIONS
 from pipelines.serializers import (
     ChangePipelineSerializer,
     NewPipelineSerializer,
@@ -99,7 +100,7 @@ class VersionsView(WorkspaceAPIView):
     def get(self, request: Request, slug: str, pipeline_id: int) -> Response:
         """A pipeline's versions, the newest first, a page at a time."""
         pipeline = queries.pipeline_of(self.access.workspace, pipeline_id)
-        rows = pipeline.versions.select_related("created_by").defer("definition").order_by("-number")
+        rows = pipeline.versions.select_related("created_by").defer(*LONG_OF_VERSIONS).order_by("-number")
         pages = Pages()
         page = pages.paginate_queryset(rows, request, view=self)
         return pages.get_paginated_response(VersionRowSerializer(page or [], many=True).data)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from pipelines.list_queries import RunRow
-from pipelines.models import Run
+from pipelines.models import LONG_OF_VERSIONS, Run
 from studio.workspaces.models import Workspace
 
 _OF_A_PIPELINE = 30
@@ -24,7 +24,7 @@ def runs_to_choose(workspace: Workspace, *chosen: Run | None) -> list[RunGroup]:
     of = {run.pipeline_id for run in chosen if run}
     found = {run.pk: run for run in chosen if run}
     rows = Run.objects.filter(workspace=workspace).select_related("pipeline", "version")
-    rows = rows.defer("parameters", "version__definition").order_by("-pk")
+    rows = rows.defer("parameters", *(f"version__{name}" for name in LONG_OF_VERSIONS)).order_by("-pk")
     siblings = {run.parent_step_id for run in chosen if run} - {None}
     for parent_step in siblings:
         found |= {run.pk: run for run in rows.filter(parent_step=parent_step)[:_OF_A_PIPELINE]}

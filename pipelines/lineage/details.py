@@ -13,7 +13,7 @@ from datastores.sources import QuerySource, TabularDefinition
 from pipelines.lineage.facts import Node, fact, files_words, known
 from pipelines.lineage.model_details import models_described
 from pipelines.lineage.nodes import NOT_IN_TRASH, Gone, Key, Model, Place, Step, Version, query_of
-from pipelines.models import StepRun
+from pipelines.models import LONG_OF_VERSIONS, StepRun
 from studio.workspaces.models import Workspace
 
 
@@ -44,7 +44,7 @@ def _steps(workspace: Workspace, keys: Sequence[Step]) -> dict[Key, Node]:
     rows = StepRun.objects.filter(NOT_IN_TRASH, pk__in=pks, run__workspace=workspace).select_related(
         "run__pipeline", "run__version", "run__submitted_by"
     )
-    rows = rows.defer("ingredients", "reason", "run__version__definition")
+    rows = rows.defer("ingredients", "reason", *(f"run__version__{name}" for name in LONG_OF_VERSIONS))
     takers = (
         StepRun.objects.filter(reused_from__in=pks, run__trashed_at=None)
         .values("reused_from")

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from pipelines.definition import PipelineDefinition
 from pipelines.models import Pipeline, PipelineVersion
+from pipelines.outline import outline_of
 from pipelines.services.module_uses import note_uses
 from studio.lib.on_commit import publish_on_commit
 from studio.lib.problems import ConflictError, UserError
@@ -127,7 +128,11 @@ def save_version(
                 raise _deleted(pipeline)
             raise _changed_meanwhile(pipeline.versions.select_related("created_by").order_by("-number").first())
         version = PipelineVersion.objects.create(
-            pipeline=pipeline, number=base_version + 1, definition=definition, created_by=access.user
+            pipeline=pipeline,
+            number=base_version + 1,
+            definition=definition,
+            outline=outline_of(definition),
+            created_by=access.user,
         )
         pipeline.latest_version = version.number
         note_uses(version, pipeline.workspace_id)

@@ -3,6 +3,7 @@
 import { duration, plural, secondsBetween } from "../lib/format.js";
 import { icon, isTerminal, statusOf } from "../lib/status.js";
 import { h } from "./dom.js";
+import { MANY_PORTS } from "./model.js";
 
 const KIND_ICONS = { step: "brand-python", dataset: "database", model: "brain", parameter: "adjustments", file: "folder", more: "dots" };
 
@@ -97,6 +98,10 @@ function foot(node, status) {
 }
 
 function ports(list, side) {
+  if (list.length > MANY_PORTS) {
+    const words = plural(list.length, side);
+    return h("div", { class: `graph-ports graph-ports--${side}` }, h("span", { class: "graph-port" }, h("span", { class: "graph-port__dot" }), h("span", { class: "graph-port__name", text: words })));
+  }
   return h(
     "div",
     { class: `graph-ports graph-ports--${side}` },

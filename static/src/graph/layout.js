@@ -3,14 +3,14 @@
 import dagre from "@dagrejs/dagre";
 
 import { longestPathRanks, nodeSize, portPosition } from "./model.js";
+import { clamp, nearestGap, rowsOf } from "./rows.js";
 
 const DAGRE_LIMIT = 300; // nodes; beyond it dagre takes seconds
 const GAP_X = 36;
 const GAP_Y = 56;
 const WIDE_RANK = 14; // nodes side by side; a wider rank is wrapped, or nobody could read it
-const COLUMNS_MAX = 32;
+const COLUMNS_MAX = 96;
 const SWAP_PASSES = 4;
-const LANE_MARGIN = 16; // between a card and an edge that passes it
 const LANE_STEP = 10; // between two edges that pass in the same gap
 const LANE_LEAD = 6; // an edge that passes a card stays straight for so long before it and after it
 
@@ -55,38 +55,6 @@ export function routes(graph, positions) {
   return new Map([...ways].map(([id, way]) => [id, way.flatMap(ends)]));
 }
 
-const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
-
-/** Cards that stand beside one another, from the top, with the gaps between them that are wide enough for an edge. */
-function rowsOf(positions) {
-  const rows = [];
-  for (const box of [...positions.values()].sort((a, b) => a.y - b.y)) {
-    const row = rows.at(-1);
-    if (row && box.y < row.bottom) {
-      row.boxes.push(box);
-      row.bottom = Math.max(row.bottom, box.y + box.height);
-    } else rows.push({ top: box.y, bottom: box.y + box.height, boxes: [box] });
-  }
-  return rows.map(({ top, bottom, boxes }) => {
-    const gaps = [];
-    let left = -Infinity;
-    for (const box of boxes.sort((a, b) => a.x - b.x)) {
-      if (box.x - left >= 2 * LANE_MARGIN) gaps.push({ left: left + LANE_MARGIN, right: box.x - LANE_MARGIN });
-      left = Math.max(left, box.x + box.width);
-    }
-    return { top, bottom, gaps: [...gaps, { left: left + LANE_MARGIN, right: Infinity }] };
-  });
-}
-
-/** The gap that costs the fewest steps aside between `x` above and `end` below; of equals the one nearer to `x`. */
-function nearestGap(gaps, x, end) {
-  const cost = (gap) => {
-    const lane = clamp(x, gap.left, gap.right);
-    return 1.01 * Math.abs(lane - x) + Math.abs(lane - end);
-  };
-  return gaps.reduce((best, gap) => (cost(gap) < cost(best) ? gap : best));
-}
-
 /** Lanes of one gap that come closer than they can be told apart are set beside one another, in their order. */
 function spread({ left, right }, lanes) {
   lanes.sort((a, b) => a.x - b.x);
@@ -95,18 +63,15 @@ function spread({ left, right }, lanes) {
   for (let i = lanes.length - 1, most = right; i >= 0; i -= 1, most -= step) lanes[i].x = Math.min(lanes[i].x, most);
 }
 
-/** The box around all positions: `{x, y, width, height}`, or null for none. */
-export function bounds(positions) {
-  if (!positions.size) return null;
-  const boxes = [...positions.values()];
-  const x = Math.min(...boxes.map((box) => box.x));
-  const y = Math.min(...boxes.map((box) => box.y));
-  return {
-    x,
-    y,
-    width: Math.max(...boxes.map((box) => box.x + box.width)) - x,
-    height: Math.max(...boxes.map((box) => box.y + box.height)) - y,
-  };
+/** The box around boxes: `{x, y, width, height}`, or null for none. */
+export function bounds(boxes) {
+  if (!boxes.length) return null;
+  let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
+  for (const { x, y, width, height } of boxes) {
+    [left, top] = [Math.min(left, x), Math.min(top, y)];
+    [right, bottom] = [Math.max(right, x + width), Math.max(bottom, y + height)];
+  }
+  return { x: left, y: top, width: right - left, height: bottom - top };
 }
 
 function layered(graph) {
@@ -184,7 +149,7 @@ function onGrid(graph, ranks) {
   let y = 0;
   for (const row of rows) {
     const sorted = byUpstream(graph, positions, row);
-    const columns = row.length <= WIDE_RANK ? WIDE_RANK : Math.min(COLUMNS_MAX, Math.ceil(Math.sqrt(row.length * 0.8)));
+    const columns = columnsOf(row.length);
     for (let start = 0; start < sorted.length; start += columns) {
       const line = sorted.slice(start, start + columns).map((id) => [id, nodeSize(graph.nodes.get(id))]);
       const total = line.reduce((sum, [, size]) => sum + size.width + GAP_X, -GAP_X);
@@ -198,6 +163,11 @@ function onGrid(graph, ranks) {
     y += GAP_Y;
   }
   return positions;
+}
+
+/** Side by side in a rank: about as wide as high, however many they are. */
+function columnsOf(count) {
+  return count <= WIDE_RANK ? WIDE_RANK : Math.min(COLUMNS_MAX, Math.ceil(Math.sqrt(count * 0.8)));
 }
 
 /** A rank in the order of the average place of what its nodes read from, so that edges cross less. */

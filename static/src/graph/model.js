@@ -15,6 +15,8 @@ const PORT_ROW = 20; // a strip of port names, above and below the card's text
 const PORT_WIDTH = 88; // room for a port's name, before the card grows wider
 const NODE_WIDTH_MAX = 560;
 const DATASET_HEIGHT = 40;
+/** A side of a card with more ports than this says how many they are, and edges meet in its middle. */
+export const MANY_PORTS = 40;
 
 const port = (value) => (typeof value === "string" ? { name: value } : value);
 
@@ -70,9 +72,20 @@ export function nodeSize(node) {
 export function portPosition(node, side, name) {
   const { width, height } = nodeSize(node);
   const ports = side === "input" ? node.inputs : node.outputs;
-  const index = ports.findIndex((candidate) => candidate.name === name);
+  const index = ports.length > MANY_PORTS ? -1 : ports.findIndex((candidate) => candidate.name === name);
   const x = index < 0 ? width / 2 : ((index + 0.5) * width) / ports.length;
   return { x, y: side === "input" ? 0 : height };
+}
+
+/** The two points that an edge joins, for cards that stand at `positions`. */
+export function endsOf(graph, positions, edge) {
+  const [from, to] = [positions.get(edge.from), positions.get(edge.to)];
+  const out = portPosition(graph.nodes.get(edge.from), "output", edge.output);
+  const into = portPosition(graph.nodes.get(edge.to), "input", edge.input);
+  return [
+    { x: from.x + out.x, y: from.y + out.y },
+    { x: to.x + into.x, y: to.y + into.y },
+  ];
 }
 
 const reach = (id, edgesOf, end) => {
@@ -139,9 +152,9 @@ export function longestPathRanks(graph) {
   const ranks = new Map([...graph.nodes.keys()].map((id) => [id, 0]));
   const queue = [...graph.nodes.keys()].filter((id) => waiting.get(id) === 0);
   const left = new Set(graph.nodes.keys());
-  while (left.size) {
+  for (let next = 0; left.size; ) {
     // Only a cycle leaves nodes without a free one among them: break it at the first in order.
-    const id = queue.length ? queue.shift() : left.values().next().value;
+    const id = next < queue.length ? queue[next++] : left.values().next().value;
     if (!left.delete(id)) continue;
     for (const edge of graph.outgoing.get(id)) {
       if (!left.has(edge.to)) continue;

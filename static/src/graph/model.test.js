@@ -48,7 +48,7 @@ test("the layout goes top-down and nothing overlaps", () => {
   assert.equal(positions.get("forest").y, positions.get("logistic").y);
   const [left, right] = [positions.get("forest"), positions.get("logistic")].sort((a, b) => a.x - b.x);
   assert.ok(left.x + left.width < right.x);
-  assert.ok(bounds(positions).width > left.width);
+  assert.ok(bounds([...positions.values()]).width > left.width);
 });
 
 test("cards of a row stand so that their edges do not cross", () => {
@@ -111,7 +111,7 @@ test("a rank of a hundred wraps, so that it can be read", () => {
     { from: "first", to: id },
     { from: id, to: "last" },
   ]);
-  const { width, height } = bounds(layout(normalise({ nodes: [{ id: "first" }, ...fan, { id: "last" }], edges })));
+  const { width, height } = bounds([...layout(normalise({ nodes: [{ id: "first" }, ...fan, { id: "last" }], edges })).values()]);
   assert.ok(width < 3 * height && height < 3 * width);
 });
 

@@ -1,10 +1,13 @@
 /** A large graph from afar, on a canvas: a thousand cards as elements would be drawn ten times a second, not sixty. */
 
 import { statusOf } from "../lib/status.js";
-import { portPosition } from "./model.js";
+import { isSeen, stretch } from "./viewport.js";
 
 const TONES = ["idle", "pending", "active", "good", "bad", "warning"];
 const MARGIN = 40; // screen pixels beyond the edge that are drawn too
+const CORNER = 14; // plane pixels
+const MANY_LINES = 4000; // on the screen; then the short ones are left out
+const SHORT = 12; // screen pixels
 
 export class Overview {
   constructor() {
@@ -24,7 +27,7 @@ export class Overview {
     this.canvas.hidden = true;
   }
 
-  draw({ graph, positions, ways, viewport, width, height, selected, path }) {
+  draw({ graph, positions, lines, marked, near, viewport, width, height, selected }) {
     this.canvas.hidden = false;
     const scale = window.devicePixelRatio || 1;
     const [w, h] = [Math.round(width * scale), Math.round(height * scale)];
@@ -34,43 +37,49 @@ export class Overview {
     context.clearRect(0, 0, w, h);
     context.setTransform(scale * viewport.zoom, 0, 0, scale * viewport.zoom, scale * viewport.x, scale * viewport.y);
     this.colours ??= this.#read();
-    const seen = {
-      left: (-MARGIN - viewport.x) / viewport.zoom,
-      right: (width + MARGIN - viewport.x) / viewport.zoom,
-      top: (-MARGIN - viewport.y) / viewport.zoom,
-      bottom: (height + MARGIN - viewport.y) / viewport.zoom,
-    };
-    this.#edges(context, { graph, positions, ways }, seen, viewport.zoom, path);
-    for (const [id, node] of graph.nodes) {
-      const box = positions.get(id);
-      if (box.x > seen.right || box.x + box.width < seen.left || box.y > seen.bottom || box.y + box.height < seen.top) continue;
-      context.fillStyle = node.problems ? this.colours.bad : this.colours[node.status ? statusOf(node.status).tone : "idle"];
-      context.globalAlpha = node.status || node.problems ? 1 : 0.55;
+    const [top, bottom] = stretch(viewport, height, MARGIN);
+    const seen = (box) => isSeen(viewport, box, width, height, MARGIN);
+    const there = [...near.lines.near(top, bottom)].map((id) => lines.get(id)).filter(({ box }) => seen(box));
+    this.#lines(context, there, viewport.zoom, marked);
+    const groups = new Map(); // many cards of one colour are one shape
+    for (const id of near.nodes.near(top, bottom)) {
+      const [node, box] = [graph.nodes.get(id), positions.get(id)];
+      if (!seen(box)) continue;
+      const tone = node.problems ? "bad" : node.status ? statusOf(node.status).tone : "";
+      if (!groups.has(tone)) groups.set(tone, []);
+      groups.get(tone).push(box);
+    }
+    const round = viewport.zoom * CORNER > 1;
+    for (const [tone, boxes] of groups) {
+      context.fillStyle = this.colours[tone || "idle"];
+      context.globalAlpha = tone ? 1 : 0.55;
       context.beginPath();
-      context.roundRect(box.x, box.y, box.width, box.height, 14);
-      context.fill();
-      if (id === selected) {
-        context.globalAlpha = 1;
-        context.strokeStyle = this.colours.accent;
-        context.lineWidth = 3 / viewport.zoom;
-        context.stroke();
+      for (const { x, y, width: across, height: down } of boxes) {
+        if (round) context.roundRect(x, y, across, down, CORNER);
+        else context.rect(x, y, across, down);
       }
+      context.fill();
     }
     context.globalAlpha = 1;
+    const chosen = positions.get(selected);
+    if (chosen) {
+      context.strokeStyle = this.colours.accent;
+      context.lineWidth = 3 / viewport.zoom;
+      context.beginPath();
+      context.roundRect(chosen.x, chosen.y, chosen.width, chosen.height, CORNER);
+      context.stroke();
+    }
   }
 
-  #edges(context, { graph, positions, ways }, seen, zoom, path) {
+  #lines(context, lines, zoom, marked) {
     const plain = new Path2D();
-    const marked = new Path2D();
-    for (const edge of graph.edges) {
-      const [from, to] = [positions.get(edge.from), positions.get(edge.to)];
-      if (Math.max(from.y, to.y) + to.height < seen.top || Math.min(from.y, to.y) > seen.bottom) continue;
-      const out = portPosition(graph.nodes.get(edge.from), "output", edge.output);
-      const into = portPosition(graph.nodes.get(edge.to), "input", edge.input);
-      const line = path?.edges.has(edge.id) ? marked : plain;
-      line.moveTo(from.x + out.x, from.y + out.y);
-      for (const { x, y } of ways.get(edge.id) ?? []) line.lineTo(x, y);
-      line.lineTo(to.x + into.x, to.y + into.y);
+    const chosen = new Path2D();
+    for (const { id, box, points } of lines) {
+      const isMarked = marked.has(id);
+      if (!isMarked && lines.length > MANY_LINES && Math.max(box.width, box.height) * zoom < SHORT) continue;
+      const shape = isMarked ? chosen : plain;
+      shape.moveTo(points[0].x, points[0].y);
+      for (const { x, y } of points.slice(1)) shape.lineTo(x, y);
     }
     context.lineWidth = 1 / zoom;
     context.strokeStyle = this.colours.edge;
@@ -79,7 +88,7 @@ export class Overview {
     context.globalAlpha = 1;
     context.lineWidth = 2 / zoom;
     context.strokeStyle = this.colours.accent;
-    context.stroke(marked);
+    context.stroke(chosen);
   }
 
   #read() {

@@ -10,12 +10,14 @@
  */
 
 import { icon, statusOf } from "../lib/status.js";
+import { Bands } from "./bands.js";
 import { makeCard, paint, tick } from "./card.js";
 import { h, svg } from "./dom.js";
-import { bounds, layout, routes } from "./layout.js";
-import { neighbour, normalise, pathThrough, portPosition } from "./model.js";
+import { bounds, layout } from "./layout.js";
+import { linesAlong, linesOf } from "./lines.js";
+import { endsOf, neighbour, normalise, pathThrough, portPosition } from "./model.js";
 import { Overview } from "./overview.js";
-import { fitted, isSeen, revealing, zoomedAt } from "./viewport.js";
+import { fitted, isSeen, revealing, stretch, zoomedAt } from "./viewport.js";
 
 const MOVE_MS = 280;
 const ANIMATED_LIMIT = 300; // nodes; a larger graph jumps to its place
@@ -49,8 +51,11 @@ export class GraphView {
     /** Where the layout wants each node, and where it stands at the moment. */
     this.targets = new Map();
     this.positions = new Map();
-    /** Points on the way of each edge that passes other cards, for cards that stand where they want to. */
-    this.routes = new Map();
+    /** The box around everything that the layout has placed. */
+    this.extent = null;
+    /** What is drawn of the edges, for cards that stand where they want to; and of it, what is on the chosen path. */
+    this.drawn = linesOf(this.graph, this.targets);
+    this.marked = new Set();
     this.edges = new Map();
     this.cards = new Map();
     this.paths = new Map();
@@ -77,16 +82,12 @@ export class GraphView {
     this.shape = shapeOf(this.graph);
     for (const id of this.cards.keys()) if (!this.graph.nodes.has(id)) this.#unmount(id);
     this.edges = new Map(this.graph.edges.map((edge) => [edge.id, edge]));
-    for (const id of this.paths.keys()) {
-      if (this.edges.has(id)) continue;
-      this.#unmountEdge(id);
-    }
     if (this.selected !== null && !this.graph.nodes.has(this.selected)) this.selected = null;
     for (const [id, card] of this.cards) paint(card, this.graph.nodes.get(id));
     this.empty.hidden = this.graph.nodes.size > 0;
     if (this.shape !== before) {
       this.targets = layout(this.graph);
-      this.routes = routes(this.graph, this.targets);
+      this.#drawLines();
       this.#moveTo(this.targets, { animated: !wasEmpty });
     }
     this.#drawSelection();
@@ -101,7 +102,7 @@ export class GraphView {
     Object.assign(node, patch);
     const card = this.cards.get(id);
     if (card) paint(card, node);
-    for (const edge of this.graph.outgoing.get(id)) this.#paintEdge(edge);
+    for (const line of this.paths.keys()) if (this.drawn.lines.get(line).from === id) this.#paintLine(line);
     if (this.isOverview) this.#drawOverviewSoon();
   }
 
@@ -122,7 +123,7 @@ export class GraphView {
   /** Show the whole graph. */
   fit({ animated = true } = {}) {
     this.isMoved = false;
-    const box = this.#extent();
+    const box = this.extent;
     if (!box || !this.width) return;
     this.#glide(fitted(box, this.width, this.height), animated);
   }
@@ -225,8 +226,9 @@ export class GraphView {
   #drawSelection() {
     const path = this.selected === null ? null : pathThrough(this.graph, this.selected);
     this.path = path;
+    this.marked = path ? linesAlong(path.edges, this.drawn.lineOf) : new Set();
     for (const [id, card] of this.cards) this.#paintChoice(id, card);
-    for (const edge of this.graph.edges) this.#paintEdge(edge);
+    for (const id of this.paths.keys()) this.#paintLine(id);
     this.element.classList.toggle("has-selection", path !== null);
     this.#drawOverviewSoon();
   }
@@ -277,77 +279,98 @@ export class GraphView {
   /** Set every mounted card and edge where `positions` says. */
   #place() {
     for (const [id, card] of this.cards) placeCard(card, this.positions.get(id));
-    for (const [id, path] of this.paths) {
-      const edge = this.edges.get(id);
-      if (edge) path.setAttribute("d", this.#curve(edge));
-    }
-    for (const id of this.labels.keys()) this.#placeLabel(this.edges.get(id));
+    for (const [id, path] of this.paths) path.setAttribute("d", this.#curve(this.drawn.lines.get(id)));
+    for (const id of this.labels.keys()) this.#placeLabel(id);
     this.#drawOverview();
   }
 
-  /** Make the elements that the screen needs, and only those where there are many. */
+  /** Find the lines of a new layout, and what lies where. */
+  #drawLines() {
+    const before = this.drawn;
+    this.drawn = linesOf(this.graph, this.targets);
+    const { lines, isBundled } = this.drawn;
+    for (const id of this.paths.keys()) if (before.isBundled || isBundled || !lines.has(id)) this.#unmountLine(id);
+    const boxes = new Map([...lines].map(([id, line]) => [id, line.box]));
+    this.extent = bounds([...this.targets.values(), ...boxes.values()]);
+    this.near = { nodes: new Bands(this.targets), lines: new Bands(boxes) };
+  }
+
+  /** The ids of nodes and lines of which the screen needs elements: where there are many, of those that it shows. */
+  #needed() {
+    const { lines } = this.drawn;
+    if (this.graph.nodes.size < CULLED_FROM) return { nodes: this.graph.nodes.keys(), lines: lines.keys() };
+    if (!this.width) return { nodes: [], lines: [] }; // not shown yet
+    // The selected one may hold the focus.
+    if (this.isOverview) return { nodes: this.selected === null ? [] : [this.selected], lines: [] };
+    const [top, bottom] = stretch(this.viewport, this.height);
+    const seen = (box) => isSeen(this.viewport, box, this.width, this.height);
+    return {
+      nodes: [...this.near.nodes.near(top, bottom)].filter((id) => seen(this.positions.get(id))),
+      lines: [...this.near.lines.near(top, bottom)].filter((id) => seen(lines.get(id).box)),
+    };
+  }
+
+  /** Make the elements that the screen needs, and take the others away. */
   #mount() {
-    const isCulled = this.graph.nodes.size >= CULLED_FROM && this.width > 0;
-    const seen = (box) => !isCulled || (!this.isOverview && isSeen(this.viewport, box, this.width, this.height));
-    for (const [id, node] of this.graph.nodes) {
-      const box = this.positions.get(id);
-      // The selected one is always there: it may hold the focus.
-      if (!seen(box) && !(this.isOverview && id === this.selected)) {
-        if (this.cards.has(id) && !this.cards.get(id).contains(document.activeElement)) this.#unmount(id);
-        continue;
-      }
+    const needed = this.#needed();
+    const [nodes, lines] = [new Set(needed.nodes), new Set(needed.lines)];
+    for (const [id, card] of this.cards) if (!nodes.has(id) && !card.contains(document.activeElement)) this.#unmount(id);
+    for (const id of nodes) {
       if (this.cards.has(id)) continue;
+      const node = this.graph.nodes.get(id);
       const card = makeCard(node);
       paint(card, node);
-      placeCard(card, box);
+      placeCard(card, this.positions.get(id));
       this.cards.set(id, card);
       this.#paintChoice(id, card);
       this.nodeLayer.append(card);
     }
-    for (const edge of this.graph.edges) {
-      const [a, b] = [this.positions.get(edge.from), this.positions.get(edge.to)];
-      if (!seen(bounds(new Map([["a", a], ["b", b]])))) {
-        this.#unmountEdge(edge.id);
+    for (const id of this.paths.keys()) if (!lines.has(id)) this.#unmountLine(id);
+    for (const id of lines) {
+      if (this.paths.has(id)) {
+        if (this.labels.get(id)?.textContent !== (this.#edgeOf(id)?.label || undefined)) this.#label(id);
         continue;
       }
-      if (this.paths.has(edge.id)) {
-        if (this.labels.get(edge.id)?.textContent !== (edge.label || undefined)) this.#label(edge);
-        continue;
-      }
-      const path = svg("path", { class: "graph-edge", d: this.#curve(edge) });
-      this.paths.set(edge.id, path);
-      this.#paintEdge(edge);
+      const path = svg("path", { class: "graph-edge", d: this.#curve(this.drawn.lines.get(id)) });
+      this.paths.set(id, path);
+      this.#paintLine(id);
       this.edgeLayer.append(path);
-      this.#label(edge);
+      this.#label(id);
     }
   }
 
-  #unmountEdge(id) {
+  #unmountLine(id) {
     this.paths.get(id)?.remove();
     this.paths.delete(id);
     this.labels.get(id)?.remove();
     this.labels.delete(id);
   }
 
-  /** Write an edge's label, or take it away. */
-  #label(edge) {
-    this.labels.get(edge.id)?.remove();
-    this.labels.delete(edge.id);
-    if (!edge.label) return;
+  /** The edge that a line is of, as it now is; undefined for a line that several share. */
+  #edgeOf(id) {
+    return this.edges.get(this.drawn.lines.get(id).edge?.id);
+  }
+
+  /** Write the label of a line's edge, or take it away. */
+  #label(id) {
+    this.labels.get(id)?.remove();
+    this.labels.delete(id);
+    const label = this.#edgeOf(id)?.label;
+    if (!label) return;
     const text = svg("text", { class: "graph-edge-label", "text-anchor": "middle" });
-    text.textContent = edge.label;
-    this.labels.set(edge.id, text);
-    this.#placeLabel(edge);
+    text.textContent = label;
+    this.labels.set(id, text);
+    this.#placeLabel(id);
     this.edgeLayer.append(text);
   }
 
-  #placeLabel(edge) {
-    const text = edge && this.labels.get(edge.id);
-    if (!text) return;
-    const box = this.positions.get(edge.to);
-    const into = portPosition(this.graph.nodes.get(edge.to), "input", edge.input);
-    text.setAttribute("x", box.x + into.x);
-    text.setAttribute("y", box.y + into.y - LABEL_ABOVE);
+  #placeLabel(id) {
+    const { to, input } = this.#edgeOf(id);
+    const text = this.labels.get(id);
+    const box = this.positions.get(to);
+    const into = portPosition(this.graph.nodes.get(to), "input", input);
+    text.setAttribute("x", String(box.x + into.x));
+    text.setAttribute("y", String(box.y + into.y - LABEL_ABOVE));
   }
 
   #unmount(id) {
@@ -355,35 +378,27 @@ export class GraphView {
     this.cards.delete(id);
   }
 
-  #paintEdge(edge) {
-    const path = this.paths.get(edge.id);
-    if (!path) return;
-    const upstream = this.graph.nodes.get(edge.from);
+  #paintLine(id) {
+    const { from, isOrder } = this.drawn.lines.get(id);
+    const upstream = this.graph.nodes.get(from);
     const names = ["graph-edge"];
-    if (upstream.kind !== "step") names.push("is-data");
-    else if (!edge.output && !edge.input) names.push("is-order");
-    if (upstream.status === "running") names.push("is-flowing");
-    if (upstream.status && statusOf(upstream.status).tone === "good") names.push("is-done");
-    if (this.path?.edges.has(edge.id)) names.push("is-on-path");
+    if (upstream && upstream.kind !== "step") names.push("is-data");
+    else if (isOrder) names.push("is-order");
+    if (upstream?.status === "running") names.push("is-flowing");
+    if (upstream?.status && statusOf(upstream.status).tone === "good") names.push("is-done");
+    if (this.marked.has(id)) names.push("is-on-path");
     else if (this.path) names.push("is-dimmed");
-    path.setAttribute("class", names.join(" "));
+    this.paths.get(id).setAttribute("class", names.join(" "));
   }
 
-  #curve(edge) {
-    const [fromBox, toBox] = [this.positions.get(edge.from), this.positions.get(edge.to)];
-    const out = portPosition(this.graph.nodes.get(edge.from), "output", edge.output);
-    const into = portPosition(this.graph.nodes.get(edge.to), "input", edge.input);
-    const [x1, y1, x2, y2] = [fromBox.x + out.x, fromBox.y + out.y, toBox.x + into.x, toBox.y + into.y];
-    return curve([{ x: x1, y: y1 }, ...this.#way(edge), { x: x2, y: y2 }]);
-  }
-
-  /** The points between an edge's ends; while its cards move, they move along. */
-  #way(edge) {
-    const points = this.routes.get(edge.id) ?? [];
+  /** A line as a path; that of one edge moves along while its cards move. */
+  #curve({ edge, points }) {
+    if (this.drawn.isBundled) return curve(points);
+    const [start, end] = endsOf(this.graph, this.positions, edge);
     const shift = (axis) =>
       [edge.from, edge.to].reduce((sum, id) => sum + this.positions.get(id)[axis] - this.targets.get(id)[axis], 0) / 2;
     const [dx, dy] = [shift("x"), shift("y")];
-    return points.map((point) => ({ x: point.x + dx, y: point.y + dy }));
+    return curve([start, ...points.slice(1, -1).map((point) => ({ x: point.x + dx, y: point.y + dy })), end]);
   }
 
   #tick() {
@@ -396,17 +411,8 @@ export class GraphView {
 
   // Looking around
 
-  /** The box around cards and edges. */
-  #extent() {
-    const boxes = new Map(this.targets);
-    for (const [id, points] of this.routes) {
-      for (const [i, { x, y }] of points.entries()) boxes.set(`${id} ${i}`, { x, y, width: 0, height: 0 });
-    }
-    return bounds(boxes);
-  }
-
   #fitFirst(animated) {
-    const box = this.#extent();
+    const box = this.extent;
     if (!box || !this.width) return;
     const whole = fitted(box, this.width, this.height, { readable: READABLE_ZOOM });
     const chosen = this.targets.get(this.selected);
@@ -454,8 +460,9 @@ export class GraphView {
       this.overview.hide();
       return;
     }
-    const { graph, positions, routes: ways, viewport, width, height, selected, path } = this;
-    this.overview.draw({ graph, positions, ways, viewport, width, height, selected, path });
+    const { graph, positions, marked, near, viewport, width, height, selected } = this;
+    const { lines } = this.drawn;
+    this.overview.draw({ graph, positions, lines, marked, near, viewport, width, height, selected });
   }
 
   /** Many updates in one frame are one drawing. */

@@ -1,6 +1,6 @@
 /** The pan and zoom of a plane, as numbers. A viewport is `{x, y, zoom}`: screen = plane · zoom + (x, y). */
 
-export const ZOOM_MIN = 0.08;
+export const ZOOM_MIN = 0.02;
 export const ZOOM_MAX = 2;
 const FIT_ZOOM_MAX = 1; // a small graph is not blown up
 
@@ -38,6 +38,11 @@ export function revealing(viewport, box, width, height, margin = 24) {
     x: viewport.x + shift(box.x * viewport.zoom + viewport.x, box.width * viewport.zoom, width),
     y: viewport.y + shift(box.y * viewport.zoom + viewport.y, box.height * viewport.zoom, height),
   };
+}
+
+/** The part of the plane, `[top, bottom]`, that a screen of this height shows, `margin` screen pixels around it included. */
+export function stretch(viewport, height, margin = 200) {
+  return [(-margin - viewport.y) / viewport.zoom, (height + margin - viewport.y) / viewport.zoom];
 }
 
 /** Whether `box` touches the screen, `margin` screen pixels around it included. */

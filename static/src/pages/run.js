@@ -1,16 +1,18 @@
 // The page of one run: the server drew it, this keeps it live.
 
 import { api } from "../lib/api.js";
-import { openSubmitDialog } from "../lib/submit_dialog.js";
+import { plural } from "../lib/format.js";
 import { toast } from "../lib/toast.js";
 import { Approvals } from "../run/approvals.js";
 import { VIEWS, readAddress, writeAddress } from "../run/address.js";
 import { Clock } from "../run/clock.js";
 import { RunConnection } from "../run/connection.js";
 import { GraphPane } from "../run/graph_pane.js";
+import { foundNames } from "../run/found.js";
 import { RunHeader, drawConnection } from "../run/header.js";
 import { listenToKeys } from "../run/keys.js";
 import { MetricsPane } from "../run/metrics_pane.js";
+import { unpacked } from "../run/packed.js";
 import { StepPanel } from "../run/panel.js";
 import { StepsTable } from "../run/steps_table.js";
 import { changeRunReuse } from "../run/tabs/why.js";
@@ -19,6 +21,8 @@ import { editTags, drawTags } from "../run/tags.js";
 import { TimelinePane } from "../run/timeline_pane.js";
 import { stepToEdit } from "../run/ways_on.js";
 
+const FAILURES_PAUSE_MS = 50;
+const FAILURES_AGAIN_MS = 2000;
 const VIEW_KEY = "studio-run-view";
 const $ = (selector) => /** @type {any} */ (document.querySelector(selector));
 const root = $("#run");
@@ -39,13 +43,13 @@ const urls = {
   changes: (digest) => root.dataset.changesUrl.replace("/0/", `/${digest}/`),
 };
 
-const store = new RunStore(JSON.parse($("#run-state").textContent));
+const store = new RunStore(unpacked(JSON.parse($("#run-state").textContent)));
 const clock = new Clock(root.dataset.now);
 const header = new RunHeader(store, clock);
 const address = readAddress(location.search, location.hash);
 
 const panes = Object.fromEntries(VIEWS.map((view) => [view, $(`[data-pane=${view}]`)]));
-const table = new StepsTable(panes.table.querySelector("table"), store, { clock, onOpen: (name) => open(name) });
+const table = new StepsTable(panes.table, store, { clock, onOpen: (name) => open(name) });
 const graph = new GraphPane(panes.graph, store, {
   onSelect: (name) => (name ? open(name) : close()),
   onOpen: (name) => open(name, "log"),
@@ -135,6 +139,24 @@ if (address.step && store.step(address.step)) {
   open(address.step, address.tab ?? "overview", { attempt: address.attempt, line: address.line });
 }
 
+// --- Finding a step ------------------------------------------------------------------------------------------------
+const find = $("#step-find");
+let found = [];
+find?.addEventListener("input", () => {
+  found = foundNames(store.state.steps.map((step) => step.name), find.value);
+  $("#step-found").textContent = find.value.trim() ? plural(found.length, "step") : "";
+  table.find(find.value);
+});
+find?.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") find.blur();
+  if (event.key !== "Enter" || !found.length) return;
+  event.preventDefault();
+  // Again and again it leads on to the next one.
+  const name = found[(found.indexOf(panel.name) + (event.shiftKey ? found.length - 1 : 1)) % found.length];
+  open(name);
+  graph.reveal(name);
+});
+
 // Links to a step, on this page and in what the server draws later.
 document.addEventListener("click", (event) => {
   const link = event.target instanceof Element ? event.target.closest("a[data-open-step]") : null;
@@ -150,23 +172,26 @@ new Approvals($("#approvals"), store, { url: root.dataset.approvalsUrl, stepUrl:
 
 // --- What goes wrong stands above everything else ------------------------------------------------------------------
 let shownFailure = JSON.stringify(failureKey());
-store.subscribe(async () => {
+let failureTimer = 0;
+store.subscribe(() => {
+  if (JSON.stringify(failureKey()) !== shownFailure) failureTimer ||= setTimeout(rereadFailure, FAILURES_PAUSE_MS);
+});
+
+/** Thousands of steps may fail within a minute: what the server says of them is asked for one time after the other. */
+async function rereadFailure() {
   const key = JSON.stringify(failureKey());
-  if (key === shownFailure) {
-    return;
-  }
-  shownFailure = key;
   const response = await fetch(root.dataset.failureUrl, { credentials: "same-origin" }).catch(() => null);
   if (response?.ok) {
+    shownFailure = key;
     $("#failure").innerHTML = await response.text(); // the same partial as on the first load, escaped by the server
     const state = await api.get(runApi).catch(() => null);
     if (state) {
       store.replace(state); // with the last lines of the steps that failed
     }
-  } else {
-    shownFailure = "";
   }
-});
+  const isBehind = JSON.stringify(failureKey()) !== shownFailure;
+  failureTimer = response?.ok && isBehind ? setTimeout(rereadFailure, FAILURES_AGAIN_MS) : 0;
+}
 
 function failureKey() {
   const wrong = failure(store.state);
@@ -224,6 +249,7 @@ header.parts.again?.addEventListener("click", async () => {
   const { workspace, pipeline } = root.dataset;
   const without = store.state.edited ?? [];
   try {
+    const { openSubmitDialog } = await import("../lib/submit_dialog.js"); // most readers submit nothing
     const run = await openSubmitDialog({ without, workspace, pipelineId: pipeline, version, values: parameters, experiment, priority, regenerate, goesOn, submitTo: `${runApi}resubmit/` });
     if (run) location.assign(run.url);
   } catch (error) {

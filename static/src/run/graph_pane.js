@@ -21,6 +21,11 @@ export class GraphPane {
     this.view.select(name);
   }
 
+  /** Move the view to a step. */
+  reveal(name) {
+    this.view.reveal(name);
+  }
+
   fit() {
     this.view.fit();
   }

@@ -50,8 +50,8 @@ export class TimelinePane {
   async #draw() {
     try {
       const figure = await api.get(this.url);
-      this.note.hidden = !figure.empty;
-      this.note.textContent = figure.empty ?? "";
+      this.note.textContent = figure.empty || figure.note || "";
+      this.note.hidden = !this.note.textContent;
       this.plot.hidden = Boolean(figure.empty);
       if (!figure.empty && this.shown) {
         await drawFigure(this.plot, figure, { onClick: ([step]) => this.onSelect(step) });

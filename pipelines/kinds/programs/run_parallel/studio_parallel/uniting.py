@@ -82,11 +82,8 @@ def gather(name, target, folders, without):
                 if not is_file_of(top, os.path.join(folder, each)):
                     left_out += 1
                     if left_out <= SHOWN:
-                        print(
-                            "Output “{}”: “{}” of part {} is no file of its folder and is not part of the output.".format(
-                                name, printable(path), number
-                            )
-                        )
+                        words = "Output “{}”: “{}” of part {} is no file of its folder and is not part of the output."
+                        print(words.format(name, printable(path), number))
                     continue
                 if path in writers:
                     raise Refused(
