@@ -72,11 +72,13 @@ def reconcile(target_id: int) -> Plan | None:
         size = _size_of_a_node(target)
         work = _work(target, size)
         asked = [(each.request, each.count) for each in work]
-        load = max(nodes_filled(asked, slots=target.slots, node=size), Fraction(_most_apart(work, size)))
+        filled, apart = nodes_filled(asked, slots=target.slots, node=size), _most_apart(work, size)
+        load = max(filled, Fraction(apart))
         view = _view(target, provider, live, heard, load)
         plan = plan_for(view, lease_s=settings.NODE_LEASE_S)
         jobs = sum(each.count for each in work)
-        _Round(target, provider, view, {row.pk: row for row in live}, heard, jobs).carry_out(plan)
+        told_apart = apart if apart > max(filled, 1) else 0
+        _Round(target, provider, view, {row.pk: row for row in live}, heard, jobs, told_apart).carry_out(plan)
         return plan
 
 
@@ -229,6 +231,7 @@ class _Round:
     rows: dict[int, PoolNode]
     heard: _Nodes
     jobs: int  # that run, or wait and may run
+    apart: int  # of these, where that is why so many nodes are needed: so many that are to have one each
 
     def carry_out(self, plan: Plan) -> None:
         for row_id, reason in plan.failed:
@@ -268,7 +271,10 @@ class _Round:
         if places:
             what = "its least number"
             if jobs:
-                what = f"waiting or running: {jobs:,} job{'' if jobs == 1 else 's'}, at most {target.slots} on a node"
+                how = f"at most {target.slots} on a node"
+                if self.apart:
+                    how = f"{'each' if self.apart == jobs else f'{self.apart:,} of them each'} on a node of its own"
+                what = f"waiting or running: {jobs:,} job{'' if jobs == 1 else 's'}, {how}"
             nodes = "a node" if len(places) == 1 else f"{len(places)} nodes"
             pool_nodes.note_event(target.pk, f"Starts {nodes} ({what}).")
         if why_fewer:

@@ -147,3 +147,19 @@ def test_who_edits_a_part_that_failed_is_told_that_it_is_one_step(page: Page, pl
     page.goto(f"/w/{place.slug}/runs/{run}/?step=work.1of2&tab=code")
     page.locator(".run-tab-code").get_by_role("button", name="Edit and continue").click()
     expect(page.locator(".run-edit")).to_contain_text("This changes “work”, “work.2of2” as well")
+
+
+def test_a_step_that_was_skipped_for_one_part_can_be_cancelled_in_the_other(
+    page: Page, place: Place, studio: Studio, tmp_path: Path
+) -> None:
+    wait = "".join(f"        {line}\n" for line in gate(tmp_path / "never").splitlines())
+    number = pipeline(studio, place, WORK.format(wait=wait), nodes=2, mini_batch_size="1", max_tries=1)
+    api, base = studio.api(place.contributor), f"/api/workspaces/{place.slug}"
+    run = api.post(f"{base}/pipelines/{number}/runs/", {"parameters": {}})["id"]
+    page.goto(f"/w/{place.slug}/runs/{run}/?step=work")
+    overview = page.locator(".run-tab-overview")
+    expect(page.locator("[data-panel=status]")).to_contain_text("Skipped", timeout=RUN_MS)
+    overview.get_by_role("button", name="Cancel this step").click()
+    expect(page.locator("[data-run=status]")).to_contain_text("Failed", timeout=RUN_MS)
+    expect(overview.get_by_role("button", name="Cancel this step")).to_have_count(0)
+    assert api.get(f"{base}/runs/{run}/steps/work.2of2/")["status"] == "cancelled"

@@ -53,7 +53,7 @@ export class StepPanel {
     store.subscribe(({ run, steps }) => {
       if (!this.name) return;
       if (steps.has(this.name)) this.#changed();
-      else if (this.tab === "batches" && [...steps].some((name) => this.#isPart(name))) this.#draw();
+      else if (["batches", "overview"].includes(this.tab) && [...steps].some((name) => this.#isPart(name))) this.#draw();
       else if (run) this.#draw(); // what can be done with a step hangs on its run, too
     });
   }

@@ -44,6 +44,11 @@ export class RunStore {
     return this.#byName.get(name) ?? null;
   }
 
+  /** Whether nothing of a step is to come: of one that works on several nodes, of none of its parts either. */
+  isOver(name) {
+    return STEP_TERMINAL.has(this.step(name).status) && this.state.steps.every((each) => each.part_of !== name || STEP_TERMINAL.has(each.status));
+  }
+
   /** Call `listener({run, steps})` after each change: whether the run itself changed, and the names of changed steps. */
   subscribe(listener) {
     this.#listeners.add(listener);

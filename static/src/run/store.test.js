@@ -33,6 +33,16 @@ function state(overrides = {}) {
 const stepEvent = (seq, step, status, more = {}) => ({ seq, at: AT, kind: "step", step, status, ...more });
 const runEvent = (seq, status, more = {}) => ({ seq, at: AT, kind: "run", status, reason: "", ...more });
 
+test("a step is over once its parts are, also where it was skipped for one of them", () => {
+  const start = state();
+  start.steps.push({ ...start.steps[1], name: "train.1of2", position: 2, part_of: "train" });
+  const store = new RunStore(start);
+  store.apply([stepEvent(2, "train.1of2", "running"), stepEvent(3, "train", "skipped"), stepEvent(4, "prepare", "completed")]);
+  assert.deepEqual([store.isOver("prepare"), store.isOver("train"), store.isOver("train.1of2")], [true, false, false]);
+  store.apply([stepEvent(5, "train.1of2", "failed")]);
+  assert.equal(store.isOver("train"), true);
+});
+
 test("events are applied in order, whatever order they come in", () => {
   const store = new RunStore(state());
   const seen = [];

@@ -179,11 +179,22 @@ def test_jobs_that_are_to_be_apart_have_a_node_each() -> None:
         pool.job(apart=word)
     step(pool)
     assert pool.live == 3
+    assert pool.told() == ["Starts 3 nodes (waiting or running: 6 jobs, 3 of them each on a node of its own)."]
     first, second = (joined(pool, row) for row in pool.rows()[:2])
     claimed = list(iter(lambda: claim(first), None))
     assert len(claimed) == 4, "one of each word, and those without one"
     assert claim(second) is not None
     assert claim(second) is None, "the third is for another node"
+
+
+@pytest.mark.django_db
+def test_where_slots_decide_the_pool_speaks_of_them_and_where_all_are_apart_of_that() -> None:
+    for slots, more, said in ((1, 1, "3 jobs, at most 1 on a node"), (4, 0, "2 jobs, each on a node of its own")):
+        pool = Pool(slots=slots, max_nodes=5)
+        for word in ["one"] * 2 + [""] * more:
+            pool.job(apart=word)
+        step(pool)
+        assert pool.told() == [f"Starts {2 + more} nodes (waiting or running: {said})."]
 
 
 @pytest.mark.django_db

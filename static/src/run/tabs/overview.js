@@ -28,7 +28,7 @@ export class OverviewTab {
   draw(detail) {
     this.detail = detail ?? this.detail ?? null;
     const step = this.context.store.step(this.context.name);
-    this.cancelling = this.cancelling && !STEP_TERMINAL.has(step.status);
+    this.cancelling = this.cancelling && !this.context.store.isOver(this.context.name);
     this.root.replaceChildren(
       ...[this.#outcome(step), this.#actions(), this.#facts(step), this.why.draw(step, this.detail), this.pin.draw(this.detail), this.#attempts(), this.#command(), this.#description()].filter(Boolean),
     );
@@ -172,7 +172,7 @@ export class OverviewTab {
 
   #cancelAction() {
     const { store, name } = this.context;
-    if (STEP_TERMINAL.has(store.step(name).status) || store.state.cancel_requested_at) {
+    if (store.isOver(name) || store.state.cancel_requested_at) {
       return null;
     }
     const title = "This step ends, and what depends on it is skipped. The rest of the run goes on.";

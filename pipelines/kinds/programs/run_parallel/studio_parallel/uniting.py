@@ -82,8 +82,7 @@ def gather(name, target, folders, without):
                 if not is_file_of(top, os.path.join(folder, each)):
                     left_out += 1
                     if left_out <= SHOWN:
-                        words = "Output “{}”: “{}” of part {} is no file of its folder and is not part of the output."
-                        print(words.format(name, printable(path), number))
+                        say_left_out(name, path, number)
                     continue
                 if path in writers:
                     raise Refused(
@@ -100,6 +99,11 @@ def gather(name, target, folders, without):
                 shutil.copyfile(os.path.join(folder, each), copy)
     if left_out > SHOWN:
         print("Output “{}”: {:,} more are not part of the output.".format(name, left_out - SHOWN))
+
+
+def say_left_out(name, path, number):
+    sentence = "Output “{}”: “{}” of part {} is no file of its folder and is not part of the output."
+    print(sentence.format(name, printable(path), number))
 
 
 def is_file_of(top, path):
