@@ -77,7 +77,7 @@ def reconcile(target_id: int) -> Plan | None:
         view = _view(target, provider, live, heard, load)
         plan = plan_for(view, lease_s=settings.NODE_LEASE_S)
         jobs = sum(each.count for each in work)
-        told_apart = apart if apart > max(filled, 1) else 0
+        told_apart = apart if apart > 1 and apart > filled else 0
         _Round(target, provider, view, {row.pk: row for row in live}, heard, jobs, told_apart).carry_out(plan)
         return plan
 
