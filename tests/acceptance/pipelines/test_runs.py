@@ -204,7 +204,7 @@ def test_a_node_killed_in_the_middle_costs_an_attempt_and_not_the_run(world: Wor
         put={
             "once.py": "import os, sys, time\n"
             "print('pid', os.getpid(), flush=True)\n"
-            "time.sleep(0 if '/2/' in sys.argv[1] else 600)\n"
+            "time.sleep(0 if '/a/2/' in sys.argv[1] else 600)\n"
         },
     )
     step = world.step("a") | {"source": marker.digest, "entry": "once.py", "arguments": "${{outputs.out}}/"}
