@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """It would look at all of them again and again, for a third of the time. Other threads may do the same meanwhile:
+    """It would look at all of them again and again. Other threads may do the same meanwhile:
     the first to end turns it on again.
     """
     was_on = gc.isenabled()
