@@ -49,7 +49,10 @@ SETTINGS: Mapping[str, Setting] = {
 
 def without_references(data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     """A step's plain object without the settings that parameters feed, and the parameters by path."""
-    plain, references = dict(data), {}
+    plain = dict(data)
+    references: dict[str, str] = {}
+    if not _may_be_fed(plain):  # as nearly all are
+        return plain, references
     for path in SETTINGS:
         group, _, name = path.rpartition(".")
         holder = plain.get(group) if group else plain
@@ -62,8 +65,21 @@ def without_references(data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[st
     return plain, references
 
 
+_GROUPS = tuple({path.rpartition(".")[0]: None for path in SETTINGS})
+_OWN = tuple(path for path in SETTINGS if "." not in path)
+
+
+def _may_be_fed(data: Mapping[str, Any]) -> bool:
+    groups = (data.get(group) for group in _GROUPS if group)
+    values = [data.get(name) for name in _OWN]
+    values += (value for group in groups if isinstance(group, dict) for value in group.values())
+    return any(isinstance(value, str) and "${{" in value for value in values)
+
+
 def with_references(data: dict[str, Any], references: Mapping[str, str]) -> dict[str, Any]:
     """A step's plain object, or a part of it, with what feeds its settings in their place."""
+    if not references:
+        return data
     plain = dict(data)
     for path, parameter in references.items():
         group, _, name = path.rpartition(".")

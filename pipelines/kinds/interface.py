@@ -282,10 +282,15 @@ def _texts_in(value: object) -> Iterator[str]:
             yield from _texts_in(each)
 
 
-def own_fields(kind: type[StepBase]) -> list[str]:
+_own_fields: dict[type[StepBase], tuple[str, ...]] = {}  # asked for thousands of times for a large pipeline
+
+
+def own_fields(kind: type[StepBase]) -> tuple[str, ...]:
     """The fields that not every kind has: what it shares with some comes after what is its own."""
-    names = [name for name in kind.model_fields if name not in StepBase.model_fields]
-    return sorted(names, key=lambda name: name not in kind.__annotations__)
+    if kind not in _own_fields:
+        names = [name for name in kind.model_fields if name not in StepBase.model_fields]
+        _own_fields[kind] = tuple(sorted(names, key=lambda name: name not in kind.__annotations__))
+    return _own_fields[kind]
 
 
 def kind_name(kind: type[StepBase]) -> str:

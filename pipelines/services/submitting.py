@@ -62,7 +62,7 @@ from pipelines.variables import filled_variables
 from pipelines.works import work_of
 from studio.lib.collecting import uncollected
 from studio.lib.problems import Problem, UserError
-from studio.lib.statements import insert_alike, insert_rows
+from studio.lib.statements import copy_of, insert_alike, insert_rows
 from studio.workspaces import audit
 from studio.workspaces.access import Access
 from studio.workspaces.models import NAME, Workspace
@@ -204,15 +204,15 @@ def insert_steps(run: Run, definition: PipelineDefinition, frozen: list[FrozenSt
         waiting_for[downstream] += 1
     about = {"experiment": run.experiment.name}
     frozen = [_of_this_run(each, run.pk).model_copy(update=about) for each in frozen]
+    like = StepRun(run=run, runs_anew=run.regenerate_outputs)
     steps = [
-        StepRun(
-            run=run,
+        copy_of(
+            like,
             name=each.step.name,
             position=position,
             frozen=each,
             waiting_for=waiting_for[position],
             registers=any(output.register_as for output in each.step.outputs),
-            runs_anew=run.regenerate_outputs,
             makes_runs=each.step.makes_runs,
         )
         for position, each in enumerate(frozen)

@@ -187,3 +187,19 @@ def test_more_than_ten_thousand_steps_are_refused(world: World) -> None:
     pipeline.refresh_from_db()
     with pytest.raises(UserError, match="more than 10,000 steps"):
         world.submit(pipeline)
+
+
+def test_steps_of_one_run_are_rows_of_their_own(world: World) -> None:
+    """They are made by copying one: no change of one, and nothing that one has read, may be seen in another."""
+    run = world.submit(wide(world, 3))
+    steps = list(run.steps.order_by("position"))
+    assert [each.name for each in steps] == ["head", "m0", "m1", "m2", "tail"]
+    assert len({each.pk for each in steps}) == len(steps)
+    like = StepRun(run=run)
+    one, other = statements.copy_of(like, name="one"), statements.copy_of(like, name="other")
+    one.run = Run(pk=run.pk + 1)
+    assert (one.name, other.name, like.name) == ("one", "other", "")
+    assert other.run is run
+    assert other.run_id == run.pk
+    assert one._state is not other._state
+    assert other._state.adding
