@@ -1,6 +1,5 @@
 """A JSON column with a schema: a pydantic model in Python, a versioned object in the database."""
 
-import json
 from collections.abc import Sequence
 from typing import Any, Union
 
@@ -8,22 +7,14 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models.fields.json import KeyTransform
 from pydantic import BaseModel, ConfigDict, TypeAdapter
-from pydantic_core import PydanticSerializationError
 
 
 class Document(BaseModel):
     """Base of every JSON column's schema: frozen, no unknown keys, and `schema_version` says which shape it has."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: int = 1
-
-
-class _Written(json.JSONEncoder):
-    """Of what is JSON already: pydantic writes it some five times as fast as by way of plain objects."""
-
-    def encode(self, o: str) -> str:
-        return o
 
 
 class DocumentField(models.JSONField):
@@ -60,14 +51,6 @@ class DocumentField(models.JSONField):
         if isinstance(value, Document):
             value = value.model_dump(mode="json")
         return super().get_prep_value(value)
-
-    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
-        if isinstance(value, Document):
-            try:
-                return connection.ops.adapt_json_value(value.model_dump_json(), _Written)
-            except PydanticSerializationError:  # half of a character, which only an escape can stand for
-                pass
-        return super().get_db_prep_value(value, connection, prepared)
 
     def value_to_string(self, obj: models.Model) -> Any:
         value = self.value_from_object(obj)
