@@ -1,7 +1,7 @@
 """The one place where a person's way into a workspace is checked: pages, API and sockets all come here."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Concatenate, ParamSpec, cast
 
@@ -10,7 +10,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseNotAllowed
 
-from studio.workspaces.models import Membership, Role, User, Workspace
+from studio.workspaces.models import AccessToken, Membership, Role, User, Workspace
 from studio.workspaces.permissions import PERMISSIONS, Permission
 
 P = ParamSpec("P")
@@ -25,20 +25,31 @@ class Access:
     user: User
     workspace: Workspace
     role: Role
+    by_token: bool = False  # with no more than the role of the token that asks
 
     def may(self, permission: Permission) -> bool:
         return permission in PERMISSIONS[self.role]
 
     def require(self, permission: Permission) -> None:
         """Raise PermissionDenied with a sentence that says who can help."""
-        if not self.may(permission):
+        if self.may(permission):
+            return
+        role = self.role.label.lower()
+        if self.by_token:
             raise PermissionDenied(
-                f"Your role in this workspace, {self.role.label.lower()}, does not allow this. Ask an owner of it."
+                f"This token may do no more than {_with_article(role)} may. Use another one, or sign in."
             )
+        raise PermissionDenied(f"Your role in this workspace, {role}, does not allow this. Ask an owner of it.")
+
+    def narrowed(self, role: Role) -> "Access":
+        """With no more than `role` has: what a token may do for somebody."""
+        return self if PERMISSIONS[self.role] <= PERMISSIONS[role] else replace(self, role=role, by_token=True)
 
 
-def authorise(user: User | AnonymousUser, slug: str, permission: Permission) -> Access:
-    """What `user` is in the workspace `slug`.
+def authorise(
+    user: User | AnonymousUser, slug: str, permission: Permission, *, token: AccessToken | None = None
+) -> Access:
+    """What `user` is in the workspace `slug`, and what the token with which they come may do there.
 
     Raises Http404 where they are no member (whether or not the workspace exists: an outsider can't tell), and
     PermissionDenied where their role does not have `permission`.
@@ -48,9 +59,11 @@ def authorise(user: User | AnonymousUser, slug: str, permission: Permission) -> 
         if user.is_authenticated and user.is_active
         else None
     )
-    if membership is None:
+    if membership is None or (token and not token.opens(membership.workspace_id)):
         raise Http404("There is no such workspace, or you are not a member of it.")
     access = Access(user=cast("User", user), workspace=membership.workspace, role=Role(membership.role))
+    if token and token.role:
+        access = access.narrowed(Role(token.role))
     access.require(permission)
     return access
 

@@ -10,7 +10,7 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from knox.models import AuthToken
 
-from studio.workspaces.models import AuditEvent, Membership, User, Workspace
+from studio.workspaces.models import AccessToken, AuditEvent, Membership, User, Workspace
 
 admin.site.site_header = admin.site.site_title = "Pipeline Studio"
 admin.site.index_title = "Administration"
@@ -130,6 +130,29 @@ class AuditEventAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 # Knox's own page lists digests that say nothing, and shows a new token in a message.
 assert knox.admin
 admin.site.unregister(AuthToken)
+
+
+@admin.register(AccessToken)
+class AccessTokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """What tokens are for, and when they were last used; each is taken away with its Knox token."""
+
+    list_display = ("name", "person", "workspace", "role", "last_used_at")
+    list_filter = ("role", "workspace", "last_used_at")
+    list_select_related = ("token__user", "workspace")
+    search_fields = ("name", "token__user__username")
+    date_hierarchy = "last_used_at"
+    fields = readonly_fields = ("name", "person", "everywhere", "workspace", "role", "last_used_at")
+
+    @admin.display(ordering="token__user__username")
+    def person(self, token: AccessToken) -> str:
+        return str(token.token.user)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        """Without it, its token would be one for everything."""
+        return False
 
 
 @admin.register(AuthToken)

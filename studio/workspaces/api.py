@@ -12,8 +12,10 @@ from studio.lib.given import Given
 from studio.lib.pagination import Pages
 from studio.workspaces import queries, services
 from studio.workspaces.api_access import WorkspaceAPIView
+from studio.workspaces.bearer import token_of
 from studio.workspaces.models import Membership, Role, User, Workspace
 from studio.workspaces.permissions import PERMISSIONS, Permission
+from studio.workspaces.tokens import require_whole
 
 
 class WorkspaceSerializer(serializers.ModelSerializer[Workspace]):
@@ -64,12 +66,17 @@ class WorkspacesView(APIView):
     @extend_schema(responses=WorkspaceSerializer(many=True))
     def get(self, request: Request) -> Response:
         pages = Pages()
-        rows = pages.paginate_queryset(queries.workspaces_of(cast("User", request.user)), request, view=self)
+        found = queries.workspaces_of(cast("User", request.user))
+        token = token_of(request)
+        if token is not None and not token.everywhere:
+            found = found.filter(pk=token.workspace_id or 0)
+        rows = pages.paginate_queryset(found, request, view=self)
         return pages.get_paginated_response(WorkspaceSerializer(rows, many=True).data)
 
     @extend_schema(request=MakeWorkspaceSerializer, responses={201: WorkspaceSerializer})
     def post(self, request: Request) -> Response:
         """Make a workspace. You become its owner."""
+        require_whole(request.auth)
         asked = MakeWorkspaceSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         made = services.create_workspace(owner=cast("User", request.user), **asked.validated_data)

@@ -6,6 +6,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from studio.workspaces.access import Access, authorise
+from studio.workspaces.bearer import token_of
 from studio.workspaces.permissions import Permission
 
 
@@ -22,4 +23,4 @@ class WorkspaceAPIView(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         needed = self.permission if request.method in {"GET", "HEAD", "OPTIONS"} else self.write_permission
-        self.access = authorise(request.user, kwargs["slug"], needed)
+        self.access = authorise(request.user, kwargs["slug"], needed, token=token_of(request))

@@ -66,6 +66,34 @@ class Membership(models.Model):
         return f"{self.user} is {self.role} of {self.workspace}"
 
 
+class AccessToken(models.Model):
+    """What one of a person's API tokens is for and may do. Knox keeps its hash, and when it expires.
+
+    A token does what its person may, or less: in one workspace only, or with no more than a role's permissions.
+    """
+
+    token = models.OneToOneField("knox.AuthToken", on_delete=models.CASCADE, related_name="about")
+    name = models.CharField(max_length=100, blank=True)
+    everywhere = models.BooleanField(default=True)  # where not, in `workspace` alone, and nowhere once that is gone
+    workspace = models.ForeignKey(Workspace, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    role = models.CharField(max_length=20, choices=Role, blank=True)  # at most this; empty: the person's own
+    last_used_at = models.DateTimeField(null=True, blank=True)  # to the minute
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+
+    def __str__(self) -> str:
+        return self.name or "a token without a name"
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it may do all that its person may."""
+        return self.everywhere and not self.role
+
+    def opens(self, workspace_id: int) -> bool:
+        return self.everywhere or self.workspace_id == workspace_id
+
+
 class AuditEvent(models.Model):
     """Who did what to which object, written in the transaction that did it."""
 

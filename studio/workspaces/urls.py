@@ -3,7 +3,7 @@
 from django.contrib.auth import views as auth
 from django.urls import include, path
 
-from studio.workspaces import views
+from studio.workspaces import token_views, views
 from studio.workspaces.forms import SignInForm
 
 workspaces = [
@@ -23,6 +23,8 @@ urlpatterns = [
     ),
     path("accounts/logout/", auth.LogoutView.as_view(), name="logout"),
     path("accounts/password/", views.PasswordChange.as_view(), name="password_change"),
+    path("accounts/tokens/", token_views.access_tokens, name="access_tokens"),
+    path("accounts/tokens/<int:token_id>/revoke/", token_views.revoke_token, name="revoke_token"),
     path("w/<slug:slug>/", views.workspace, name="workspace"),
     path("", include((workspaces, "workspaces"))),
 ]

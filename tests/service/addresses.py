@@ -38,6 +38,7 @@ from pipelines.registered import RegisteredModel
 from studio.workspaces.access import Access
 from studio.workspaces.models import Membership, Role, User
 from studio.workspaces.permissions import Permission
+from studio.workspaces.tokens import make_token
 from tests.service.pipelines.world import World
 from tests.support.metrics import PNG, measure
 
@@ -186,6 +187,7 @@ class Place:
     step: str  # the name of a step that completed
     digest: str  # of sources that no other place has
     model: RegisteredModel  # of what that step left, registered by the contributor
+    token_id: int  # of the owner
 
     @classmethod
     def furnish(cls, slug: str, mark: str = "", *, step: str = "first") -> "Place":
@@ -340,6 +342,7 @@ class Place:
             step=step,
             digest=digest,
             model=model,
+            token_id=make_token(world.owner, name=mark[:100]).row.pk,
         )
 
     @property
@@ -402,6 +405,7 @@ class Place:
             "environment_id": self.environment.pk,
             "build_id": EnvironmentBuild.objects.filter(digest=self.environment.digest).earliest("pk").pk,
             "membership_id": Membership.objects.get(workspace=self.world.workspace, user=self.reader).pk,
+            "token_id": self.token_id,
             **special.get(of, {}),
         }
 
@@ -454,7 +458,7 @@ def form_page(body: Body, permission: Permission | None, *, see: Permission | No
     return Address({"GET": see or permission, "POST": permission}, {"POST": body}, query)
 
 
-def button(permission: Permission, body: Body | None = None) -> Address:
+def button(permission: Permission | None, body: Body | None = None) -> Address:
     return Address({"POST": permission}, {"POST": body or form()})
 
 
@@ -541,6 +545,10 @@ OF_NO_WORKSPACE: Mapping[str, Address] = {
     "help": page(None),
     "workspaces:new": form_page(form(name="New", slug="new"), None),
     "api-workspaces": api(get=None, post=(None, data(name="New", slug="new"))),
+    "access_tokens": form_page(form(name="nightly"), None),
+    "revoke_token": button(None),
+    "api-tokens": api(get=None, post=(None, data(name="nightly"))),
+    "api-token": Address({"DELETE": None}),
     # The last one: a session does not outlive it when the database takes it back.
     "password_change": form_page(
         form(old_password="a long passphrase", new_password1="one that nobody 7", new_password2="one that nobody 7"),

@@ -1,8 +1,7 @@
-// The pages of datasets: their forms, the versions to compare, and lines to copy.
+// The pages of datasets: their forms, and the versions to compare.
 import { wireDatasetForm } from "../data/dataset-form.js";
 import { wireDeriveForm } from "../data/derive-form.js";
 import { wireTableForm } from "../data/table-form.js";
-import { toast } from "../lib/toast.js";
 
 const wires = { "[data-dataset-form]": wireDatasetForm, "[data-table-form]": wireTableForm, "[data-derive-form]": wireDeriveForm };
 for (const [selector, wire] of Object.entries(wires)) {
@@ -13,17 +12,6 @@ for (const [selector, wire] of Object.entries(wires)) {
 for (const select of document.querySelectorAll("[data-submit-with]")) {
   if (select instanceof HTMLSelectElement) select.addEventListener("change", () => select.form.requestSubmit());
 }
-
-document.addEventListener("click", async (event) => {
-  const button = event.target instanceof Element ? event.target.closest("[data-copy]") : null;
-  if (!(button instanceof HTMLElement)) return;
-  try {
-    await navigator.clipboard.writeText(button.dataset.copy);
-    toast("Copied.", "success");
-  } catch {
-    toast("The browser does not let this page copy. Select the line instead.", "error");
-  }
-});
 
 const compare = document.querySelector("form[data-compare]");
 if (compare instanceof HTMLFormElement) wireCompare(compare);

@@ -3,6 +3,7 @@ import "htmx.org";
 
 import { csrfToken } from "../lib/api.js";
 import { sendToApi } from "../lib/api_form.js";
+import "../lib/copying.js";
 import { absoluteTime, duration, relativeTime, secondsBetween } from "../lib/format.js";
 import { watchHealth } from "../lib/health.js";
 import { settle, toast } from "../lib/toast.js";

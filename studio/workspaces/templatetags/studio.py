@@ -80,6 +80,7 @@ _VERBS = {
     "unpin": "took the pin off",
     "register": "registered",
     "stage": "set the stage of",
+    "revoke": "took away",
 }
 
 

@@ -48,6 +48,7 @@ from pipelines.registered import ModelVersion, RegisteredModel
 from pipelines.services.trashing import put_in_trash
 from studio.workspaces.audit import record
 from studio.workspaces.models import Role, User
+from studio.workspaces.tokens import make_token
 from tests.service.pipelines.world import World
 
 MOST_QUERIES = 20
@@ -71,6 +72,7 @@ def full_house(db: None) -> None:
         world.submit(pipelines[number % 5], experiment=f"e{number % 7}")
         person = world.member(f"person-{number}", Role.READER)
         AuthToken.objects.create(person)
+        make_token(person, name=f"job {number}")
         record(world.workspace, person, "run.submit", f"run {number}")
         dataset = Dataset.objects.create(workspace=world.workspace, name=f"d{number}", created_by=person)
         paths = [DataPath(datastore_id=world.datastore.pk, path="images/")]
