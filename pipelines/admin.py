@@ -23,6 +23,7 @@ from pipelines.models import (
     StepInput,
     StepOutput,
     StepRun,
+    SubmitKey,
     Tag,
     TrashedRun,
 )
@@ -303,6 +304,15 @@ class TrashedRunAdmin(LookedAt):
     @admin.display(description="pipeline")
     def pipeline(self, trash: TrashedRun) -> str:
         return trash.run.pipeline.name
+
+
+@admin.register(SubmitKey)
+class SubmitKeyAdmin(LookedAt):
+    list_display = ("key", "run_id", "user", "workspace", "created_at")
+    list_filter = ("workspace", "created_at")
+    list_select_related = ("user", "workspace")
+    search_fields = ("=run__id", "key", "user__username")
+    ordering: ClassVar = ["-id"]
 
 
 @admin.register(Pin)

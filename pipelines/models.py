@@ -687,6 +687,26 @@ class TrashedRun(models.Model):
         return f"trash: run {self.run_id}"
 
 
+class SubmitKey(models.Model):
+    """By which key of its own a program submitted a run: asking again with the key is answered with that run."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=255)
+    digest = models.CharField(max_length=64)  # of what was asked, so that a key that is used twice is noticed
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["workspace", "user", "key"], name="one_run_of_a_submit_key"),
+        ]
+        indexes: ClassVar = [models.Index(fields=["created_at"], name="submit_keys_by_age")]
+
+    def __str__(self) -> str:
+        return f"{self.key}: run {self.run_id}"
+
+
 class Pin(models.Model):
     """A run, or a step of it, that is to stay: neither rules nor people put it in the trash."""
 

@@ -51,7 +51,9 @@ class VersionSerializer(VersionRowSerializer):
 
 class NewVersionSerializer(Given):
     definition = serializers.DictField()
-    base_version = serializers.IntegerField(min_value=0, help_text="The version that was edited; 0 for none.")
+    base_version = serializers.IntegerField(
+        min_value=0, required=False, help_text="The version that was edited; 0 for none. Without it, send `If-Match`."
+    )
     name = serializers.CharField(max_length=100, required=False)
     description = serializers.CharField(max_length=5000, allow_blank=True, required=False)
 

@@ -21,6 +21,7 @@ def sweep() -> None:
         services.measure_outputs,
         services.follow_rules,
         services.ring_purges,
+        services.forget_submit_keys,
         sample.submit_samples_due,
     ):
         try:

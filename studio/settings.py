@@ -79,6 +79,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "studio.lib.no_such_address.SlashAppended",
+    "studio.lib.rates.RateHeaders",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -249,9 +250,11 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["studio.lib.json_answers.EncodableJSON"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_PAGINATION_CLASS": "studio.lib.pagination.Pages",
+    "DEFAULT_THROTTLE_CLASSES": ["studio.lib.rates.ApiRate"],
     "EXCEPTION_HANDLER": "studio.lib.api_errors.exception_handler",
     "PAGE_SIZE": 50,
 }
+API_RATE = env.int("STUDIO_API_RATE", default=12_000)  # requests a minute for each token or person; 0: any number
 KNOX_TOKEN_MODEL = "knox.AuthToken"  # noqa: S105 (a model's name, which has to stand here since a model of ours points at it)
 REST_KNOX = {"AUTH_HEADER_PREFIX": "Bearer", "TOKEN_TTL": None}
 SPECTACULAR_SETTINGS = {

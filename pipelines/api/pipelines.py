@@ -8,6 +8,7 @@ from rest_framework.response import Response
 
 from pipelines import queries, services
 from pipelines.catalogue import catalogue_for
+from pipelines.etags import etag_of, require_match
 from pipelines.graph import edges_of
 from pipelines.models import LONG_OF_VERSIONS
 from pipelines.serializers import (
@@ -27,6 +28,19 @@ from pipelines.validation import parse_definition, problems_of, warnings_of
 from studio.lib.pagination import Pages
 from studio.workspaces.api_access import WorkspaceAPIView
 from studio.workspaces.permissions import Permission
+
+_IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    description="1 to 255 characters of your own. Who asks again with the same gets the run that there is already.",
+)
+_IF_MATCH = OpenApiParameter(
+    "If-Match",
+    str,
+    OpenApiParameter.HEADER,
+    description="The pipeline's ETag when it was read: 412 where somebody has saved since.",
+)
 
 
 class PipelinesView(WorkspaceAPIView):
@@ -57,7 +71,8 @@ class PipelineView(WorkspaceAPIView):
         pipeline = queries.pipeline_of(self.access.workspace, pipeline_id)
         version = queries.version_of(pipeline)
         definition = version.definition.model_dump(mode="json") if version else None
-        return Response({**PipelineSerializer(pipeline, context={"slug": slug}).data, "definition": definition})
+        body = {**PipelineSerializer(pipeline, context={"slug": slug}).data, "definition": definition}
+        return Response(body, headers={"ETag": etag_of(pipeline)})
 
     @extend_schema(request=ChangePipelineSerializer, responses=PipelineSerializer)
     def patch(self, request: Request, slug: str, pipeline_id: int) -> Response:
@@ -105,19 +120,28 @@ class VersionsView(WorkspaceAPIView):
         page = pages.paginate_queryset(rows, request, view=self)
         return pages.get_paginated_response(VersionRowSerializer(page or [], many=True).data)
 
-    @extend_schema(request=NewVersionSerializer, responses={201: SavedSerializer, 200: SavedSerializer})
+    @extend_schema(
+        request=NewVersionSerializer, responses={201: SavedSerializer, 200: SavedSerializer}, parameters=[_IF_MATCH]
+    )
     def post(self, request: Request, slug: str, pipeline_id: int) -> Response:
-        """Save. Half-finished is fine: what is left to do comes back as `problems`. 409 where somebody saved since."""
+        """Save. Half-finished is fine: what is left to do comes back as `problems`.
+
+        Nobody's work is overwritten: where somebody saved since, it is 409 by `base_version`, 412 by `If-Match`.
+        """
         pipeline = queries.pipeline_of(self.access.workspace, pipeline_id)
         wanted = NewVersionSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
         data = wanted.validated_data
+        if "base_version" not in data or "If-Match" in request.headers:
+            matched = require_match(request.headers.get("If-Match"), pipeline)
+            data.setdefault("base_version", matched)
         definition = parse_definition(data.pop("definition"))
         saved = services.save_version(self.access, pipeline, definition=definition, **data)
         problems = problems_of(definition, catalogue_for(self.access.workspace, definition, pipeline=pipeline))
         return Response(
             {"number": saved.version.number, "problems": [problem.as_json() for problem in problems]},
             status=status.HTTP_201_CREATED if saved.created else status.HTTP_200_OK,
+            headers={"ETag": etag_of(saved.version.pipeline)},
         )
 
 
@@ -132,12 +156,21 @@ class VersionView(WorkspaceAPIView):
 class SubmitView(WorkspaceAPIView):
     write_permission = Permission.RUN
 
-    @extend_schema(request=SubmitSerializer, responses={201: SubmittedSerializer})
+    @extend_schema(request=SubmitSerializer, responses={201: SubmittedSerializer}, parameters=[_IDEMPOTENCY_KEY])
     def post(self, request: Request, slug: str, pipeline_id: int) -> Response:
-        """Submit a run of a version, the latest unless told otherwise."""
+        """Submit a run of a version, the latest unless told otherwise.
+
+        With an `Idempotency-Key`, asking again within a day is answered with the run that there is.
+        """
         pipeline = queries.pipeline_of(self.access.workspace, pipeline_id)
         wanted = SubmitSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
-        run = services.submit_run(self.access, pipeline, **wanted.validated_data)
+        key, is_new = request.headers.get("Idempotency-Key"), True
+        if key is None:
+            run = services.submit_run(self.access, pipeline, **wanted.validated_data)
+        else:
+            run, is_new = services.submit_once(self.access, pipeline, key, wanted.validated_data)
         url = reverse("runs:detail", args=[slug, run.pk])
-        return Response({"id": run.pk, "url": url, "status": run.status}, status=status.HTTP_201_CREATED)
+        body = {"id": run.pk, "url": url, "status": run.status}
+        headers = {} if is_new else {"Idempotent-Replayed": "true"}
+        return Response(body, status=status.HTTP_201_CREATED, headers=headers)

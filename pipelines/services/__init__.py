@@ -35,6 +35,7 @@ from pipelines.services.retaining import follow_rules, measure_outputs, set_rete
 from pipelines.services.sharing import LOOK_TASK
 from pipelines.services.staging import archived_words, set_stage
 from pipelines.services.submitting import default_experiment, submit_run
+from pipelines.services.submitting_once import forget_submit_keys, submit_once
 from pipelines.services.tagging import follow_records, set_tags
 from pipelines.services.tending import tend, tend_all
 from pipelines.services.trashing import PURGE_TASK, purge_now, restore_run, trash_run, trash_runs
@@ -71,6 +72,7 @@ __all__ = [
     "follow_jobs",
     "follow_records",
     "follow_rules",
+    "forget_submit_keys",
     "git_facts_of",
     "look_after",
     "look_after_all",
@@ -97,6 +99,7 @@ __all__ = [
     "set_retention",
     "set_stage",
     "set_tags",
+    "submit_once",
     "submit_run",
     "tend",
     "tend_all",

@@ -1,7 +1,7 @@
 """Submitting: a version of a pipeline becomes a run, frozen, and its first steps are queued."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -80,11 +80,13 @@ def submit_run(
     continue_on_step_failure: bool | None = None,
     regenerate_outputs: bool = False,
     rerun_of: Run | None = None,
+    within: Callable[[Run], None] | None = None,
 ) -> Run:
     """Freeze a version (the latest unless told otherwise) and everything it names, and queue its first steps.
 
     Where `continue_on_step_failure` is not given, it is the version's own.
     With `regenerate_outputs` no step takes an earlier result; what they write may be taken by later runs.
+    `within` is told of the run in the transaction that makes it.
 
     Raises UserError with all problems of the definition, the parameters (`("parameters", NAME)`), the experiment and
     the priority, or where a quota does not allow another run.
@@ -110,6 +112,8 @@ def submit_run(
             regenerate_outputs=regenerate_outputs,
         )
         audit.record(access.workspace, access.user, "run.submit", f"run {run.pk} of {pipeline.name}")
+        if within is not None:
+            within(run)
     return run
 
 

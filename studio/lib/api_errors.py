@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 
 from django.db import InterfaceError, OperationalError
@@ -15,12 +16,29 @@ logger = logging.getLogger(__name__)
 _RETRY_S = 5
 
 
+PROBLEM_JSON = "application/problem+json"
+
+
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
-    """DRF's handler, and ours for `UserError`: `{"detail", "problems": [{"loc", "message"}], …}`."""
+    """Problem details, RFC 9457, for whatever is wrong: `type`, `title`, `status` and `detail`, a sentence.
+
+    Where fields are wrong, `problems` has a row for each: `loc`, `pointer` (the same as a JSON pointer) and `message`.
+    """
+    answer = _answer(error, context)
+    if answer is None:
+        return None
+    said = answer.data if isinstance(answer.data, dict) else {"detail": "; ".join(map(str, answer.data))}
+    title = HTTPStatus(answer.status_code).phrase
+    answer.data = {"type": "about:blank", "title": title, "status": answer.status_code, **said}
+    answer.content_type = PROBLEM_JSON
+    return answer
+
+
+def _answer(error: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(error, ValidationError):  # a serializer's own findings, in the same shape
         error = UserError(list(_flattened(error.detail, ())))
     if isinstance(error, UserError):
-        body: dict[str, Any] = {"detail": str(error), "problems": [problem.as_json() for problem in error.problems]}
+        body: dict[str, Any] = {"detail": str(error), "problems": [_row(problem) for problem in error.problems]}
         if isinstance(error, ConflictError):
             body["current"] = error.current
         return Response(body, status=error.status_code)
@@ -29,6 +47,10 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         body = {"detail": "The database does not answer now. Try again in a moment; /healthz says more."}
         return Response(body, status=503, headers={"Retry-After": str(_RETRY_S)})
     return drf_exception_handler(error, context)
+
+
+def _row(problem: Problem) -> dict[str, Any]:
+    return {**problem.as_json(), "pointer": problem.pointer}
 
 
 def _flattened(detail: Any, loc: tuple[str | int, ...]) -> Iterator[Problem]:

@@ -11,7 +11,9 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     if not request.path_info.startswith("/api/"):
         return page_not_found(request, exception)
     detail = "There is nothing at this address. /api/ lists those that there are."
-    return JsonResponse({"detail": detail, "problems": [{"loc": [], "message": detail}]}, status=404)
+    about = {"type": "about:blank", "title": "Not Found", "status": 404, "detail": detail}
+    problems = [{"loc": [], "message": detail, "pointer": "#"}]
+    return JsonResponse({**about, "problems": problems}, status=404, content_type="application/problem+json")
 
 
 class SlashAppended(CommonMiddleware):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,12 @@ class Problem:
 
     def as_json(self) -> dict[str, Any]:
         return {"loc": list(self.loc), "message": self.message}
+
+    @property
+    def pointer(self) -> str:
+        """`loc` as a JSON pointer in a URI fragment, RFC 6901: `#/steps/2/name`."""
+        parts = (str(part).replace("~", "~0").replace("/", "~1") for part in self.loc)
+        return "#" + "".join(f"/{quote(part, safe='~')}" for part in parts)
 
 
 class UserError(Exception):

@@ -36,9 +36,8 @@ class Access:
             return
         role = self.role.label.lower()
         if self.by_token:
-            raise PermissionDenied(
-                f"This token may do no more than {_with_article(role)} may. Use another one, or sign in."
-            )
+            limit = f"{'an' if role[0] in 'aeiou' else 'a'} {role}"
+            raise PermissionDenied(f"This token may do no more than {limit} may. Use another one, or sign in.")
         raise PermissionDenied(f"Your role in this workspace, {role}, does not allow this. Ask an owner of it.")
 
     def narrowed(self, role: Role) -> "Access":

@@ -43,7 +43,7 @@ from datastores.models import (
     StudioHome,
     VersionTags,
 )
-from pipelines.models import EditChanges, ModuleUse, Pin, Retention, ReuseEnd, Run, StepEdit, StepRun, Tag
+from pipelines.models import EditChanges, ModuleUse, Pin, Retention, ReuseEnd, Run, StepEdit, StepRun, SubmitKey, Tag
 from pipelines.registered import ModelVersion, RegisteredModel
 from pipelines.services.trashing import put_in_trash
 from studio.workspaces.audit import record
@@ -94,6 +94,7 @@ def full_house(db: None) -> None:
     world.drain()
     now = timezone.now()
     for run in Run.objects.all():
+        SubmitKey.objects.create(workspace=world.workspace, user=world.owner, key=str(run.pk), digest="0", run=run)
         put_in_trash(run.pk, by=world.owner)
     for step in StepRun.objects.all()[:25]:
         Tag.objects.create(run_id=step.run_id, step_run=step, name="stage", set_by=world.owner, set_at=now)
