@@ -264,6 +264,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "/static/img/favicon.svg",
     "REDOC_DIST": "SIDECAR",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "studio.lib.api_schema.tell_what_may_go_wrong",
+    ],
     # Several parts have a `status`: each set of choices has a name of its own.
     "ENUM_NAME_OVERRIDES": {
         "BuildStatusEnum": "compute.states.BuildStatus",

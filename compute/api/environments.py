@@ -139,6 +139,8 @@ class BuildOnSerializer(Given):
 
 
 class EnvironmentsView(WorkspaceAPIView):
+    pagination_class = Pages  # for the schema
+
     write_permission = Permission.EDIT_ENVIRONMENTS
 
     @extend_schema(
@@ -195,6 +197,8 @@ class EnvironmentView(WorkspaceAPIView):
 
 
 class EnvironmentVersionsView(WorkspaceAPIView):
+    pagination_class = Pages  # for the schema
+
     @extend_schema(responses=EnvironmentSerializer(many=True))
     def get(self, request: Request, slug: str, environment_id: int) -> Response:
         """All versions of the environment's name, the newest first."""

@@ -122,6 +122,8 @@ class NewTargetSerializer(ChangeTargetSerializer):
 
 
 class TargetsView(WorkspaceAPIView):
+    pagination_class = Pages  # for the schema
+
     write_permission = Permission.MANAGE_COMPUTE
 
     @extend_schema(responses=TargetSerializer(many=True))

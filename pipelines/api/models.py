@@ -149,7 +149,13 @@ class ModelFilesView(ModelAPIView):
 
 
 class ModelDownloadView(ModelAPIView):
-    @extend_schema(parameters=[_PATH], responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
+    @extend_schema(
+        parameters=[_PATH],
+        responses={
+            (200, "application/octet-stream"): OpenApiTypes.BINARY,
+            (200, "application/zip"): OpenApiTypes.BINARY,
+        },
+    )
     def get(self, request: Request, **_kwargs: Any) -> StreamedResponse:
         """One file, or all of them as a ZIP archive that is written while it is read."""
         return send_model(self.version(), request.query_params.get("path", ""))

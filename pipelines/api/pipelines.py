@@ -44,6 +44,8 @@ _IF_MATCH = OpenApiParameter(
 
 
 class PipelinesView(WorkspaceAPIView):
+    pagination_class = Pages  # for the schema
+
     @extend_schema(
         parameters=[OpenApiParameter("q", str, description="Part of the name or description.")],
         responses=PipelineSerializer(many=True),
@@ -111,6 +113,8 @@ class ValidateView(WorkspaceAPIView):
 
 
 class VersionsView(WorkspaceAPIView):
+    pagination_class = Pages  # for the schema
+
     @extend_schema(responses=VersionRowSerializer(many=True))
     def get(self, request: Request, slug: str, pipeline_id: int) -> Response:
         """A pipeline's versions, the newest first, a page at a time."""

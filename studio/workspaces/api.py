@@ -63,6 +63,8 @@ class RoleSerializer(Given):
 class WorkspacesView(APIView):
     """The workspaces that you are a member of."""
 
+    pagination_class = Pages  # for the schema
+
     @extend_schema(responses=WorkspaceSerializer(many=True))
     def get(self, request: Request) -> Response:
         pages = Pages()
@@ -111,6 +113,8 @@ class WorkspaceView(WorkspaceAPIView):
 
 class MembersView(WorkspaceAPIView):
     """Who is in the workspace: owners first, then by name."""
+
+    pagination_class = Pages  # for the schema
 
     write_permission = Permission.MANAGE_MEMBERS
 

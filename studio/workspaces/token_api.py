@@ -52,6 +52,8 @@ class MakeTokenSerializer(Given):
 class TokensView(APIView):
     """Your API tokens. What they are themselves is never shown again."""
 
+    pagination_class = Pages  # for the schema
+
     @extend_schema(responses=TokenSerializer(many=True))
     def get(self, request: Request) -> Response:
         tokens.require_whole(request.auth)
