@@ -57,6 +57,10 @@ class Places:
             self._backends[datastore.pk] = get_backend(datastore)
         return Place(self._backends[datastore.pk], path.path, datastore)
 
+    def names(self, datastore_ids: Iterable[int]) -> list[str]:
+        """Of those that were asked for so far."""
+        return [self._datastores[pk].name for pk in datastore_ids if pk in self._datastores]
+
     def close(self) -> None:
         while self._backends:
             self._backends.popitem()[1].close()

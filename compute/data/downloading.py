@@ -5,7 +5,7 @@ import errno
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,9 +54,10 @@ _Task = Wanted | _Batch | tuple[_Fetch, int]
 class Download:
     """One input's. `run` is called by the attempt's thread; listing and fetching are done by others."""
 
-    def __init__(self, name: str, *, cache: DataCache, desk: Desk) -> None:
+    def __init__(self, name: str, *, cache: DataCache, desk: Desk, datastores: Sequence[str] = ()) -> None:
+        """`datastores`: the names of those that it reads from."""
         self.label = f"Input “{name}”"
-        self.cache, self.desk = cache, desk
+        self.cache, self.desk, self.datastores = cache, desk, datastores
         self.progress, self._did = Progress(f"Downloading {name}"), f"Downloaded {name}"
         lock = threading.RLock()
         self._news = threading.Condition(lock)  # for those who fetch
@@ -83,7 +84,7 @@ class Download:
         finally:
             self._end()
         if self._failure is not None:
-            raise as_failure(self._failure, self.label) or self._failure
+            raise as_failure(self._failure, self.label, datastores=self.datastores) or self._failure
         if self.progress.files:
             self.desk.say(self.progress.summary(self._did))
         return self.progress.files

@@ -18,6 +18,7 @@ from compute.spec import JobInput
 from datastores.backends import Entry, NoSuchPath
 from datastores.paths import Glob, parent_of
 from datastores.places import Place, Places
+from datastores.sources import datastores_of
 from studio.lib.problems import UserError
 
 _SHOWN_SINGLY = 32  # a sandbox takes a while to set up for each place that it shows
@@ -48,7 +49,9 @@ class Inputs:
                 return self._plain(name, label, places[0], data)
             return self._several(name, label, places, data)
         except (UserError, *BROKEN) as error:
-            raise as_failure(error, label) or error from error
+            asked = datastores_of(data.table) if data.table else {path.datastore_id for path in data.paths}
+            names = self.places.names(pk for pk in asked if pk is not None)
+            raise as_failure(error, label, datastores=names) or error from error
 
     def _plain(self, name: str, label: str, place: Place, data: JobInput) -> str:
         """One file, or one folder."""
@@ -124,7 +127,8 @@ class Inputs:
 
         With `is_all` there must be something at each of them.
         """
-        download = Download(name, cache=DataCache.of_this_node(), desk=self.desk)
+        names = [place.datastore.name for place, *_ in places if place.datastore]
+        download = Download(name, cache=DataCache.of_this_node(), desk=self.desk, datastores=names)
 
         def wanted() -> Iterator[Wanted]:
             for place, folder, above in places:

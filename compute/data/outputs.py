@@ -22,9 +22,9 @@ def lay_out(
     laid: dict[str, Output] = {}
     for name, output in outputs.items():
         path = output.path.replace("{attempt}", str(attempt))
-        backend, here = _opened(name, DataPath(datastore_id=output.datastore_id, path=path), places)
+        backend, here, datastores = _opened(name, DataPath(datastore_id=output.datastore_id, path=path), places)
         if here is None:
-            look_at_destination(name, backend, desk=desk)
+            look_at_destination(name, backend, desk=desk, datastores=datastores)
             if output.mode == "mount":
                 desk.say(f"{name} is uploaded when the step has ended: files written through a mount can get lost.")
         folder = here or aside / name
@@ -41,18 +41,22 @@ def lay_out(
     return laid
 
 
-def _opened(name: str, path: DataPath, places: Places) -> tuple[Backend, Path | None]:
-    """The store, and the place on this machine where it has one."""
+def _opened(name: str, path: DataPath, places: Places) -> tuple[Backend, Path | None, list[str]]:
+    """The store, the place on this machine where it has one, and the store's name."""
     label = f"Output “{name}”"
     try:
         place = places.of(path)
         here = place.backend.local_path(path.path)
     except (UserError, *BROKEN) as error:
-        raise as_failure(error, label) or error from error
+        raise as_failure(error, label, datastores=_names(path, places)) or error from error
     if here is None and not place.backend.is_writable:
         assert place.datastore is not None
         raise StepFailure(f"{label}: the datastore {place.datastore.name} can only be read. Choose another one.")
-    return place.backend, here
+    return place.backend, here, _names(path, places)
+
+
+def _names(path: DataPath, places: Places) -> list[str]:
+    return [] if path.datastore_id is None else places.names([path.datastore_id])
 
 
 def upload_outputs(outputs: Mapping[str, Output], *, workspace_id: int, desk: Desk) -> None:
@@ -67,5 +71,5 @@ def upload_outputs(outputs: Mapping[str, Output], *, workspace_id: int, desk: De
         stores = [DataPath(datastore_id=output.datastore_id, path="") for output in wanted.values()]
         desk.from_database(lambda: places.load(stores))
         for name, output in wanted.items():
-            backend, _ = _opened(name, DataPath(datastore_id=output.datastore_id, path=output.path), places)
-            Upload(name, backend, output.path, desk=desk).run(output.files())
+            backend, _, datastores = _opened(name, DataPath(datastore_id=output.datastore_id, path=output.path), places)
+            Upload(name, backend, output.path, desk=desk, datastores=datastores).run(output.files())

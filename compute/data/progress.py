@@ -64,6 +64,8 @@ class Progress:
             text += f" ({min(100, 100 * done // total)} %)"
         if files > 1:
             text += f", {files_done:,} of {files:,}{'' if self.is_listed else ' or more'} files"
+        if elsewhere_bytes and not rate:  # the figure of one who waits would say that nothing moves
+            return f"{text}, brought by another step of this node"
         return f"{text}, {size(rate)}/s"
 
     def summary(self, did: str) -> str:

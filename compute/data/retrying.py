@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TypeVar
 
@@ -14,6 +14,7 @@ T = TypeVar("T")
 
 PATIENCE_S = 60.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 8.0
+_SETTINGS = ("config", "credentials")  # where a problem lies that a datastore's form mends
 BROKEN = (Unreachable, ConnectionError, TimeoutError)
 
 
@@ -78,12 +79,25 @@ class Patience:
             raise StoppedError
 
 
-def as_failure(error: Exception, label: str) -> StepFailure | None:
-    """What a store's error means for the step; None where it is no sentence for people."""
+def as_failure(error: Exception, label: str, *, datastores: Iterable[str] = ()) -> StepFailure | None:
+    """What a store's error means for the step; None where it is no sentence for people.
+
+    `datastores` are the names of those in question: where the error is one of their settings, it says where they are.
+    """
     if isinstance(error, StepFailure):
         return error
     if isinstance(error, UserError):
-        return StepFailure(f"{label}: {error}", may_retry=isinstance(error, (Unreachable, ChangedMeanwhile)))
+        where = _where_it_stands(error, datastores)
+        return StepFailure(f"{label}: {error}{where}", may_retry=isinstance(error, (Unreachable, ChangedMeanwhile)))
     if isinstance(error, BROKEN):
         return StepFailure(f"{label}: the connection broke ({error or type(error).__name__}).", may_retry=True)
     return None
+
+
+def _where_it_stands(error: UserError, datastores: Iterable[str]) -> str:
+    names = [f"“{name}”" for name in sorted(set(datastores))]
+    if not names or not any(problem.loc and problem.loc[0] in _SETTINGS for problem in error.problems):
+        return ""
+    if len(names) == 1:
+        return f" It stands in the settings of the datastore {names[0]}."
+    return f" It stands in the settings of one of the datastores {', '.join(names[:-1])} and {names[-1]}."

@@ -2,7 +2,7 @@
 
 import io
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
@@ -20,9 +20,20 @@ _READ_BYTES = 1024 * 1024
 class Upload:
     """One output's. `label` begins the sentence that says what went wrong."""
 
-    def __init__(self, name: str, backend: Backend, path: str, *, desk: Desk, label: str = "") -> None:
+    def __init__(
+        self,
+        name: str,
+        backend: Backend,
+        path: str,
+        *,
+        desk: Desk,
+        label: str = "",
+        datastores: Sequence[str] = (),
+    ) -> None:
+        """`datastores`: the name of the one that it writes to, to be told where its settings are the matter."""
         self.label, self.backend, self.path, self.desk = label or f"Output “{name}”", backend, path, desk
         self.progress, self._did = Progress(f"Uploading {name}"), f"Uploaded {name}"
+        self.datastores = datastores
         self._stop = threading.Event()
         self.patience = Patience(self._stop)
 
@@ -32,7 +43,7 @@ class Upload:
         try:
             self._run(files, pool)
         except Exception as error:
-            raise as_failure(error, self.label) or error from error
+            raise as_failure(error, self.label, datastores=self.datastores) or error from error
         finally:
             self._stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
@@ -106,9 +117,9 @@ class _Counted(io.FileIO):
             self._counted = at
 
 
-def look_at_destination(name: str, backend: Backend, *, desk: Desk) -> None:
+def look_at_destination(name: str, backend: Backend, *, desk: Desk, datastores: Sequence[str]) -> None:
     """Before a step computes for hours: is there somebody who would take its output? Raises StepFailure."""
     try:
         desk.ask(lambda: backend.list(limit=1))
     except Exception as error:
-        raise as_failure(error, f"Output “{name}”") or error from error
+        raise as_failure(error, f"Output “{name}”", datastores=datastores) or error from error

@@ -8,6 +8,7 @@ import zlib
 from codecs import getincrementaldecoder
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
 from fsspec.spec import AbstractFileSystem
@@ -127,6 +128,13 @@ def plain_name(name: str) -> str:
     return next((name.removesuffix(ending) for ending in COMPRESSED if name.endswith(ending)), name)
 
 
+def _read_here() -> int | None:
+    """How many bytes this process has read so far, from anywhere."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        return int(Path("/proc/self/io").read_text().split()[1])
+    return None
+
+
 @dataclass
 class Shown:
     """Files as DuckDB reads them: `names` in their order. `opens` is what it may open by itself."""
@@ -136,10 +144,28 @@ class Shown:
     filesystem: "Files"
     compression: str | None
     _kept: list[BinaryIO] = field(default_factory=list)
+    _began_bytes: int | None = field(default_factory=_read_here)  # of all that this process reads
 
     def close(self) -> None:
         while self._kept:
             self._kept.pop().close()
+
+    def read_fraction(self) -> float | None:
+        """About how much of the files has been read since this was made; None where that can't be known.
+
+        DuckDB says nothing of it while rows stream out of it.
+        """
+        files = self.filesystem.files
+        total = sum(file.entry.size_bytes or 0 for file in files)
+        read: int | None = None
+        if self.filesystem.translates and files[0].compression:
+            return None  # what is read of these is longer than they are
+        if not self.opens:
+            read = self.filesystem.read_bytes
+        elif len(self.opens) == len(files) and self._began_bytes is not None:  # DuckDB reads them by itself
+            now = _read_here()
+            read = None if now is None else now - self._began_bytes
+        return min(1.0, read / total) if total and read is not None else None
 
 
 def shown(files: Sequence[SourceFile], *, encoding: str = "utf-8") -> Shown:
@@ -184,13 +210,14 @@ class Files(AbstractFileSystem):  # type: ignore[misc] # fsspec has no types
         self.encoding = encoding
         self.translates = not is_utf8(encoding)
         self.error: UserError | None = None  # DuckDB would make a text of it
+        self.read_bytes = 0  # of the files as they lie in their stores; where threads meet, a piece may be missing
 
     def _open(self, path: str, mode: str = "rb", **_: Any) -> Any:
         if mode != "rb":
             raise PermissionError("only for reading")
         file = self._file(path)
         with self._kept_error():
-            return _Translated(file, self.encoding) if self.translates else _Kept(file.open(), self)
+            return _Translated(file, self.encoding, self) if self.translates else _Kept(file.open(), self)
 
     def info(self, path: str, **_: Any) -> dict[str, Any]:
         return {"name": path, "type": "file", "size": self._file(path).entry.size_bytes or 0}
@@ -248,6 +275,7 @@ class _Kept(io.RawIOBase):
                     break
                 view[filled : filled + len(piece)] = piece
                 filled += len(piece)
+        self._files.read_bytes += filled
         return filled
 
     def close(self) -> None:
@@ -258,9 +286,10 @@ class _Kept(io.RawIOBase):
 class _Translated(io.RawIOBase):
     """A text as UTF-8, however long that gets: as an uncompressed gzip, whose length nobody has to know beforehand."""
 
-    def __init__(self, file: SourceFile, encoding: str) -> None:
+    def __init__(self, file: SourceFile, encoding: str, files: Files) -> None:
         self._file = file
         self._encoding = encoding
+        self._files = files
         self._begin()
 
     def _begin(self) -> None:
@@ -302,6 +331,7 @@ class _Translated(io.RawIOBase):
     def _fill(self) -> None:
         piece = self._stream.read(TEXT_PIECE)
         self._is_over = not piece
+        self._files.read_bytes += len(piece)
         try:
             text = self._decoder.decode(piece, final=self._is_over)
         except UnicodeDecodeError:

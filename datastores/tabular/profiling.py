@@ -27,8 +27,9 @@ from datastores.tabular.isolated import Check, Progress
 from datastores.tabular.stores import StoreSpecs, specs_of_definition
 
 if TYPE_CHECKING:
-    import duckdb
     import pyarrow as pa
+
+    from datastores.tabular import relations
 
 
 COLUMNS_AT_ONCE = 50
@@ -70,7 +71,7 @@ def profile_here(definition: TabularDefinition, specs: StoreSpecs, folder: Path)
         selected = ", ".join(placed.sql_name for placed in rows.columns)
         at_once = max(1, min(relations.BATCH_ROWS, CELLS_A_BATCH // max(1, len(columns))))
         reader: Any = rows.connection.sql(f"SELECT {selected} FROM ({rows.sql})").to_arrow_reader(at_once)  # noqa: S608
-        many = store(reader, columns, folder, lambda text: nursery.tell(_read_so_far(rows.connection), text))
+        many = store(reader, columns, folder, lambda text: nursery.tell(_read_so_far(rows), text))
     return _profiled(many, columns, folder, nursery.tell)
 
 
@@ -93,10 +94,10 @@ def _profiled(rows: int, columns: Sequence[Column], folder: Path, tell: Tell) ->
     return ProfileResult(row_count=rows, columns=[column.model_dump(mode="json") for column in found])
 
 
-def _read_so_far(connection: "duckdb.DuckDBPyConnection") -> float | None:
-    """The fraction of the whole work, while rows are read; None where DuckDB can't tell."""
-    percent = connection.query_progress()
-    return READING * percent / 100 if percent > 0 else None
+def _read_so_far(rows: "relations.Rows") -> float | None:
+    """The fraction of the whole work, while rows are read; None where it can't be known."""
+    fraction = rows.read_fraction()
+    return None if fraction is None else READING * fraction
 
 
 def _stage(part: Sequence[int], columns: Sequence[Column]) -> str:

@@ -12,7 +12,7 @@ The caller makes `specs` where the database is: `stores.specs_of_definition(defi
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -62,6 +62,7 @@ class Rows:
     columns: list[Placed]
     keys: list[Placed]
     is_once: bool
+    read_fraction: Callable[[], float | None] = lambda: None  # of the files; None where it can't be known
 
     def reader(self) -> "pa.RecordBatchReader":
         """All of them as Arrow, under their own names, as they come."""
@@ -118,7 +119,7 @@ def opened(
         stack.callback(connection.close)
         names, base = _base(context, connection, definition, source, files, view, hurry, check_all=check_all)
         done = transformations.statement(definition.transformations, definition.columns, base, names=names)
-        yield Rows(connection, done.sql, done.columns, done.keys, is_once=False)
+        yield Rows(connection, done.sql, done.columns, done.keys, is_once=False, read_fraction=view.read_fraction)
 
 
 def connected(

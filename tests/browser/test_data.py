@@ -116,6 +116,43 @@ def test_a_request_that_fails_is_sent_again(page: Page, place: Place, folder: Pa
     expect(page.locator(".files-table tbody tr")).to_have_count(15)
 
 
+def test_a_broken_connection_is_said_and_the_upload_goes_on(
+    page: Page, place: Place, tmp_path: Path, visitors: Visitors
+) -> None:
+    visitors.expect_error("net::ERR|Failed to load resource|htmx:")
+    open_datastore(page, place)
+    words = page.locator("[data-upload-words]")
+    (tmp_path / "small.bin").write_bytes(b"x")
+    page.context.set_offline(True)
+    page.locator("[data-input=files]").set_input_files(tmp_path / "small.bin")
+    expect(words).to_contain_text("The studio does not answer. It is asked again")
+    page.context.set_offline(False)
+    expect(words).to_have_text("1 file uploaded")
+    (tmp_path / "large.bin").write_bytes(b"x" * 9_000_000)  # it goes up part by part
+    page.route("**/uploads/", lambda route: route.abort())
+    page.locator("[data-input=files]").set_input_files(tmp_path / "large.bin")
+    expect(words).to_contain_text("The studio does not answer. It is asked again")
+    page.unroute("**/uploads/")
+    expect(words).to_have_text("1 file uploaded")
+    expect(page.get_by_role("link", name="large.bin", exact=True)).to_be_visible()
+
+
+def test_an_upload_that_waits_for_a_connection_is_cancelled_at_once(
+    page: Page, place: Place, tmp_path: Path, visitors: Visitors
+) -> None:
+    visitors.expect_error("net::ERR|Failed to load resource|htmx:")
+    (tmp_path / "small.bin").write_bytes(b"x")
+    open_datastore(page, place)
+    page.context.set_offline(True)
+    page.locator("[data-input=files]").set_input_files(tmp_path / "small.bin")
+    expect(page.locator("[data-upload-words]")).to_contain_text("It is asked again")
+    page.locator("[data-upload-cancel]").click()
+    expect(page.locator("[data-upload-words]")).to_contain_text("Cancelled: 0 files are uploaded, 1 file is not")
+    page.context.set_offline(False)
+    page.reload()
+    expect(page.get_by_role("link", name="small.bin", exact=True)).to_have_count(0)
+
+
 def test_files_are_dropped_selected_and_deleted(page: Page, place: Place) -> None:
     open_datastore(page, place)
     transfer = page.evaluate_handle(

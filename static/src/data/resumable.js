@@ -3,7 +3,7 @@ import { csrfToken, errorFrom } from "../lib/api.js";
 
 export const LARGE_BYTES = 8_000_000;
 const PART_BYTES = 50_000_000; // what a proxy in between lets through, by the same measure as a batch
-const WAITS_MS = [0, 1000, 2000, 5000, 10_000, 20_000];
+export const WAITS_MS = [0, 1000, 2000, 5000, 10_000, 20_000];
 
 export class ResumableFile {
   /**
@@ -17,6 +17,7 @@ export class ResumableFile {
     this.path = path;
     this.upload = null;
     this.given = false;
+    this.broken = false;
     /** @type {Promise<void>} Of one that was given up. */
     this.stopped = new Promise((resolve) => {
       this.stop = resolve;
@@ -26,10 +27,13 @@ export class ResumableFile {
   /**
    * Resolves when the datastore has the file. Rejects with an ApiError; `send` again goes on from where it stands.
    * @param {(bytes: number) => void} onProgress
+   * @param {() => void} onBroken The connection broke, and is tried again.
    */
-  async send(onProgress) {
+  async send(onProgress, onBroken) {
     const { Upload } = await import("tus-js-client");
     if (this.given) return;
+    const online = () => this.#goOn();
+    window.addEventListener("online", online);
     await new Promise((resolve, reject) => {
       this.upload = new Upload(this.file, {
         endpoint: this.url,
@@ -39,11 +43,22 @@ export class ResumableFile {
         headers: { "X-CSRFToken": csrfToken(), Accept: "application/json" },
         fingerprint: async (file) => ["studio", this.url, this.path, file.size, file.lastModified].join(" "),
         removeFingerprintOnSuccess: true,
-        onProgress: (sent) => onProgress(sent),
+        onProgress: (sent) => {
+          this.broken = false;
+          onProgress(sent);
+        },
         onSuccess: resolve,
         onError: (error) => reject(apiError(error)),
         // A moment without a connection is waited out; what the studio refuses is told at once.
-        onShouldRetry: (error) => !this.given && ([0, 409, 423].includes(statusOf(error)) || (statusOf(error) >= 500 && statusOf(error) !== 507)),
+        onShouldRetry: (error) => {
+          const status = statusOf(error);
+          if (this.given || !([0, 409, 423].includes(status) || (status >= 500 && status !== 507))) return false;
+          if (status === 0 || status >= 500) {
+            this.broken = true;
+            onBroken();
+          }
+          return true;
+        },
         onUploadUrlAvailable: () => this.given && this.#throwAway(),
       });
       this.upload.findPreviousUploads().then((earlier) => {
@@ -51,7 +66,14 @@ export class ResumableFile {
         if (earlier.length) this.upload.resumeFromPreviousUpload(earlier[0]);
         this.upload.start();
       }, reject);
-    });
+    }).finally(() => window.removeEventListener("online", online));
+  }
+
+  /** The browser has a connection again: nobody waits for the next try. */
+  async #goOn() {
+    if (!this.broken || this.given) return;
+    await this.upload.abort();
+    if (!this.given) this.upload.start();
   }
 
   /** Stops, and throws away what has arrived: of an upload that is just being made, once the studio says where it is. */

@@ -72,8 +72,10 @@ export class UploadPanel {
   }
 
   #show(progress) {
-    const { files, filesTotal, bytes, bytesTotal, refused } = progress;
-    this.part("words").textContent = `Uploading ${Math.min(files + 1, filesTotal).toLocaleString("en-US")} of ${plural(filesTotal, "file")}`;
+    const { files, filesTotal, bytes, bytesTotal, refused, broken } = progress;
+    this.part("words").textContent = broken
+      ? "The studio does not answer. It is asked again, and the upload goes on from here"
+      : `Uploading ${Math.min(files + 1, filesTotal).toLocaleString("en-US")} of ${plural(filesTotal, "file")}`;
     this.part("bytes").textContent = `${fileSize(bytes)} of ${fileSize(bytesTotal)}`;
     const bar = /** @type {HTMLProgressElement} */ (this.part("progress"));
     bar.value = bytesTotal ? bytes / bytesTotal : files / Math.max(1, filesTotal);

@@ -1,10 +1,7 @@
 /** Sends small files batch by batch and large ones part by part, and tells how far it is. Knows no page. */
 import { csrfToken, errorFrom } from "../lib/api.js";
 import { batchesOf, sizeOf } from "./batches.js";
-import { LARGE_BYTES, ResumableFile } from "./resumable.js";
-
-const TRIES = 4;
-const FIRST_WAIT_MS = 500;
+import { LARGE_BYTES, ResumableFile, WAITS_MS } from "./resumable.js";
 
 /**
  * @typedef {{path: string, file: File}} Item
@@ -15,6 +12,7 @@ const FIRST_WAIT_MS = 500;
  * @property {number} bytes
  * @property {number} bytesTotal
  * @property {Refused[]} refused
+ * @property {boolean} broken Nothing moves: the studio did not answer, and is asked again.
  */
 
 export class Uploader {
@@ -32,9 +30,11 @@ export class Uploader {
     /** @type {ResumableFile|null} */
     this.large = null;
     this.cancelled = false;
+    this.wake = () => {}; // ends a pause
     this.left = /** @type {Item[][]} */ ([]);
     this.folder = "";
-    this.progress = { files: 0, filesTotal: 0, bytes: 0, bytesTotal: 0, refused: /** @type {Refused[]} */ ([]) };
+    this.progress = this.#none([]);
+    this.sent = 0; // of the batch or file that is under way
   }
 
   /**
@@ -46,8 +46,13 @@ export class Uploader {
     this.folder = folder;
     const isLarge = (item) => item.file.size > LARGE_BYTES;
     this.left = [...batchesOf(items.filter((item) => !isLarge(item))), ...items.filter(isLarge).map((item) => [item])];
-    this.progress = { files: 0, filesTotal: items.length, bytes: 0, bytesTotal: sizeOf(items), refused: [] };
+    this.progress = this.#none(items);
     return this.resume();
+  }
+
+  /** @returns {Progress} */
+  #none(items) {
+    return { files: 0, filesTotal: items.length, bytes: 0, bytesTotal: sizeOf(items), refused: [], broken: false };
   }
 
   async resume() {
@@ -55,6 +60,7 @@ export class Uploader {
     this.onProgress(this.progress);
     while (this.left.length && !this.cancelled) {
       const batch = this.left[0];
+      this.sent = 0;
       const answer = batch[0].file.size > LARGE_BYTES ? await this.#sendLarge(batch[0]) : await this.#sendBatch(batch);
       if (this.cancelled) return;
       this.left.shift();
@@ -67,6 +73,7 @@ export class Uploader {
 
   cancel() {
     this.cancelled = true;
+    this.wake();
     this.request?.abort();
     this.large?.giveUp();
   }
@@ -76,7 +83,10 @@ export class Uploader {
     this.large = new ResumableFile(this.largeUrl, file, this.folder ? `${this.folder}/${path}` : path);
     try {
       await Promise.race([
-        this.large.send((sent) => this.onProgress({ ...this.progress, bytes: this.progress.bytes + sent })),
+        this.large.send(
+          (sent) => this.#tell(sent),
+          () => this.#tellBroken(),
+        ),
         this.large.stopped,
       ]);
     } catch (/** @type {any} */ error) {
@@ -91,16 +101,40 @@ export class Uploader {
 
   /** A batch that gets no answer, or a server's failure, is sent again: what was kept is just replaced. */
   async #sendBatch(batch) {
-    for (let attempt = 1; ; attempt += 1) {
+    for (let attempt = 0; ; attempt += 1) {
       try {
         return await this.#post(batch);
       } catch (/** @type {any} */ error) {
         const passing = error.status === 0 || (error.status >= 500 && error.status !== 507);
         if (this.cancelled) return { refused: [] };
-        if (!passing || attempt === TRIES) throw error;
-        await new Promise((resolve) => setTimeout(resolve, FIRST_WAIT_MS * 2 ** (attempt - 1)));
+        if (!passing || attempt === WAITS_MS.length) throw error;
+        this.#tellBroken();
+        await this.#pause(WAITS_MS[attempt]);
+        if (this.cancelled) return { refused: [] };
       }
     }
+  }
+
+  #tell(sent) {
+    this.sent = sent;
+    this.onProgress({ ...this.progress, bytes: this.progress.bytes + sent });
+  }
+
+  #tellBroken() {
+    this.onProgress({ ...this.progress, bytes: this.progress.bytes + this.sent, broken: true });
+  }
+
+  /** So long, or until the browser has a connection again, or the upload is cancelled. */
+  #pause(wait_ms) {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.wake(), wait_ms);
+      this.wake = () => {
+        clearTimeout(timer);
+        window.removeEventListener("online", this.wake);
+        resolve(undefined);
+      };
+      window.addEventListener("online", this.wake);
+    });
   }
 
   #post(batch) {
@@ -117,8 +151,7 @@ export class Uploader {
       request.setRequestHeader("X-CSRFToken", csrfToken());
       request.setRequestHeader("Accept", "application/json");
       request.upload.addEventListener("progress", (event) => {
-        const sent = Math.min(event.loaded, sizeOf(batch));
-        this.onProgress({ ...this.progress, bytes: this.progress.bytes + sent });
+        this.#tell(Math.min(event.loaded, sizeOf(batch)));
       });
       request.addEventListener("load", () => {
         let answer = null;

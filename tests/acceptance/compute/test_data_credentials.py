@@ -49,6 +49,7 @@ def test_a_key_that_was_revoked_after_registering(compute: Compute, node: Stack,
     for job in ended:
         assert job.status == JobStatus.FAILED
         assert "does not know this access key: it is wrong, or it was revoked." in job.reason, job.reason
+        assert job.reason.endswith("It stands in the settings of the datastore “revoked”."), job.reason
         said = "\n".join([job.reason, *log_of(job)])
         assert given["secret_key"] not in said
         assert "Traceback" not in said

@@ -39,6 +39,16 @@ def test_a_line_tells_share_and_rate() -> None:
     assert progress.line().endswith("/s")
 
 
+def test_who_waits_for_another_step_says_so() -> None:
+    progress = Progress("Downloading images")
+    progress.found(1_000_000)
+    progress.is_listed = True
+    assert progress.line(elsewhere_bytes=500_000) == (
+        "Downloading images: 0.5 of 1.0 MB (50 %), brought by another step of this node"
+    )
+    assert progress.line().endswith(", 0 bytes/s")
+
+
 def test_the_last_line_tells_where_it_came_from() -> None:
     progress = Progress("Downloading images")
     progress.found(3000)
