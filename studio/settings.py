@@ -118,6 +118,16 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["TEST"] = {"NAME": str(STUDIO_HOME / "test.sqlite3")}
 else:
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    # A server that is frozen, or gone without a word, is given up after so long: pages say so, and nodes ask again.
+    # Without these a connection that is cut silently is waited for for a quarter of an hour. DATABASE_URL may differ.
+    DATABASES["default"]["OPTIONS"] = {
+        "connect_timeout": 10,
+        "tcp_user_timeout": 20_000,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 2,
+        **DATABASES["default"].get("OPTIONS", {}),
+    }
 # A process that says nothing for so long within a transaction is gone, and the rows that it holds are free again.
 TRANSACTION_SILENCE_S = env.float("STUDIO_TRANSACTION_SILENCE_S", default=30.0)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
