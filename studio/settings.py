@@ -152,6 +152,10 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker, or a node with its steps, outlasts a broker that is away
 # A broker that is away is asked once more and not again: pages and slots wait for each message that they send.
 CELERY_BROKER_TRANSPORT_OPTIONS = {"max_retries": 1, "interval_start": 0, "interval_step": 0.05, "interval_max": 0.05}
+if CELERY_BROKER_URL.startswith("redis"):
+    # One that is frozen, or behind a network that swallows what is sent, is given up: whoever submits a run would
+    # wait for as long as it stands still, and a node would hear it again only minutes after it is back.
+    CELERY_BROKER_TRANSPORT_OPTIONS |= {"socket_connect_timeout": 5, "socket_timeout": 5}
 CELERY_TASK_ACKS_LATE = False  # a message is only a doorbell: losing one is made good by the sweep
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
