@@ -38,9 +38,9 @@ def nowhere() -> Iterator[None]:
 @pytest.fixture
 def frozen() -> Iterator[None]:
     """Messages go to a Redis that the kernel alone answers for."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        with _broker(f"redis://127.0.0.1:{listening.getsockname()[1]}/0"):
-            yield
+    listening = socket.create_server(("127.0.0.1", 0))
+    with listening, _broker(f"redis://127.0.0.1:{listening.getsockname()[1]}/0"):
+        yield
 
 
 def test_ringing_twenty_slots_and_nudging_takes_no_time(nowhere: None, caplog: pytest.LogCaptureFixture) -> None:
