@@ -119,6 +119,16 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["TEST"] = {"NAME": str(STUDIO_HOME / "test.sqlite3")}
 else:
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    # A server that is frozen, or gone without a word, is given up after so long: pages say so, and nodes ask again.
+    # Without these a connection that is cut silently is waited for for a quarter of an hour. DATABASE_URL may differ.
+    DATABASES["default"]["OPTIONS"] = {
+        "connect_timeout": 10,
+        "tcp_user_timeout": 20_000,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 2,
+        **DATABASES["default"].get("OPTIONS", {}),
+    }
 # A process that says nothing for so long within a transaction is gone, and the rows that it holds are free again.
 TRANSACTION_SILENCE_S = env.float("STUDIO_TRANSACTION_SILENCE_S", default=30.0)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -143,6 +153,10 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker, or a node with its steps, outlasts a broker that is away
 # A broker that is away is asked once more and not again: pages and slots wait for each message that they send.
 CELERY_BROKER_TRANSPORT_OPTIONS = {"max_retries": 1, "interval_start": 0, "interval_step": 0.05, "interval_max": 0.05}
+if CELERY_BROKER_URL.startswith("redis"):
+    # One that is frozen, or behind a network that swallows what is sent, is given up: whoever submits a run would
+    # wait for as long as it stands still, and a node would hear it again only minutes after it is back.
+    CELERY_BROKER_TRANSPORT_OPTIONS |= {"socket_connect_timeout": 5, "socket_timeout": 5}
 CELERY_TASK_ACKS_LATE = False  # a message is only a doorbell: losing one is made good by the sweep
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False

@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from studio.installation.health import healthz
 
 handler404 = "studio.lib.no_such_address.not_found"
+handler500 = "studio.lib.database_away.failed"
 
 urlpatterns = [
     path("healthz", healthz, name="healthz"),

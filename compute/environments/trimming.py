@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 _PRUNE_TIMEOUT_S = 300.0
 _busy = threading.Lock()
+_wanted = threading.Event()  # by somebody since the one who is at it began
 
 
 def trim(folder: EnvironmentsFolder, limit_bytes: int) -> list[str]:
@@ -55,22 +56,25 @@ def make_room(folder: EnvironmentsFolder, missing_bytes: Callable[[], int]) -> N
 
 
 def trim_soon(folder: EnvironmentsFolder) -> None:
-    """In a thread of its own: nobody waits for it."""
-    if not _busy.acquire(blocking=False):
-        return
+    """In a thread of its own: nobody waits for it. Whoever is at it looks again afterwards."""
+    _wanted.set()
     threading.Thread(target=_trim_and_prune, args=(folder,), name="environment trimmer", daemon=True).start()
 
 
 def _trim_and_prune(folder: EnvironmentsFolder) -> None:
-    try:
-        folder.clear_litter()
-        if trim(folder, settings.ENVIRONMENTS_BYTES):
-            prune_cache()
-    except (DatabaseFailure, OSError) as error:
-        logger.warning("could not remove environments, the next build tries again: %s", error)
-    finally:
-        connection.close()
-        _busy.release()
+    # Asked again after the lock is free: a wish may have come in between the last look and that.
+    while _wanted.is_set() and _busy.acquire(blocking=False):
+        try:
+            while _wanted.is_set():
+                _wanted.clear()
+                folder.clear_litter()
+                if trim(folder, settings.ENVIRONMENTS_BYTES):
+                    prune_cache()
+        except (DatabaseFailure, OSError) as error:
+            logger.warning("could not remove environments, the next build tries again: %s", error)
+        finally:
+            connection.close()
+            _busy.release()
 
 
 def prune_cache() -> None:

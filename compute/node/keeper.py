@@ -17,6 +17,7 @@ from django.db import close_old_connections, connection
 from compute import doorbell
 from compute.execution.processes import MARKER, kill_until_gone, marker_of, now_s
 from compute.execution.supervision import orphans, reap_orphans
+from compute.execution.warm import pool
 from compute.models import Job
 from compute.node import builder, checker
 from compute.node.context import NodeContext, fence_after_s
@@ -66,7 +67,8 @@ class Keeper(threading.Thread):
     def beat(self) -> None:
         """One heartbeat."""
         began_s = now_s()
-        if self.context.is_fenced:
+        was_fenced = self.context.is_fenced
+        if was_fenced:
             # The leases may be renewed now, but meanwhile others may have had them, and the guardian ended the steps.
             self.context.fence()
         if not heartbeat(self.context.node, was_busy=self.context.was_busy(), also=self._records.write):
@@ -79,6 +81,8 @@ class Keeper(threading.Thread):
             os.kill(os.getpid(), signal.SIGTERM)
             return
         self.context.renewed(began_s)
+        if was_fenced and pool.current is not None:
+            pool.current.pardon()
         self._records.wrote()
         follow_the_database()
         if stop_is_requested(self.context.node):

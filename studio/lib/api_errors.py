@@ -10,10 +10,10 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
 
+from studio.lib.database_away import RETRY_S
 from studio.lib.problems import ConflictError, Problem, UserError
 
 logger = logging.getLogger(__name__)
-_RETRY_S = 5
 
 
 PROBLEM_JSON = "application/problem+json"
@@ -45,7 +45,7 @@ def _answer(error: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(error, (OperationalError, InterfaceError)):
         logger.error("the API was asked while the database was busy or away", exc_info=error)
         body = {"detail": "The database does not answer now. Try again in a moment; /healthz says more."}
-        return Response(body, status=503, headers={"Retry-After": str(_RETRY_S)})
+        return Response(body, status=503, headers={"Retry-After": str(RETRY_S)})
     return drf_exception_handler(error, context)
 
 

@@ -82,6 +82,13 @@ class Brood:
             self._learned.add(modules)
             self._changed.notify_all()
 
+    def pardon(self) -> None:
+        """The node had been cut off, and all that it ran was ended: that tells nothing of what is imported here."""
+        with self._changed:
+            self._deaths.clear()
+            self._is_suspect = True
+            self._changed.notify_all()
+
     def memory_bytes(self) -> int:
         nest = self._nest
         return nest.memory_bytes() if nest is not None else 0

@@ -58,6 +58,13 @@ class Pool:
             process.learning.learn = brood.learn
         return process
 
+    def pardon(self) -> None:
+        """Look which interpreters outlived a fence, and hold nothing against those that did not."""
+        with self._lock:
+            broods = list(self._broods.values())
+        for brood in broods:
+            brood.pardon()
+
     def close(self) -> None:
         """Nothing of it is left but steps."""
         self._over.set()

@@ -13,7 +13,7 @@ from compute.models import Job
 from compute.services import request_cancel
 from compute.spec import Limits
 from compute.states import JobStatus
-from tests.support.compute import Compute, in_state, is_alive, log_of, over, says
+from tests.support.compute import Compute, frozen, in_state, is_alive, log_of, over, says
 from tests.support.stack import Stack, Worker
 from tests.support.waiting import wait_for
 from tests.support.warm import Scripts, nests_of, seen, spares_of, warm_jobs
@@ -152,6 +152,21 @@ def test_killed_spares_cost_no_step(scripts: Scripts, start: Callable[..., Worke
         os.kill(pid, signal.SIGKILL)
     assert scripts.run("print('on')").status == JobStatus.COMPLETED
     run_warm(scripts, worker)
+
+
+def test_a_node_that_was_cut_off_starts_warm_again_however_often(
+    scripts: Scripts, start: Callable[..., Worker]
+) -> None:
+    """What the guardian ended says nothing of the environment; three that died by themselves would."""
+    worker = start(STUDIO_NODE_LEASE_S="4")
+    run_warm(scripts, worker)
+    for _ in range(3):
+        assert nests_of(worker)
+        with frozen(worker.pid):
+            wait_for(lambda: not nests_of(worker), what="the guardian ends them")
+        wait_for(lambda: spares_of(worker), what="there are new ones without a step that asks")
+    run_warm(scripts, worker)
+    assert "start cold from now on" not in worker.log.read_text()
 
 
 def test_a_killed_node_leaves_neither_nest_nor_step(

@@ -1,5 +1,6 @@
 """Environments as they are built: locked by the first build, the same everywhere, whole or not there."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from compute.environments import trimming
 from compute.environments.trimming import make_room, trim
 from compute.execution.sandbox.isolation import Isolation
 from compute.models import EnvironmentBuild, SpecificationLock
@@ -18,6 +20,7 @@ from tests.support.compute import Compute
 from tests.support.environments import Machine, isolation_of, said_by
 from tests.support.packages import PackageIndex
 from tests.support.servers.web import web
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -268,6 +271,28 @@ def test_unused_ones_make_room_and_those_in_use_stay(machine: Machines, index: P
     assert trim(one.folder, 1_000_000) == [digest]
     one.build(**first)
     assert statuses() == ["removed", "removed", "ready", "ready"]
+
+
+def test_what_is_asked_while_one_trims_is_not_lost(
+    machine: Machines, index: PackageIndex, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Removing takes its time, and further builds end meanwhile: theirs has to be looked at as well."""
+    for name in ("big", "bigger"):
+        index.wheel(name, "1.0", files={f"{name}.bin": os.urandom(3_000_000)})
+    one = machine("one")
+    for name in ("big", "bigger", "toy"):
+        one.build(pip=[name])
+    in_use = contextlib.ExitStack()
+    in_use.enter_context(one.folder.in_use(EnvironmentSpec(pip=["bigger"]).digest))
+
+    def another_build_ends() -> None:
+        in_use.close()
+        trimming.trim_soon(one.folder)
+
+    monkeypatch.setattr(trimming, "prune_cache", another_build_ends)
+    settings.ENVIRONMENTS_BYTES = 1_000_000
+    trimming.trim_soon(one.folder)
+    wait_for(lambda: statuses()[:2] == ["removed", "removed"], what="both are gone")
 
 
 def test_no_other_one_goes_after_one_that_gave_nothing_back(machine: Machines, index: PackageIndex) -> None:

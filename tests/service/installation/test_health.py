@@ -1,19 +1,31 @@
 """/healthz names each part, and tells no more than that."""
 
+import socket
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import redis
+from django.db import connection
 from django.test import Client
 
 from studio.installation import health
 from studio.installation.tasks import heartbeat
 from tests.support.servers.ports import free_port
+from tests.support.waiting import wait_for
 
 
 @pytest.fixture(autouse=True)
 def _fresh(redis_server: redis.Redis) -> None:
     redis_server.flushall()
+
+
+@pytest.fixture
+def frozen_server() -> Iterator[int]:
+    """The port of one that is connected to by the kernel alone, and says nothing: as a frozen one does."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield int(listening.getsockname()[1])
 
 
 def ask() -> tuple[int, dict[str, Any]]:
@@ -47,6 +59,39 @@ def test_a_redis_that_is_away_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     status, parts = ask()
     assert status == 503
     assert parts["redis"] == "does not answer"
+
+
+@pytest.mark.django_db
+def test_a_redis_that_is_frozen_is_named_in_time(
+    monkeypatch: pytest.MonkeyPatch, settings: Any, frozen_server: int
+) -> None:
+    settings.REDIS_URL = f"redis://127.0.0.1:{frozen_server}/0"
+    monkeypatch.setattr(health, "redis_client", health.redis_client.__wrapped__)
+    began_s = time.monotonic()
+    status, parts = ask()
+    assert (status, parts["redis"], parts["control_worker"]) == (503, "does not answer", "unknown without redis")
+    assert time.monotonic() - began_s < 2 * health.ANSWERS_WITHIN_S
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="a file is no server that could be frozen")
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_is_frozen_is_named_in_time_and_its_pages_say_so(
+    monkeypatch: pytest.MonkeyPatch, frozen_server: int
+) -> None:
+    heartbeat()
+    connection.close()
+    with monkeypatch.context() as away:
+        away.setitem(connection.settings_dict, "HOST", "127.0.0.1")
+        away.setitem(connection.settings_dict, "PORT", str(frozen_server))
+        for _ in range(6):  # more questions than may wait
+            status, parts = ask()
+            assert (status, parts["database"], parts["redis"]) == (503, "does not answer", "ok")
+        # Nothing but its own patience ends this wait.
+        client = Client(raise_request_exception=False)
+        client.cookies["studio_session"] = "a-session-that-has-to-be-looked-up"
+        assert client.get("/").status_code == 503
+    connection.close()
+    wait_for(lambda: ask()[1]["database"] == "ok", what="it is found again")
 
 
 @pytest.mark.django_db
