@@ -36,7 +36,7 @@ from pipelines.services.sharing import LOOK_TASK
 from pipelines.services.staging import archived_words, set_stage
 from pipelines.services.submitting import default_experiment, submit_run
 from pipelines.services.tagging import follow_records, set_tags
-from pipelines.services.tending import tend, tend_all
+from pipelines.services.tending import tend, tend_all, watch_trials
 from pipelines.services.trashing import PURGE_TASK, purge_now, restore_run, trash_run, trash_runs
 from pipelines.services.without_job import DUE_TASK
 
@@ -103,4 +103,5 @@ __all__ = [
     "trash_run",
     "trash_runs",
     "unpin",
+    "watch_trials",
 ]
