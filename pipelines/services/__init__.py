@@ -31,7 +31,7 @@ from pipelines.services.pinning import pin, unpin
 from pipelines.services.purging import purge_due, purge_when_free, ring_purges
 from pipelines.services.registering_models import Left, Registered, register_model
 from pipelines.services.resubmitting import clone_run, rerun_from, resubmit_run
-from pipelines.services.retaining import follow_rules, measure_outputs, set_retention
+from pipelines.services.retaining import follow_rules, measure_outputs, preview_rules, set_retention
 from pipelines.services.sharing import LOOK_TASK
 from pipelines.services.staging import archived_words, set_stage
 from pipelines.services.submitting import default_experiment, submit_run
@@ -81,6 +81,7 @@ __all__ = [
     "mend_pauses",
     "pause_run",
     "pin",
+    "preview_rules",
     "purge_due",
     "purge_now",
     "purge_when_free",
