@@ -4,6 +4,7 @@ The grammar is a shell's without expansion: blanks and line ends separate, `'…
 keeps `"`, `\\` and `$`, elsewhere it keeps the next character, and joins lines at a line's end. `${{ scope.name }}`
 is a placeholder wherever it stands, within quotes too. What a placeholder stands for is never split or read again.
 `$[[ … ]]` around whole arguments makes them optional: they are left out where a placeholder in them stands for nothing.
+So does `[ … ]` without a blank behind its bracket, where an optional input is spoken of in it.
 """
 
 from collections.abc import Collection, Mapping
@@ -11,7 +12,14 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from pipelines.parts import ParameterValue
-from pipelines.placeholders import InPieces, Placeholder, as_text, read_placeholder, stands_for_something
+from pipelines.placeholders import (
+    InPieces,
+    Placeholder,
+    as_text,
+    begins_bracketed,
+    read_placeholder,
+    stands_for_something,
+)
 
 Token = tuple[str | Placeholder, ...]  # one argument: text and placeholders side by side
 
@@ -47,14 +55,15 @@ class Arguments(InPieces):
         return [part for token in self.tokens for part in token if isinstance(part, str)]
 
 
-def parse(text: str) -> Arguments:
+def parse(text: str, optional_inputs: Collection[str] = ()) -> Arguments:
     """Split `text` into arguments. Never raises: what can't be read is left out and told in `problems`."""
-    return _of_a_line(text) if len(text) <= _LINE else _Parser(text).parse()
+    names = frozenset(optional_inputs)
+    return _of_a_line(text, names) if len(text) <= _LINE else _Parser(text, names).parse()
 
 
 @lru_cache(maxsize=10_000)  # a run's submission reads those of each step twice
-def _of_a_line(text: str) -> Arguments:
-    return _Parser(text).parse()
+def _of_a_line(text: str, optional_inputs: frozenset[str]) -> Arguments:
+    return _Parser(text, optional_inputs).parse()
 
 
 def command_arguments(
@@ -84,12 +93,13 @@ def command_arguments(
 @dataclass
 class _Parser:
     text: str
+    optional_inputs: Collection[str] = ()
     at: int = 0
     quote: str = ""
     parts: list[str | Placeholder] | None = None  # of the argument being read; None between arguments
     tokens: list[Token] = field(default_factory=list)
     pieces: list[Piece] = field(default_factory=list)
-    is_optional: bool = False  # the piece being read
+    closing: str = ""  # of the piece being read, where it is optional
     problems: list[str] = field(default_factory=list)
 
     def parse(self) -> Arguments:
@@ -97,9 +107,9 @@ class _Parser:
             self._step()
         if self.quote:
             self.problems.append(f"A quotation mark ({self.quote}) is opened and never closed. Close it.")
-        if self.is_optional:
+        if self.closing:
             self.problems.append("$[[ is opened and never closed. Write ]] at the end of what may be left out.")
-        self._end_piece(is_optional=False)
+        self._end_piece(closing="")
         return Arguments(tuple(self.pieces), tuple(self.problems))
 
     def _step(self) -> None:
@@ -107,13 +117,16 @@ class _Parser:
         if self.text.startswith("${{", self.at):
             self._placeholder()
         elif not self.quote and self.parts is None and self.text.startswith("$[[", self.at):
-            if self.is_optional:
+            if self.closing:
                 self.problems.append("$[[ stands within another $[[. Close the first with ]] before.")
-            self._end_piece(is_optional=True)
+            self._end_piece(closing="]]")
             self.at += 3
-        elif not self.quote and self.is_optional and self.text.startswith("]]", self.at):
-            self._end_piece(is_optional=False)
-            self.at += 2
+        elif self._opens_a_bracket():
+            self._end_piece(closing="]")
+            self.at += 1
+        elif not self.quote and self.closing and self.text.startswith(self.closing, self.at):
+            self.at += len(self.closing)
+            self._end_piece(closing="")
         elif self.quote:
             self._quoted(character)
         elif character in "'\"":
@@ -128,6 +141,11 @@ class _Parser:
         else:
             self._add(character)
             self.at += 1
+
+    def _opens_a_bracket(self) -> bool:
+        if self.quote or self.closing or self.parts is not None:
+            return False
+        return begins_bracketed(self.text, self.at, self.optional_inputs)
 
     def _placeholder(self) -> None:
         found, self.at, problem = read_placeholder(self.text, self.at)
@@ -170,9 +188,9 @@ class _Parser:
             self.tokens.append(tuple(part for part in self.parts if part != ""))
             self.parts = None
 
-    def _end_piece(self, *, is_optional: bool) -> None:
-        """The next one is of the other sort."""
+    def _end_piece(self, *, closing: str) -> None:
+        """The next one is of the other sort: optional, where something closes it."""
         self._end()
         if self.tokens:
-            self.pieces.append(Piece(tuple(self.tokens), self.is_optional))
-        self.tokens, self.is_optional = [], is_optional
+            self.pieces.append(Piece(tuple(self.tokens), bool(self.closing)))
+        self.tokens, self.closing = [], closing

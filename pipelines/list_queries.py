@@ -112,6 +112,7 @@ class RunFilters:
 
     status: str = ""
     pipeline: int | None = None
+    experiment: str = ""  # its name
     submitted_by: str = ""
     q: str = ""
 
@@ -121,12 +122,13 @@ class RunFilters:
         return cls(
             status=status if status in {*RunStatus.values, ACTIVE, PAUSED, APPROVAL} else "",
             pipeline=whole_number(query.get("pipeline", "")),
+            experiment=query.get("experiment", "").replace("\0", "").strip()[:100],
             submitted_by=query.get("submitted_by", "").replace("\0", "").strip()[:150],
             q=query.get("q", "").replace("\0", "").strip()[:200],
         )
 
     def __bool__(self) -> bool:
-        return bool(self.status or self.pipeline or self.submitted_by or self.q)
+        return bool(self.status or self.pipeline or self.experiment or self.submitted_by or self.q)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +179,9 @@ def filtered_runs(workspace: Workspace, filters: RunFilters, waiting: Sequence[i
         runs = runs.filter(parent_step=None)
     if filters.pipeline:
         runs = runs.filter(pipeline=filters.pipeline)
+    if filters.experiment:
+        named = Experiment.objects.filter(workspace=workspace, name=filters.experiment)
+        runs = runs.filter(experiment=named.values("pk")[:1])
     if filters.submitted_by:
         # The number first: then the index by person serves.
         runs = runs.filter(submitted_by=User.objects.filter(username=filters.submitted_by).values("pk")[:1])
@@ -215,6 +220,9 @@ def filter_choices(workspace: Workspace) -> dict[str, Any]:
         "pipelines": Pipeline.objects.filter(has_run, workspace=workspace)
         .only("id", "name", "deleted_at")
         .order_by(Lower("name"), "id")[:CHOICES_SHOWN],
+        "experiments": Experiment.objects.filter(workspace=workspace)
+        .order_by(Lower("name"), "id")
+        .values_list("name", flat=True)[:CHOICES_SHOWN],
         "people": User.objects.filter(memberships__workspace=workspace)
         .only("id", "username", "first_name", "last_name")
         .order_by("username")[:CHOICES_SHOWN],

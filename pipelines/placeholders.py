@@ -21,6 +21,9 @@ class Placeholder:
         return f"${{{{{self.scope}.{self.name}}}}}"
 
 
+# `[…]` as azureml's component files have it; a blank behind the bracket makes it bash's own test.
+_BRACKETED = re.compile(r"\[(?![\s\[])[^\[\]\n]*\](?![^\s;|&)])")
+
 STEPS = "steps"  # the scope of `${{steps.NAME.metrics.METRIC}}`
 _METRICS = ".metrics"
 
@@ -91,6 +94,13 @@ def read_placeholder(text: str, at: int) -> tuple[Placeholder | None, int, str]:
     rest = text[at : at + 40].splitlines()[0]
     rest = rest[: rest.index("}}") + 2] if "}}" in rest else rest
     return None, at + 3, f"“{rest}” is no placeholder. Write one as ${{{{inputs.NAME}}}}."
+
+
+def begins_bracketed(text: str, at: int, optional_inputs: Collection[str]) -> bool:
+    """Whether a bracket `[` at this place opens a piece that may be left out: one that speaks of an optional input."""
+    match = _BRACKETED.match(text, at) if optional_inputs else None
+    found = PLACEHOLDER.finditer(match[0]) if match else ()
+    return any(part["scope"] == "inputs" and part["name"] in optional_inputs for part in found)
 
 
 def outputs_in(texts: Iterable[str]) -> set[str]:

@@ -2,7 +2,8 @@
 
 `${{ scope.name }}` may stand wherever bash would put a variable in, and in single quotes and here-documents: it becomes
 one word outside of quotes, and a part of the text within them. `$[[ … ]]` around a piece, outside of quotes, makes it
-optional. Comments are left alone.
+optional, as does `[ … ]` as a word without a blank behind its bracket, where an optional input is spoken of in it.
+Comments are left alone.
 """
 
 import re
@@ -11,11 +12,19 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from pipelines.parts import ParameterValue
-from pipelines.placeholders import InPieces, Placeholder, as_text, read_placeholder, stands_for_something
+from pipelines.placeholders import (
+    InPieces,
+    Placeholder,
+    as_text,
+    begins_bracketed,
+    read_placeholder,
+    stands_for_something,
+)
 
 # bash's contexts that matter here; brackets are those of `( … )` and `$( … )`, which hold commands again.
 Context = Literal["command", "brackets", "arithmetic", '"', "'", "here"]
 _HERE = re.compile(r"<<(?P<dash>-?)[ \t]*(?P<quote>['\"\\]?)(?P<word>[A-Za-z_][\w.-]*)['\"]?")
+_BEFORE_A_WORD = " \t\n;&|("
 _PLAIN, _QUOTED = "${{{}}}", '"${{{}}}"'
 _AS = {
     "command": _QUOTED,
@@ -59,9 +68,9 @@ class ShellText(InPieces):
         return [part for piece in self.pieces for part in piece.parts if isinstance(part, str)]
 
 
-def parse(text: str) -> ShellText:
+def parse(text: str, optional_inputs: Collection[str] = ()) -> ShellText:
     """Never raises: what can't be read stays text and is told in `problems`."""
-    return _Parser(text.replace("\r\n", "\n")).parse()
+    return _Parser(text.replace("\r\n", "\n"), optional_inputs).parse()
 
 
 def bash_argv(
@@ -94,13 +103,14 @@ def bash_argv(
 @dataclass
 class _Parser:
     text: str
+    optional_inputs: Collection[str] = ()
     at: int = 0
     contexts: list[Context] = field(default_factory=lambda: ["command"])
     here: list[tuple[str, bool, bool]] = field(default_factory=list)  # begun in this line: word, is quoted, has tabs
     said: list[str] = field(default_factory=list)  # text since the last part
     parts: list[str | Value] = field(default_factory=list)
     pieces: list[Piece] = field(default_factory=list)
-    is_optional: bool = False
+    closing: str = ""  # of the piece being read, where it is optional
     problems: list[str] = field(default_factory=list)
 
     def parse(self) -> ShellText:
@@ -109,9 +119,9 @@ class _Parser:
         for context in self.contexts[1:]:
             what = f"A quotation mark ({context})" if context in "'\"" else "A bracket"
             self.problems.append(f"{what} is opened and never closed. Close it.")
-        if self.is_optional:
+        if self.closing:
             self.problems.append("$[[ is opened and never closed. Write ]] at the end of what may be left out.")
-        self._end_piece(is_optional=False)
+        self._end_piece(closing="")
         return ShellText(tuple(self.pieces), tuple(dict.fromkeys(self.problems)))
 
     @property
@@ -161,7 +171,7 @@ class _Parser:
         if character in "'\"":
             self.contexts.append("'" if character == "'" else '"')
             self._add(character)
-        elif character == "#" and (self.at == 0 or self.text[self.at - 1] in " \t\n;&|("):
+        elif character == "#" and (self.at == 0 or self.text[self.at - 1] in _BEFORE_A_WORD):
             end = self.text.find("\n", self.at)
             self._add(self.text[self.at : end if end >= 0 else len(self.text)])
         elif character == "(":
@@ -182,16 +192,25 @@ class _Parser:
 
     def _marks_a_piece(self) -> bool:
         if self.text.startswith("$[[", self.at):
-            if self.is_optional:
+            if self.closing:
                 self.problems.append("$[[ stands within another $[[. Close the first with ]] before.")
-            self._end_piece(is_optional=True)
+            self._end_piece(closing="]]")
             self.at += 3
             return True
-        if self.is_optional and self.text.startswith("]]", self.at):
-            self._end_piece(is_optional=False)
-            self.at += 2
+        if self._opens_a_bracket():
+            self._end_piece(closing="]")
+            self.at += 1
+            return True
+        if self.closing and self.text.startswith(self.closing, self.at):
+            self.at += len(self.closing)
+            self._end_piece(closing="")
             return True
         return False
+
+    def _opens_a_bracket(self) -> bool:
+        if self.closing or (self.at and self.text[self.at - 1] not in _BEFORE_A_WORD):
+            return False
+        return begins_bracketed(self.text, self.at, self.optional_inputs)
 
     def _here_document(self, word: str, is_quoted: bool, has_tabs: bool) -> None:
         while self.at < len(self.text):
@@ -229,9 +248,9 @@ class _Parser:
             self.parts.append("".join(self.said))
             self.said.clear()
 
-    def _end_piece(self, *, is_optional: bool) -> None:
-        """The next one is of the other sort."""
+    def _end_piece(self, *, closing: str) -> None:
+        """The next one is of the other sort: optional, where something closes it."""
         self._end_text()
         if self.parts:
-            self.pieces.append(Piece(tuple(self.parts), self.is_optional))
-        self.parts, self.is_optional = [], is_optional
+            self.pieces.append(Piece(tuple(self.parts), bool(self.closing)))
+        self.parts, self.closing = [], closing

@@ -30,6 +30,11 @@ def sweep() -> None:
             logger.exception("%s failed; the next sweep tries again", mend.__name__)
 
 
+@shared_task(name="pipelines.watch_trials")
+def watch_trials() -> None:
+    services.watch_trials()
+
+
 @shared_task(name=services.LOOK_TASK)
 def look_for_earlier_results(run_id: int) -> None:
     services.look_after(run_id)

@@ -4,7 +4,7 @@
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -116,12 +116,17 @@ def parse_definition(data: Any) -> PipelineDefinition:
 
 
 def problems_of(
-    definition: PipelineDefinition, catalogue: Catalogue, values: Mapping[str, ParameterValue] | None = None
+    definition: PipelineDefinition,
+    catalogue: Catalogue,
+    values: Mapping[str, ParameterValue] | None = None,
+    *,
+    unfit: Collection[str] = (),
 ) -> list[Problem]:
     """Everything that keeps this definition from being submitted, in the order of its fields.
 
     With the `values` of a run, what they do wrong as settings of steps is told at `("parameters", NAME)`; without, the
-    defaults are looked at, and told where the setting stands.
+    defaults are looked at, and told where the setting stands. `unfit` parameters were given a value that can't be one
+    of them, which the caller tells.
     """
     problems: list[Problem] = []
     if not definition.steps:
@@ -139,7 +144,7 @@ def problems_of(
         if default is not None and (sentence := _no_such_data(given.definition, parameter, default, catalogue)):
             problems.append(Problem(("parameters", index, "default"), sentence))
     problems += _duplicates((("steps", index, "name"), step.name) for index, step in enumerate(definition.steps))
-    check = _Check(given, catalogue, known)
+    check = _Check(given, catalogue, known, unfit)
     problems += settings.problems
     found: list[Problem] = []
     for index in range(len(definition.steps)):
@@ -243,23 +248,38 @@ class _Names:
     parameters: Mapping[str, Parameter]
     values: Mapping[str, ParameterValue]
     absent: frozenset[str]  # those that may have no value
+    unknown: frozenset[str]  # those that need a value, and have none yet or an unfit one: nothing is said of it twice
 
     @classmethod
-    def of(cls, parameters: Mapping[str, Parameter], values: Mapping[str, ParameterValue]) -> "_Names":
-        return cls(parameters, values, frozenset(name for name, each in parameters.items() if each.may_be_absent))
+    def of(
+        cls, parameters: Mapping[str, Parameter], values: Mapping[str, ParameterValue], unfit: Collection[str] = ()
+    ) -> "_Names":
+        absent = frozenset(name for name, each in parameters.items() if each.may_be_absent)
+        return cls(parameters, values, absent, frozenset({*parameters} - {*values} - (absent - {*unfit})))
+
+    def are_known(self, step: Step) -> bool:
+        """Whether all parameters that its texts speak of have a value, or may have none."""
+        parts = (part for text in step.texts().values() for part in text.placeholders)
+        return not any(part.scope == "parameters" and part.name in self.unknown for part in parts)
 
 
 class _Check:
     """One step after the other, against the rest of the definition and what exists."""
 
-    def __init__(self, given: Resolved, catalogue: Catalogue, values: Mapping[str, ParameterValue]) -> None:
+    def __init__(
+        self,
+        given: Resolved,
+        catalogue: Catalogue,
+        values: Mapping[str, ParameterValue],
+        unfit: Collection[str] = (),
+    ) -> None:
         self.definition = definition = given.definition
         self.scopes = given.scopes
         self.values = values
         self.catalogue = catalogue
         self.places = places_of(definition)
         self.parameters = {parameter.name: parameter for parameter in definition.parameters}
-        self.names = _Names.of(self.parameters, values)
+        self.names = _Names.of(self.parameters, values, unfit)
         self.outputs = {step.name: {output.name for output in step.outputs} for step in definition.steps}
         versions = catalogue.datasets
         # Whether the newest version of each dataset is a table.
@@ -327,7 +347,10 @@ class _Check:
         if step.source is not None and files is None and not step.is_module:
             yield Problem((*loc, "source"), "These source files are not in this workspace. Upload them again.")
         else:
-            for place, sentence in (*step.problems(files), *step.problems_with(names.values)):
+            of_values = [*step.problems_with(names.values)]
+            if of_values and not names.are_known(step):
+                of_values = []
+            for place, sentence in (*step.problems(files), *of_values):
                 yield Problem((*loc, *way(place)), sentence)
             if step.named_person and step.named_person not in self.catalogue.members:
                 meant = near(step.named_person, self.catalogue.members)

@@ -171,6 +171,11 @@ CELERY_BEAT_SCHEDULE = {
     "sweep-data": {"task": "datastores.sweep", "schedule": 5 * SWEEP_INTERVAL_S, "options": {"expires": 30}},
     "sweep-uploads": {"task": "datastores.sweep_uploads", "schedule": 3600.0, "options": {"expires": 600}},
     "sweep-storage": {"task": "compute.sweep_storage", "schedule": 5 * SWEEP_INTERVAL_S, "options": {"expires": 30}},
+    "watch-trials": {
+        "task": "pipelines.watch_trials",
+        "schedule": SWEEP_INTERVAL_S,
+        "options": {"expires": SWEEP_INTERVAL_S},
+    },
     "sweep-runs": {"task": "pipelines.sweep", "schedule": 5 * SWEEP_INTERVAL_S, "options": {"expires": 30}},
 }
 

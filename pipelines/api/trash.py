@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from pipelines import queries, services, trash_queries
 from pipelines.models import Retention
-from pipelines.retention import Rules, preview
+from pipelines.retention import Rules
 from pipelines.serializers import PipelineSerializer
 from studio.lib.given import Given
 from studio.lib.pagination import Pages
@@ -199,7 +199,7 @@ class RetentionPreviewView(WorkspaceAPIView):
     @extend_schema(request=RulesSerializer, responses=PreviewSerializer)
     def post(self, request: Request, slug: str) -> Response:
         """What rules would put in the trash now. Nothing is changed."""
-        found = preview(self.access.workspace, Rules(**_given(request, RulesSerializer)))
+        found = services.preview_rules(self.access, Rules(**_given(request, RulesSerializer)))
         body = {"runs": found.runs, "size_bytes": found.size_bytes, "is_more": found.is_more, "words": found.words}
         return Response(body)
 

@@ -39,7 +39,7 @@ class CommandStep(StepWithFiles):
         return Example({"command": "\n".join(lines)})
 
     def texts(self) -> Mapping[Place, HasPlaceholders]:
-        return {"command": parse(self.command)}
+        return {"command": parse(self.command, self.optional_inputs)}
 
     def problems(self, files: SourceFiles | None) -> Iterator[tuple[Place, str]]:
         yield from super().problems(files)
@@ -47,4 +47,4 @@ class CommandStep(StepWithFiles):
             yield "command", "Write the command to run, as in “wc -l ${{inputs.table}} > ${{outputs.count}}/lines.txt”."
 
     def argv(self, values: Mapping[str, ParameterValue], absent_inputs: Collection[str]) -> list[str]:
-        return bash_argv(parse(self.command), values, absent_inputs=absent_inputs)
+        return bash_argv(parse(self.command, self.optional_inputs), values, absent_inputs=absent_inputs)

@@ -204,6 +204,10 @@ class StepBase(Part):
         return str(getattr(self, self.script_field)) if self.script_field else ""
 
     @property
+    def optional_inputs(self) -> frozenset[str]:
+        return frozenset(given.name for given in self.inputs if given.optional)
+
+    @property
     def all_outputs(self) -> list[Output]:
         """Those that it was given, and its own."""
         return [*self.outputs, *self.keeps]

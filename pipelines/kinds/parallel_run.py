@@ -172,7 +172,7 @@ class ParallelRunStep(StepWithFiles):
 
     def texts(self) -> Mapping[Place, HasPlaceholders]:
         return {
-            "arguments": parse_arguments(self.arguments),
+            "arguments": parse_arguments(self.arguments, self.optional_inputs),
             "input": parse(self.input),
             "output": parse(self.output),
         }
@@ -227,7 +227,8 @@ class ParallelRunStep(StepWithFiles):
     def _argv(
         self, values: Mapping[str, ParameterValue], absent_inputs: Collection[str], more: Mapping[str, str]
     ) -> list[str]:
-        arguments = command_arguments(parse_arguments(self.arguments), values, absent_inputs=absent_inputs)
+        read = parse_arguments(self.arguments, self.optional_inputs)
+        arguments = command_arguments(read, values, absent_inputs=absent_inputs)
         said = {
             "input": self.split_input,
             "output": self.output.strip(),

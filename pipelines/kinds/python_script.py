@@ -39,7 +39,7 @@ class PythonScriptStep(StepWithFiles):
 
     `arguments` is written as on a command line, quotes included; `${{inputs.NAME}}`, `${{outputs.NAME}}` and
     `${{parameters.NAME}}` stand for a path, a path and a value. What stands within `$[[…]]` is left out as a whole
-    where an optional input or parameter in it is absent.
+    where an optional input or parameter in it is absent; what stands within `[…]`, where an optional input is.
     """
 
     label: ClassVar[str] = "Python script"
@@ -69,7 +69,7 @@ class PythonScriptStep(StepWithFiles):
         return Example({"entry": _FIRST_SCRIPT, "arguments": arguments}, {_FIRST_SCRIPT: _TEMPLATE})
 
     def texts(self) -> Mapping[Place, HasPlaceholders]:
-        return {"arguments": parse(self.arguments)}
+        return {"arguments": parse(self.arguments, self.optional_inputs)}
 
     def problems(self, files: SourceFiles | None) -> Iterator[tuple[Place, str]]:
         yield from super().problems(files)
@@ -83,5 +83,5 @@ class PythonScriptStep(StepWithFiles):
             yield "entry", f"There is no “{self.entry}” in the source files.{near(self.entry, files)}"
 
     def argv(self, values: Mapping[str, ParameterValue], absent_inputs: Collection[str]) -> list[str]:
-        arguments = command_arguments(parse(self.arguments), values, absent_inputs=absent_inputs)
+        arguments = command_arguments(parse(self.arguments, self.optional_inputs), values, absent_inputs=absent_inputs)
         return ["python", self.entry, *arguments]

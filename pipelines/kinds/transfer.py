@@ -98,6 +98,8 @@ class TransferStep(StepBase):
             yield "datastore", "Choose the database that the table lies in."
         if not self.table:
             yield "table", "Name the table, as in “sales”."
+        elif "${{" in self.table:
+            yield "table", "Nothing is put into the name of a table: write it out, as in “sales”."
         elif len(parts) > 2 or not all(part.strip() and part.isprintable() for part in parts):
             yield "table", "Name a table, as in “sales”, or with its schema, as in “public.sales”."
         elif any(len(part) > _MOST_CHARACTERS for part in parts):

@@ -31,13 +31,13 @@ from pipelines.services.pinning import pin, unpin
 from pipelines.services.purging import purge_due, purge_when_free, ring_purges
 from pipelines.services.registering_models import Left, Registered, register_model
 from pipelines.services.resubmitting import clone_run, rerun_from, resubmit_run
-from pipelines.services.retaining import follow_rules, measure_outputs, set_retention
+from pipelines.services.retaining import follow_rules, measure_outputs, preview_rules, set_retention
 from pipelines.services.sharing import LOOK_TASK
 from pipelines.services.staging import archived_words, set_stage
 from pipelines.services.submitting import default_experiment, submit_run
 from pipelines.services.submitting_once import forget_submit_keys, submit_once
 from pipelines.services.tagging import follow_records, set_tags
-from pipelines.services.tending import tend, tend_all
+from pipelines.services.tending import tend, tend_all, watch_trials
 from pipelines.services.trashing import PURGE_TASK, purge_now, restore_run, trash_run, trash_runs
 from pipelines.services.without_job import DUE_TASK
 
@@ -83,6 +83,7 @@ __all__ = [
     "mend_pauses",
     "pause_run",
     "pin",
+    "preview_rules",
     "purge_due",
     "purge_now",
     "purge_when_free",
@@ -106,4 +107,5 @@ __all__ = [
     "trash_run",
     "trash_runs",
     "unpin",
+    "watch_trials",
 ]

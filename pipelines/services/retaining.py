@@ -14,7 +14,7 @@ from django.utils import timezone
 from pipelines.destinations import RUNS_FOLDER
 from pipelines.inner_runs import inner_runs
 from pipelines.models import Retention, Run, StepRun, TrashedRun
-from pipelines.retention import Rules, leaving
+from pipelines.retention import Preview, Rules, leaving, preview
 from pipelines.services.trashing import put_in_trash, tell_lists
 from pipelines.states import TrashStatus
 from studio.lib.batches import in_turn
@@ -60,6 +60,14 @@ def set_retention(access: Access, *, trash_days: int, rules: Rules) -> Retention
     _move_due_times(access.workspace.pk, trash_days)
     tell_lists(access.workspace.pk)
     return retention
+
+
+def preview_rules(access: Access, rules: Rules) -> Preview:
+    """What rules would do now. Raises UserError at `keep_days`, `keep_runs` or `keep_bytes`, as setting them would."""
+    access.require(Permission.MANAGE_RETENTION)
+    if problems := _problems(1, rules):
+        raise UserError(problems)
+    return preview(access.workspace, rules)
 
 
 def follow_rules() -> int:

@@ -143,7 +143,8 @@ def prepare_run(
     definition = version.definition
     values, wrong_values = parameter_values(definition.parameters, parameters)
     catalogue = catalogue_for(workspace, definition, values, pipeline=version.pipeline)
-    problems = problems_of(definition, catalogue, values)
+    unfit = {str(problem.loc[-1]) for problem in wrong_values}
+    problems = problems_of(definition, catalogue, values, unfit=unfit)
     given = resolved(settled(definition, values).definition, catalogue.modules, values)
     problems += wrong_values + data_problems(given.definition, values, catalogue) + list(more_problems)
     problems = problems or list(given.lacking())

@@ -77,6 +77,26 @@ def tend_all() -> int:
     return len(step_ids)
 
 
+def watch_trials() -> int:
+    """Between two sweeps, for steps that give up runs by what these log: a short run is over before the next sweep.
+
+    Returns how many steps were looked at.
+    """
+    under_way = StepRun.objects.filter(status=StepStatus.RUNNING, makes_runs=True, run__paused_at=None)
+    watching = [step.pk for step in under_way.order_by("run_id")[:_AT_ONCE] if _gives_up(step)]
+    for step_id in watching:
+        try:
+            tend(step_id)
+        except Exception:
+            logger.exception("the runs of step %s could not be looked at, the next sweep tries again", step_id)
+    return len(watching)
+
+
+def _gives_up(step: StepRun) -> bool:
+    kind = step.frozen.step
+    return isinstance(kind, StepWithRuns) and kind.wants_series
+
+
 def _take_turn(step: StepRun, children: list[Run]) -> None:
     step.frozen = as_it_runs(step.run, step)  # without inputs from branches that were not taken
     kind = step.frozen.step

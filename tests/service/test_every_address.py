@@ -314,6 +314,7 @@ def test_no_page_and_no_answer_names_what_is_in_another_workspace(ours: Place, t
         ("api-runs", "pipeline={pipeline}"),
         ("api-runs", "submitted_by=theirs-owner"),
         ("runs:list", "submitted_by=theirs-owner"),
+        ("runs:list", "experiment=theirs"),
         ("environments:new", "from={environment}"),
         ("datasets:new", "datastore={datastore}&path=files/"),
         ("datastores:browse", "path=../../{workspace}/workspaceblobstore"),

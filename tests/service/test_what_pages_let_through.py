@@ -246,7 +246,7 @@ def test_an_administrator_is_no_member_of_every_workspace(place: Place) -> None:
         ("environments:new", "from=" + "9" * 5000),
         ("environments:new", "from=" + "9" * 30),
         ("runs:list", "pipeline=" + "9" * 5000 + "&before=-1&after=x"),
-        ("runs:list", "q=%00&submitted_by=%00"),
+        ("runs:list", "q=%00&submitted_by=%00&experiment=%00"),
         ("pipelines:list", "q=%00&page=" + "9" * 5000),
         ("pipelines:edit", "version=" + "9" * 5000),
         ("datasets:list", "q=%00&page=" + "9" * 5000),

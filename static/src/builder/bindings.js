@@ -5,6 +5,8 @@
  * `{kind: "parameter", parameterKey}`. One whose other end is not there keeps the names that it came with.
  */
 
+import { stepOf } from "./once.js";
+
 /** A binding of a definition as the draft has it. @param {any} binding */
 export function keyed(binding, stepsByName, parameters) {
   if (binding?.kind === "output") {
@@ -22,7 +24,7 @@ export function keyed(binding, stepsByName, parameters) {
 /** The binding as a definition has it: null where what it speaks of is gone from the draft. */
 export function plain(draft, binding) {
   if (binding?.stepKey) {
-    const upstream = draft.steps.find(({ key }) => key === binding.stepKey);
+    const upstream = stepOf(draft, binding.stepKey);
     const output = upstream?.outputs.find(({ key }) => key === binding.outputKey);
     return output ? { kind: "output", step: upstream.name, output: output.name } : null;
   }

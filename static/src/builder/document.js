@@ -8,9 +8,12 @@
 
 import { keyed, modelName, plain } from "./bindings.js";
 import { firstKind, kindOf, subtitleOf } from "./kinds.js";
+import { onceOf, stepOf } from "./once.js";
 import { measuredIn, namesIn, renameMeasured, renamePlaceholder } from "./placeholders.js";
 import { parameterIn } from "./settings.js";
 import { listsOf, textsOf, withTexts } from "./texts.js";
+
+export { stepOf };
 
 /**
  * @typedef {"download"|"mount"|"direct"} InputMode
@@ -106,11 +109,9 @@ export function toDefinition(draft) {
 const withRows = (step, change) => Object.fromEntries(listsOf(step).map((list) => [list, (step[list] ?? []).map(change)]));
 
 /** Two drafts say the same when these are equal. */
-export const fingerprint = (draft) =>
-  JSON.stringify([draft.name, draft.description, toDefinition(draft), draft.steps.map((step) => step.edits)]);
-
-/** @returns {Step|undefined} */
-export const stepOf = (draft, key) => draft.steps.find((step) => step.key === key);
+export const fingerprint = onceOf((/** @type {Draft} */ draft) =>
+  JSON.stringify([draft.name, draft.description, toDefinition(draft), draft.steps.map((step) => step.edits)]),
+);
 
 /** `prefix`, or with the first number that makes it one of its own among `taken`. */
 export function freshName(prefix, taken) {

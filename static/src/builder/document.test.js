@@ -297,6 +297,29 @@ test("kept edits become the step's source, in every draft that held them, and no
   assert.equal(keepEdits(later, { source, edits, digest: "new" }), later);
 });
 
+test("a pipeline of many steps is written down in one pass over them, and once for each draft", () => {
+  const count = 500;
+  const steps = Array.from({ length: count }, (_, index) => ({
+    ...digits().steps[0],
+    name: `step${index}`,
+    inputs: index ? [{ name: "in", mode: "download", binding: { kind: "output", step: `step${index - 1}`, output: "data" } }] : [],
+    outputs: [{ name: "data", datastore: null, path: null, mode: "upload", register_as: null }],
+  }));
+  const draft = fromDefinition({ ...digits(), steps });
+  let reads = 0;
+  const watched = draft.steps.map(({ key, ...step }) =>
+    Object.defineProperty(step, "key", { get: () => (reads += 1) && key, enumerable: true }),
+  );
+  const told = fingerprint({ ...draft, steps: watched });
+  assert.equal(told, fingerprint(draft));
+  assert.ok(reads <= 5 * count, `${reads} looks at ${count} steps`);
+  const same = { ...draft, steps: watched };
+  fingerprint(same);
+  reads = 0;
+  fingerprint(same);
+  assert.equal(reads, 0);
+});
+
 test("defaults are values of the parameter's type", () => {
   assert.equal(parameterValue("string", ""), "");
   assert.equal(parameterValue("integer", "0"), 0);

@@ -10,8 +10,10 @@ from datastores.backends import get_backend
 from datastores.models import DataPath, Datastore
 from datastores.services import create_dataset
 from pipelines import services
+from pipelines.catalogue import catalogue_for
 from pipelines.models import Pipeline, Run, StepRun
 from pipelines.queries import OutputFolder
+from pipelines.validation import problems_of
 from studio.lib.problems import UserError
 from tests.service.pipelines.test_pipeline_steps import problems, step_of
 from tests.service.pipelines.world import World, assert_no_gap
@@ -148,6 +150,25 @@ class TestTheList:
             world.submit(pipeline, parameters={"list": "[1, 1]"})
         (problem,) = refused.value.problems
         assert (problem.loc, "are the same" in problem.message) == (("steps", 0, "items"), True)
+
+    @pytest.mark.parametrize("optional", [False, True])
+    @pytest.mark.parametrize("value", [7, "${{inputs.x}}", None])
+    def test_a_value_that_its_parameter_can_not_have_is_told_once(
+        self, world: World, value: Any, *, optional: bool
+    ) -> None:
+        listed = {"name": "list", "optional": optional}
+        pipeline = outer(world, mapped("${{parameters.list}}"), parameters=[listed])
+        with pytest.raises(UserError) as refused:
+            world.submit(pipeline, parameters={"list": value})
+        (problem,) = refused.value.problems
+        is_left_out = optional and value is None  # nothing else says that then
+        assert problem.loc == (("steps", 0, "items") if is_left_out else ("parameters", "list"))
+
+    def test_a_list_that_comes_with_the_submission_is_nothing_to_mend_in_the_pipeline(self, world: World) -> None:
+        pipeline = outer(world, mapped("${{parameters.list}}"), parameters=[{"name": "list"}])
+        definition = pipeline.versions.get().definition
+        assert problems_of(definition, catalogue_for(world.workspace, definition)) == []
+        world.submit(pipeline, parameters={"list": "[]"})
 
 
 class TestItsRuns:

@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 import pytest
+from celery import current_app
+from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
@@ -266,6 +268,19 @@ class TestEarlyTermination:
             world.complete(lease, content=str(lease.job_id))
         tend(run)
         assert [(trial.status, trial.reason) for trial in trials(run)] == [("completed", "")] * 3
+
+    def test_trials_are_looked_at_more_often_than_all_runs_are_swept(self, world: World) -> None:
+        schedule = settings.CELERY_BEAT_SCHEDULE
+        assert schedule["watch-trials"]["schedule"] == settings.SWEEP_INTERVAL_S < schedule["sweep-runs"]["schedule"]
+        run = begun(world, sweep(early_termination="bandit", slack_factor=0.25, delay_evaluation=0))
+        for accuracy in (0.9, 0.1):
+            measure(world.claim(), ["s", "accuracy", accuracy, None])
+        current_app.tasks[schedule["watch-trials"]["task"]]()
+        assert [trial.cancel_requested_at is not None for trial in trials(run)] == [False, True, False]
+
+    def test_where_nothing_is_given_up_nobody_looks(self, world: World) -> None:
+        begun(world, sweep())
+        assert services.watch_trials() == 0
 
     def test_time_that_is_up(self, world: World) -> None:
         run = begun(world, sweep(max_concurrent_runs=2, max_duration_minutes=30))

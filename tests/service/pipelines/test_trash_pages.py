@@ -223,6 +223,13 @@ def test_rules_over_the_api(world: World, owner: Client, contributor: Client, ru
     assert (status, body["problems"][0]["loc"]) == (400, ["keep_days"])
 
 
+@pytest.mark.parametrize(("field", "value"), [("keep_days", 0), ("keep_days", 10**9), ("keep_runs", -1)])
+def test_a_preview_refuses_the_rules_that_nobody_can_set(owner: Client, field: str, value: int) -> None:
+    status, body = call(owner, "POST", "retention/preview/", **{field: value})
+    (problem,) = body["problems"]
+    assert (status, problem["loc"], problem["message"][:12]) == (400, [field], "Give between")
+
+
 def test_a_run_that_is_gone_answers_as_one_that_never_was(world: World, owner: Client, run: Run) -> None:
     purge(world, run)
     assert owner.get(f"/w/ours/runs/{run.pk}/").status_code == 404

@@ -58,6 +58,20 @@ def test_filters_stand_in_the_address(room: Room) -> None:
     assert 'value="x"' in chosen
 
 
+def test_an_experiment_groups_its_runs_and_no_others(room: Room, other_room: Room) -> None:
+    pipeline = room.pipeline("Digits")
+    runs = [room.run(pipeline, experiment=name) for name in ("trees", "trees-2", "trees")]
+    other_room.run(other_room.pipeline("Theirs"), experiment="trees")
+    assert listed(room, "experiment=trees") == [runs[2].pk, runs[0].pk]
+    assert listed(room, "experiment=trees-2&status=completed") == [runs[1].pk]
+    assert listed(room, "experiment=tree") == []
+    page = room.client().get(room.url("runs/?experiment=trees")).content.decode()
+    assert "<option selected>trees</option>" in page
+    assert "<option>trees-2</option>" in page
+    link = f'href="{room.url("runs/")}?experiment=trees"'
+    assert link in room.client().get(room.url(f"runs/{runs[0].pk}/")).content.decode()
+
+
 def test_pages_go_older_and_newer_and_meet(room: Room) -> None:
     pipeline = room.pipeline("Digits")
     made = [room.run(pipeline).pk for _ in range(120)][::-1]
@@ -141,4 +155,4 @@ def test_the_number_of_queries_does_not_grow(room: Room) -> None:
     people = [room.member(Role.CONTRIBUTOR)]
     for number in range(50):
         room.run(room.pipeline(f"more {number}"), by=people[0], experiment=f"e{number}", status=RunStatus.RUNNING)
-    assert queries_of(client, room.url("runs/")) == few <= 8
+    assert queries_of(client, room.url("runs/")) == few <= 9

@@ -39,6 +39,29 @@ def test_splits_as_a_shell_does(text: str, expected: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "there", "absent"),
+    [
+        ("--a 1 [--i ${{inputs.i}}] --b", ["--a", "1", "--i", "${{inputs.i}}", "--b"], ["--a", "1", "--b"]),
+        ("[--i=${{ inputs.i }}/x 'and more']", ["--i=${{inputs.i}}/x", "and more"], []),
+        ("$[[--i ${{inputs.i}}]] [[1]", ["--i", "${{inputs.i}}", "[[1]"], ["[[1]"]),
+        ("[${{inputs.needed}}] a[1] [2]", ["[${{inputs.needed}}]", "a[1]", "[2]"], None),
+    ],
+)
+def test_brackets_around_an_optional_input_make_a_piece(text: str, there: list[str], absent: list[str] | None) -> None:
+    arguments = parse(text, {"i"})
+    assert arguments.problems == ()
+    assert command_arguments(arguments, {}) == there
+    assert command_arguments(arguments, {}, absent_inputs={"i"}) == (there if absent is None else absent)
+    assert Placeholder("inputs", "i") not in arguments.required
+
+
+def test_brackets_are_plain_text_where_nothing_in_them_may_be_absent() -> None:
+    text = "[${{inputs.i}}] '[' \"[--i ${{inputs.i}}]\""
+    assert command_arguments(parse(text), {}) == ["[${{inputs.i}}]", "[", "[--i ${{inputs.i}}]"]
+    assert parse('"[--i ${{inputs.i}}]"', {"i"}).required == [Placeholder("inputs", "i")]
+
+
+@pytest.mark.parametrize(
     ("text", "says"),
     [
         ("'a", "never closed"),

@@ -29,8 +29,15 @@ NASTY = [
 ]
 
 
-def run(text: str, values: Mapping[str, str], folder: Path, *, absent: Collection[str] = ()) -> str:
-    found = parse(text)
+def run(
+    text: str,
+    values: Mapping[str, str],
+    folder: Path,
+    *,
+    optional: Collection[str] = (),
+    absent: Collection[str] = (),
+) -> str:
+    found = parse(text, optional)
     assert not found.problems
     argv = bash_argv(found, values, absent_inputs=absent)
     ended = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)
@@ -86,6 +93,32 @@ def test_a_piece_goes_with_what_is_absent(tmp_path: Path) -> None:
     text = "echo all $[[--x ${{parameters.x}}]] $[[in ${{inputs.i}}]] end; [[ -n $HOME ]] && echo ]]"
     assert run(text, {"x": "1"}, tmp_path, absent={"i"}) == "all --x 1 end\n]]\n"
     assert run(text, {}, tmp_path, absent={"i"}) == "all end\n]]\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "there", "absent"),
+    [
+        ("echo a [--i ${{inputs.i}}] b", "a --i ${{inputs.i}} b", "a b"),
+        ("echo [--i=${{inputs.i}}/x]; echo c", "--i=${{inputs.i}}/x\nc", "\nc"),
+        ("echo [-n [-i ${{inputs.i}}]", "[-n -i ${{inputs.i}}", "[-n"),
+        ("echo [a-c] [x${{parameters.x}}]", "[a-c] [x1]", "[a-c] [x1]"),
+        ("echo '[--i' [${{inputs.needed}}] x[1]", "[--i [${{inputs.needed}}] x[1]", "[--i [${{inputs.needed}}] x[1]"),
+        ('echo [--i "${{inputs.i}}"] | cat', "--i ${{inputs.i}}", ""),
+    ],
+)
+def test_brackets_make_a_piece_where_an_optional_input_stands_in_them(
+    text: str, there: str, absent: str, tmp_path: Path
+) -> None:
+    values = {"x": "1"}
+    assert run(text, values, tmp_path, optional={"i"}) == f"{there}\n"
+    assert run(text, values, tmp_path, optional={"i"}, absent={"i"}) == f"{absent}\n"
+    found = parse(text, {"i"})
+    assert Placeholder("inputs", "i") not in found.required
+
+
+def test_a_test_of_bash_is_no_piece() -> None:
+    found = parse("[ -f ${{inputs.i}} ] && arr=[${{inputs.i}}]", {"i"})
+    assert found.required == [Placeholder("inputs", "i")] * 2
 
 
 def test_it_ends_with_the_first_failure(tmp_path: Path) -> None:

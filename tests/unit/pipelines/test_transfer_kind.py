@@ -38,6 +38,7 @@ def test_to_an_output_or_to_a_table() -> None:
         ({**TABLE, "datastore": ""}, "datastore"),
         ({**TABLE, "table": ""}, "table"),
         ({**TABLE, "table": "a.b.c"}, "table"),
+        ({**TABLE, "table": "${{parameters.table}}"}, "table"),
         ({**TABLE, "table": "a" * 64}, "table"),
         ({**TABLE, "existing": "skip"}, "existing"),
         ({**TABLE, "format": "csv"}, "format"),
