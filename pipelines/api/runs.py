@@ -98,7 +98,7 @@ class StepView(StepAPIView):
         """A step with everything that made it."""
         run = self.run(run_id)
         step = queries.step_of(run, name)
-        tags = tags_json(tags_of(run, step))
+        tags = tags_json(tags_of(run, step), step)
         return Response({**queries.step_detail(self.access.workspace, step), "tags": tags})
 
 
