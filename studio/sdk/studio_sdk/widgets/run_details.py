@@ -6,6 +6,7 @@ import html
 import sys
 import threading
 from collections.abc import Iterable, Mapping
+from importlib import import_module
 from typing import Any
 
 from studio_sdk.core.run import Run
@@ -68,12 +69,12 @@ class RunDetails:
         return _as_html(_data(self._run, state, self._step), self._tail(state))
 
     def _state(self) -> dict[str, Any]:
-        state: dict[str, Any] = Unhurried(self._run._client).get(f"/runs/{self._number}/")  # noqa: SLF001
+        state: dict[str, Any] = Unhurried(self._run._client).get(f"/runs/{self._number}/")
         return state
 
     def _show_text(self) -> None:
         print(f"Run {self._run.id}: {self._run.get_portal_url()}")
-        watch = Watch(self._run._client, self._number, only=self._step)  # noqa: SLF001
+        watch = Watch(self._run._client, self._number, only=self._step)
         state = watch.until_over(float(sys.maxsize))
         print(f"Run {self._run.id}: {status_word(_status(state, self._step))}")
 
@@ -98,7 +99,7 @@ class RunDetails:
         if found is None:
             return "", []
         path = f"/runs/{self._number}/steps/{found['name']}/log/"
-        page = self._run._client.get(path, start=str(-_TAIL), count=str(_TAIL))  # noqa: SLF001
+        page = self._run._client.get(path, start=str(-_TAIL), count=str(_TAIL))
         return found["name"], [line_text(line) for line in page["lines"]]
 
 
@@ -112,12 +113,10 @@ def _is_notebook() -> bool:
 def _put_by_widgets() -> Any:
     """What puts HTML into a widget that is shown now; None without ipywidgets."""
     try:
-        from IPython.display import display
-        from ipywidgets import HTML
+        widget = import_module("ipywidgets").HTML()
     except ImportError:
         return None
-    widget = HTML()
-    display(widget)
+    import_module("IPython.display").display(widget)
 
     def put(text: str) -> None:
         widget.value = text
@@ -126,12 +125,11 @@ def _put_by_widgets() -> Any:
 
 
 def _put_by_display() -> Any:
-    from IPython.display import HTML, display
-
-    handle = display(HTML(""), display_id=True)
+    shown = import_module("IPython.display")
+    handle = shown.display(shown.HTML(""), display_id=True)
 
     def put(text: str) -> None:
-        handle.update(HTML(text))
+        handle.update(shown.HTML(text))
 
     return put
 
@@ -182,7 +180,9 @@ def _as_html(data: Mapping[str, Any], tail: tuple[str, Iterable[str]]) -> str:
         )
     name, lines = tail
     log = "\n".join(html.escape(line) for line in lines)
-    shown = f"<p>Log of <b>{html.escape(name)}</b></p><pre style='max-height:16em;overflow:auto'>{log}</pre>" if log else ""
+    shown = (
+        f"<p>Log of <b>{html.escape(name)}</b></p><pre style='max-height:16em;overflow:auto'>{log}</pre>" if log else ""
+    )
     heads = "".join(f"<th style='text-align:left'>{word}</th>" for word in ("Step", "Status", "Began", "Ended", ""))
     colour = _COLOURS.get(data["state"], "#667382")
     return (

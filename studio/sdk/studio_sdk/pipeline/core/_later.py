@@ -28,7 +28,7 @@ class Later:
 
 
 def _refusing(what: str, instead: str) -> Any:
-    def refused(*arguments: Any, **more: Any) -> NoReturn:
+    def refused(*_arguments: Any, **_more: Any) -> NoReturn:
         later(what, instead)
 
     return refused

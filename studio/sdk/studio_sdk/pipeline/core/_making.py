@@ -13,9 +13,13 @@ from typing import Any
 
 from studio_sdk.core.environment import Environment, EnvironmentReference
 from studio_sdk.data.data_reference import DataReference
-from studio_sdk.data.dataset_consumption_config import DatasetConsumptionConfig
 from studio_sdk.data.datapath import DataPath, DataPathComputeBinding
-from studio_sdk.data.output_dataset_config import OutputDatasetConfig, OutputFileDatasetConfig, OutputTabularDatasetConfig
+from studio_sdk.data.dataset_consumption_config import DatasetConsumptionConfig
+from studio_sdk.data.output_dataset_config import (
+    OutputDatasetConfig,
+    OutputFileDatasetConfig,
+    OutputTabularDatasetConfig,
+)
 from studio_sdk.exceptions import UserErrorException
 from studio_sdk.pipeline.core._names import field_name, step_name, unique_name
 from studio_sdk.pipeline.core._texts import argument, plain_text, with_references
@@ -66,7 +70,7 @@ class Making:
         known = list(_with_producers(listed)) if resolve_closure else listed
         for step in known:
             self._names[step] = unique_name(step_name(step.name), set(self._names.values()))
-            for written in step._written:  # noqa: SLF001
+            for written in step._written:
                 other = self._writers.setdefault(id(written), step)
                 if other is not step:
                     raise UserErrorException(
@@ -89,7 +93,7 @@ class Making:
         known = self.parameters.setdefault(parameter.name, made)
         if known != made:
             raise UserErrorException(
-                f"There are two parameters “{parameter.name}” with different defaults: let all steps use the same object."
+                f"There are two parameters “{parameter.name}” with other defaults: let all steps use the same object."
             )
         return parameter.name
 
@@ -149,7 +153,7 @@ class Making:
         producer = self._writers.get(id(identity(value)))
         if producer is None:
             return None
-        return {"kind": "output", "step": self.name_of(producer), "output": producer._output_name(value)}  # noqa: SLF001
+        return {"kind": "output", "step": self.name_of(producer), "output": producer._output_name(value)}
 
     def output(self, value: Any) -> dict[str, Any]:
         """What a step writes, as an output of a definition."""
@@ -157,9 +161,9 @@ class Making:
 
     def _make(self, step: PipelineStep, after: Iterable[PipelineStep]) -> None:
         made: dict[str, Any] = {"name": self._names[step]}
-        step._fill(self, made)  # noqa: SLF001
+        step._fill(self, made)
         read = {each["binding"]["step"] for each in made.get("inputs", []) if each["binding"].get("kind") == "output"}
-        names = [self.name_of(each) for each in [*step._after, *after]]  # noqa: SLF001
+        names = [self.name_of(each) for each in [*step._after, *after]]
         waits = [name for name in dict.fromkeys(names) if name not in read]
         if waits:
             made["run_after"] = waits
@@ -291,34 +295,38 @@ class Ports:
         mode = mode or said
         if mode == "hdfs":
             refuse("as_hdfs", "as_mount or as_download")
+        if mode == "upload":
+            refuse(f"“{name}”, an upload, as an input", "as_mount or as_download; for what a step writes, an output")
         if mode is not None:
             self.inputs[name]["mode"] = mode
         return name
 
     def _binding(self, value: Any) -> tuple[str, dict[str, Any], str | None]:
         """Name, binding, mode."""
-        making = self.making
         if isinstance(value, InputPortBinding):
             if value.bind_object is None:
                 raise UserErrorException(f"Nothing is bound to the input “{value.name}”: give it a bind_object.")
             _name, binding, mode = self._binding(value.bind_object)
-            return value.name, binding, value._mode or mode  # noqa: SLF001
+            return value.name, binding, value._mode or mode
         if isinstance(value, PipelineOutputAbstractDataset):
-            if value._reading:  # noqa: SLF001
-                self.tables[value.input_name] = value._reading  # noqa: SLF001
-            return value.input_name, self._written(value), value._mode  # noqa: SLF001
+            if value._reading:
+                self.tables[value.input_name] = value._reading
+            return value.input_name, self._written(value), value._mode
         if isinstance(value, (PipelineData, OutputPortBinding)):
             return value.name, self._written(value), None
-        if isinstance(value, PipelineDataset):
-            name, mode = value.name, value.bind_mode
-            if value.parameter_name:
-                parameter = PipelineParameter(value.parameter_name, value.dataset)
-                return name, {"kind": "parameter", "parameter": making.parameter(parameter)}, mode
-            return name, self._dataset(value.dataset), mode
-        if isinstance(value, DatasetConsumptionConfig):
-            return self._consumed(value)
         if isinstance(value, OutputDatasetConfig):
             return field_name(value.name, "an input"), self._written(value), None
+        if isinstance(value, DatasetConsumptionConfig):
+            return self._consumed(value)
+        if isinstance(value, PipelineDataset):
+            return self._named_dataset(value)
+        if PipelineDataset.is_dataset(value):
+            return PipelineDataset.default_name(value), self._dataset(value), None
+        return self._placed(value)
+
+    def _placed(self, value: Any) -> tuple[str, dict[str, Any], str | None]:
+        """Of what lies at a place, or is named by a parameter."""
+        making = self.making
         if isinstance(value, DataReference):
             name = field_name(value.data_reference_name, "an input")
             text = f"{value.datastore.name}/{value.path_on_datastore or ''}"
@@ -331,14 +339,18 @@ class Ports:
             if making.parameters[name]["type"] not in ("dataset", "data_path"):
                 raise UserErrorException(f"The parameter “{name}” is no data: put it among the arguments.")
             return name, {"kind": "parameter", "parameter": name}, None
-        if PipelineDataset.is_dataset(value):
-            return PipelineDataset.default_name(value), self._dataset(value), None
         raise UserErrorException(f"A {type(value).__name__} can't be an input of “{self.step['name']}”.")
+
+    def _named_dataset(self, value: PipelineDataset) -> tuple[str, dict[str, Any], str | None]:
+        if not value.parameter_name:
+            return value.name, self._dataset(value.dataset), value.bind_mode
+        parameter = PipelineParameter(value.parameter_name, value.dataset)
+        return value.name, {"kind": "parameter", "parameter": self.making.parameter(parameter)}, value.bind_mode
 
     def _consumed(self, value: DatasetConsumptionConfig) -> tuple[str, dict[str, Any], str | None]:
         name = field_name(value.name, "an input")
         source = value.dataset
-        mode = value.mode
+        mode: str | None = value.mode
         if isinstance(source, PipelineParameter):
             binding = {"kind": "parameter", "parameter": self.making.parameter(source)}
             return name, binding, None if mode == "direct" else mode
@@ -400,9 +412,7 @@ def variables(step: dict[str, Any], given: Mapping[str, Any]) -> None:
 
 def parameter_variables(ports: Ports, params: Mapping[str, Any] | None) -> None:
     """A step's `params`: each is a variable `AML_PARAMETER_NAME`."""
-    variables(
-        ports.step, {f"{_PARAMETER_VARIABLE}{name}": ports.text(value) for name, value in (params or {}).items()}
-    )
+    variables(ports.step, {f"{_PARAMETER_VARIABLE}{name}": ports.text(value) for name, value in (params or {}).items()})
 
 
 def common(step: dict[str, Any], *, allow_reuse: bool, version: str | None) -> None:
@@ -476,7 +486,9 @@ def _output_of_config(made: dict[str, Any], value: OutputDatasetConfig, default_
     is_table = isinstance(value, OutputTabularDatasetConfig)
     files = value.output if isinstance(value, OutputTabularDatasetConfig) else value
     if not isinstance(files, OutputFileDatasetConfig):
-        raise UserErrorException(f"A {type(value).__name__} is nothing that a step writes: use OutputFileDatasetConfig.")
+        raise UserErrorException(
+            f"A {type(value).__name__} is nothing that a step writes: use OutputFileDatasetConfig."
+        )
     _put_datastore(made, files.datastore or default_datastore)
     if files.path_on_datastore:
         made["path"] = files.path_on_datastore
@@ -485,8 +497,10 @@ def _output_of_config(made: dict[str, Any], value: OutputDatasetConfig, default_
     if value.registration is None:
         return made
     if is_table and files.registration is not value.registration:
-        refuse("Registering what a step writes as a table", "register_on_complete before read_delimited_files, and "
-               "Dataset.Tabular on what was registered,")
+        refuse(
+            "Registering what a step writes as a table",
+            "register_on_complete before read_delimited_files, and Dataset.Tabular on what was registered,",
+        )
     made["register_as"] = {"dataset": value.registration.name}
     if value.registration.description:
         made["register_as"]["description"] = value.registration.description
@@ -552,7 +566,7 @@ def _with_producers(steps: list[PipelineStep]) -> Iterator[PipelineStep]:
             continue
         seen.add(step)
         pending.append((step, True))
-        pending += [(each, False) for each in reversed(list(step._before())) if each not in seen]  # noqa: SLF001
+        pending += [(each, False) for each in reversed(list(step._before())) if each not in seen]
 
 
 def _refuse_circles(steps: list[dict[str, Any]]) -> None:

@@ -11,5 +11,7 @@ class PublishedPipeline(Later):
     """Raises NotSupportedException: there are no published pipelines yet."""
 
     _WHAT = "published pipelines"
-    _INSTEAD = "a pipeline that was submitted is kept: submit it again by its page, or over REST at …/pipelines/ID/runs/"
+    _INSTEAD = (
+        "a pipeline that was submitted is kept: submit it again by its page, or over REST at …/pipelines/ID/runs/"
+    )
     _CALLS = ("get", "get_all", "list")

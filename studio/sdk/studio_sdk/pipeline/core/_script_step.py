@@ -35,7 +35,9 @@ class ScriptStep(PipelineStep):
         if runconfig is not None and not isinstance(runconfig, RunConfiguration):
             raise UserErrorException(f"runconfig of “{name}” is a {type(runconfig).__name__}: give a RunConfiguration.")
         if runconfig_pipeline_params:
-            refuse(f"runconfig_pipeline_params ({', '.join(runconfig_pipeline_params)})", "PipelineParameters in arguments")
+            refuse(
+                f"runconfig_pipeline_params ({', '.join(runconfig_pipeline_params)})", "PipelineParameters in arguments"
+            )
         self._compute_target = compute_target
         self._runconfig = runconfig
         self._params = dict(params or {})
@@ -62,7 +64,7 @@ def fill_runconfig(making: Making, step: dict[str, Any], runconfig: Any) -> None
         return
     if step.get("compute") is None and runconfig.target:
         making.compute(step, runconfig.target)
-    if runconfig._has_own_environment:  # noqa: SLF001
+    if runconfig._has_own_environment:
         making.environment(step, runconfig.environment)
     if (runconfig.node_count or 1) > 1:
         refuse("A script over several nodes (node_count)", "ParallelRunStep")

@@ -49,7 +49,7 @@ class Sender:
             if named is not None:
                 step["environment"] = named
         for binding, dataset in making.datasets:
-            kept = dataset._saved(self.workspace)  # noqa: SLF001
+            kept = dataset._saved(self.workspace)
             binding.update({"dataset": kept.name, "version": int(kept.version)})
         for inner in making.inner:
             inner_name = f"{name}.{inner.name}"[:_MOST_NAME].rstrip(".-")
@@ -86,7 +86,9 @@ class Sender:
                 row = self._client.get(f"/pipelines/{row['id']}/")  # somebody saved meanwhile: ours comes behind
                 continue
             return {"id": row["id"], "number": saved["number"]}
-        raise UserErrorException(f"Others keep on saving the pipeline “{name}”. Submit again, or give yours a name of its own.")
+        raise UserErrorException(
+            f"Others keep on saving the pipeline “{name}”. Submit again, or give yours a name of its own."
+        )
 
     def submit(
         self,
@@ -109,7 +111,9 @@ class Sender:
         }
         run: dict[str, Any] = self._client.post(f"/pipelines/{saved['id']}/runs/", body)
         if tags:
-            self._client.patch(f"/runs/{run['id']}/tags/", {"tags": {name: _tag(value) for name, value in tags.items()}})
+            self._client.patch(
+                f"/runs/{run['id']}/tags/", {"tags": {name: _tag(value) for name, value in tags.items()}}
+            )
         return run
 
     def upload(self, path: str) -> dict[str, Any]:
@@ -138,8 +142,8 @@ class Sender:
             folder = SourceFolder(path)
             paths = folder.paths()
             facts = _git.facts_of(folder, paths)
-            _push._warn_of_ignored(facts, folder)  # noqa: SLF001
-            self._folders[path] = _push._upload(self._client, folder, paths, facts)  # noqa: SLF001
+            _push._warn_of_ignored(facts, folder)
+            self._folders[path] = _push._upload(self._client, folder, paths, facts)
         return self._folders[path]
 
     def _environment(self, environment: Environment) -> str | None:
@@ -149,12 +153,12 @@ class Sender:
 
     def _named(self, environment: Environment) -> str | None:
         """Registered where it is new; None for one that says nothing, which is the studio's usual one."""
-        spec = environment._spec()  # noqa: SLF001
-        if environment._row is None and not any(spec.values()):  # noqa: SLF001
+        spec = environment._spec()
+        if environment._row is None and not any(spec.values()):
             return None
         if isinstance(environment, EnvironmentDefinition):
-            environment = environment._unnamed(environment)  # noqa: SLF001
-        row = environment._saved(self.workspace)  # noqa: SLF001
+            environment = environment._unnamed(environment)
+        row = environment._saved(self.workspace)
         return f"{row['name']}:{row['version']}"
 
 

@@ -45,7 +45,9 @@ def with_references(text: str, placeholder: Callable[[str], str | None]) -> str:
         name = match[1] or match[2]
         found = placeholder(name)
         if found is None:
-            raise UserErrorException(f"“{match[0]}” speaks of “{name}”, which is none of the step's inputs and outputs.")
+            raise UserErrorException(
+                f"“{match[0]}” speaks of “{name}”, which is none of the step's inputs and outputs."
+            )
         return found
 
     return _VARIABLE.sub(put, text)

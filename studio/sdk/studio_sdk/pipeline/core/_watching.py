@@ -13,6 +13,7 @@ from studio_sdk.exceptions import ServiceException
 OVER = ("completed", "failed", "cancelled", "skipped", "not_taken")
 _WORKS = ("preparing", "running", *OVER)
 _SHORTEST_S, _LONGEST_S = 0.3, 5.0
+_LAST_WORDS_S = 5.0  # that those of a step which is over may take
 _PATIENCE_S = 600.0  # that a studio may be away
 _LINES = 2000  # of one answer
 _TAIL = 10
@@ -68,7 +69,13 @@ class Watch:
     """
 
     def __init__(
-        self, client: Client, run: int, *, only: str | None = None, show: bool = True, tell: Callable[[str], None] = print
+        self,
+        client: Client,
+        run: int,
+        *,
+        only: str | None = None,
+        show: bool = True,
+        tell: Callable[[str], None] = print,
     ) -> None:
         self._asker = Unhurried(client)
         self._run = run
@@ -127,23 +134,31 @@ class Watch:
         if self._read.get(name, (number, 0))[0] != number:
             self._read[name] = (number, 0)
             self._tell(f"{self._mark(name)}Attempt {number}")
-        is_new = False
+        is_new, is_ended = False, step["status"] in OVER
+        until = time.monotonic() + _LAST_WORDS_S
         while True:
             start = self._read.get(name, (number, 0))[1]
             query = {"attempt": str(number), "start": str(start), "count": str(_LINES)}
             page = self._asker.get(f"/runs/{self._run}/steps/{name}/log/", **query)
             texts = [line_text(line) for line in page["lines"]]
-            if texts and not page["complete"] and start + len(texts) == page["total_lines"]:
-                last = (number, start + len(texts), texts[-1])
-                if self._last.get(name) != last:
-                    self._last[name] = last
-                    texts.pop()
+            is_last = start + len(texts) >= page["total_lines"]
+            if texts and is_last and not is_ended and self._may_grow(name, (number, start + len(texts), texts[-1])):
+                texts.pop()
             for text in texts:
                 self._tell(f"{self._mark(name)}{text}")
             self._read[name] = (number, start + len(texts))
             is_new = is_new or bool(texts)
-            if len(texts) < _LINES - 1:
+            if page["lines"] and not is_last:
+                continue
+            if not is_ended or page["complete"] or time.monotonic() > until:
                 return is_new
+            time.sleep(_SHORTEST_S)  # the last words of what is over may be on their way
+
+    def _may_grow(self, name: str, line: tuple[int, int, str]) -> bool:
+        """Whether the last line was not the same the last time."""
+        is_other = self._last.get(name) != line
+        self._last[name] = line
+        return is_other
 
     def _mark(self, name: str) -> str:
         return "" if self._only is not None else f"[{name}] "

@@ -202,7 +202,7 @@ def bound(value: Any) -> Any:
 def identity(value: Any) -> Any:
     """What is one and the same for all that was made of an output, as `as_upload()` makes it."""
     value = bound(value)
-    return value._origin if isinstance(value, OutputDatasetConfig) else value  # noqa: SLF001
+    return value._origin if isinstance(value, OutputDatasetConfig) else value
 
 
 def output_name(value: Any) -> str:
@@ -221,7 +221,7 @@ def _take(output: Any, step: PipelineStep) -> None:
         raise UserErrorException(
             f"A {type(output).__name__} is nothing that a step writes: use PipelineData or OutputFileDatasetConfig."
         )
-    step._written.append(identity(output))  # noqa: SLF001
+    step._written.append(identity(output))
     _writers[id(identity(output))] = step
 
 

@@ -88,7 +88,11 @@ class TrainingOutput:
     """
 
     def __init__(
-        self, type: str, iteration: int | None = None, metric: str | None = None, model_file: str | None = None  # noqa: A002
+        self,
+        type: str,  # noqa: A002 (azureml's name)
+        iteration: int | None = None,
+        metric: str | None = None,
+        model_file: str | None = None,
     ) -> None:
         if type not in ("Model", "Metrics"):
             raise ValueError(f"A TrainingOutput is of the type Model or Metrics, and not {type!r}.")
@@ -366,7 +370,7 @@ class PortDataReference:
     @property
     def datastore(self) -> Any:
         """The datastore that it lies in."""
-        return self._step_run._workspace.datastores[self.datastore_name]  # noqa: SLF001
+        return self._step_run._workspace.datastores[self.datastore_name]
 
     def download(self, local_path: str, overwrite: bool | None = None, show_progress: bool | None = None) -> int:
         """Bring its files below the folder `local_path`, at their paths in the datastore. How many were brought.
@@ -374,7 +378,7 @@ class PortDataReference:
         A file that is there already is left alone unless `overwrite`.
         """
         base = os.path.join(local_path, *self.path_on_datastore.split("/"))
-        brought: int = self._step_run._download_output(  # noqa: SLF001
+        brought: int = self._step_run._download_output(
             self.name, base, overwrite=bool(overwrite), show_progress=show_progress is not False
         )
         return brought

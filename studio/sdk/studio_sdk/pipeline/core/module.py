@@ -354,7 +354,7 @@ def _as_input(port: Any) -> InputPortDef:
     if isinstance(port, InputPortDef):
         return port
     if isinstance(port, InputPortBinding):
-        return InputPortDef(port.name, default_datastore_mode=port._mode)  # noqa: SLF001
+        return InputPortDef(port.name, default_datastore_mode=port._mode)
     raise UserErrorException(f"A {type(port).__name__} is no input of a module: use InputPortDef.")
 
 
@@ -362,7 +362,7 @@ def _as_output(port: Any) -> OutputPortDef:
     if isinstance(port, OutputPortDef):
         return port
     if isinstance(port, OutputPortBinding):
-        return OutputPortDef(port.output_name, default_datastore_mode=port._mode, is_directory=port.is_directory)  # noqa: SLF001
+        return OutputPortDef(port.output_name, default_datastore_mode=port._mode, is_directory=port.is_directory)
     raise UserErrorException(f"A {type(port).__name__} is no output of a module: use OutputPortDef.")
 
 
@@ -389,7 +389,9 @@ def _parameters(params: Any) -> dict[str, dict[str, Any]]:
         making.parameter(PipelineParameter(each.name, given.default_value if given else each.default_value))
         if each.is_optional:
             optional[each.name] = True
-    return {name: {**row, **({"optional": True} if name in optional else {})} for name, row in making.parameters.items()}
+    return {
+        name: {**row, **({"optional": True} if name in optional else {})} for name, row in making.parameters.items()
+    }
 
 
 def _argument(value: Any, parameters: dict[str, dict[str, Any]]) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from studio_sdk.exceptions import NotSupportedException, UserErrorException
+from studio_sdk.exceptions import UserErrorException
+from studio_sdk.pipeline.core._later import later
 from studio_sdk.pipeline.core._making import Making
 from studio_sdk.pipeline.core._sending import GraphValidationException, Sender
 from studio_sdk.pipeline.core._unsupported import refuse
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from studio_sdk.core.workspace import Workspace
     from studio_sdk.pipeline.core.run import PipelineRun
 
-__all__ = ["Pipeline"]
+__all__ = ["GraphValidationException", "Pipeline"]
 
 
 class Pipeline:
@@ -71,7 +72,9 @@ class Pipeline:
         found = sender.problems(document)
         # What trials run is saved with a submission, so that the studio can't know it yet.
         names = {step["name"] for step in making.steps if id(step) in of_inner}
-        found = [problem for problem in found if not any(problem.startswith(f"Step “{name}”, pipeline") for name in names)]
+        found = [
+            problem for problem in found if not any(problem.startswith(f"Step “{name}”, pipeline") for name in names)
+        ]
         for problem in found:
             print(problem)
         return found
@@ -109,38 +112,22 @@ class Pipeline:
         description: str | None = None,
         version: str | None = None,
         continue_on_step_failure: bool | None = None,
-    ) -> Any:
+    ) -> NoReturn:
         """Raises NotSupportedException: a pipeline that was submitted has its page, and is submitted from there."""
-        raise NotSupportedException(
-            "Published pipelines are not there yet: submit() keeps the pipeline, which can be submitted again by its "
-            "page, or over REST at …/pipelines/ID/runs/."
-        )
+        later("published pipelines", "submit() keeps the pipeline: submit it again by its page, or over REST")
 
     def definition(self) -> dict[str, Any]:
         """What the studio would keep, without the folders and environments that are sent first."""
         return self._made().document()
 
-    def save(self, path: str | None = None) -> str:
-        """Keep it in the studio and write it as YAML: to the file `path`, else it is given. Needs a `name`."""
-        if not self.name:
-            raise UserErrorException("Give the pipeline a name: Pipeline(…, name='digits').")
-        saved = self._saved(self.name, self._made())
-        content = self.workspace._client.read(f"/pipelines/{saved['id']}/versions/{saved['number']}/yaml/")
-        text = content.decode("utf-8")
-        if path is not None:
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(text)
-        return text
+    def save(self, path: str | None = None) -> NoReturn:
+        """Raises NotSupportedException: the studio writes no YAML yet."""
+        later("a YAML of a pipeline", "Pipeline.definition() is the same as a dictionary")
 
     @staticmethod
-    def load_yaml(workspace: Workspace, filename: str) -> LoadedPipeline:
-        """Take a pipeline in from a file: it can be submitted then.
-
-        The file is one of the studio's own, or of Azure ML's command line (version 2).
-        """
-        with open(filename, "rb") as file:
-            answer = workspace._client.upload("/import/", {}, {"file": file})
-        return LoadedPipeline(workspace, answer)
+    def load_yaml(workspace: Workspace, filename: str) -> NoReturn:
+        """Raises NotSupportedException: the studio reads no YAML yet."""
+        later("an import of YAML", "Pipeline(workspace, steps)")
 
     def _made(self) -> Making:
         making = Making(
@@ -197,6 +184,3 @@ class Pipeline:
 
     def __repr__(self) -> str:
         return f"Pipeline(Name: {self.name}, Steps: {json.dumps([step['name'] for step in self._made().steps])})"
-
-
-__all__ += ["GraphValidationException"]

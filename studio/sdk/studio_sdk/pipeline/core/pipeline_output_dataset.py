@@ -18,7 +18,9 @@ class DatasetRegistration:
 
     def __init__(self, name: str, create_new_version: bool = True) -> None:
         if not create_new_version:
-            refuse("register(create_new_version=False)", "create_new_version=True: a result equal to the last adds none")
+            refuse(
+                "register(create_new_version=False)", "create_new_version=True: a result equal to the last adds none"
+            )
         self.name = name
         self.create_new_version = create_new_version
 
@@ -70,7 +72,7 @@ class PipelineOutputFileDataset(PipelineOutputAbstractDataset):
     def register(self, name: str, create_new_version: bool = True) -> PipelineOutputFileDataset:
         """Make it a version of the dataset `name` when the step completes."""
         registration = DatasetRegistration(name, create_new_version)
-        self._pipeline_data._registration = registration  # noqa: SLF001
+        self._pipeline_data._registration = registration
         made: PipelineOutputFileDataset = self._copy()
         return made
 
@@ -132,9 +134,9 @@ class PipelineOutputTabularDataset(PipelineOutputAbstractDataset):
     """
 
     def __init__(self, pipeline_output_dataset: PipelineOutputFileDataset, additional_transformations: Any) -> None:
-        super().__init__(pipeline_output_dataset._pipeline_data)  # noqa: SLF001
-        self._input_name = pipeline_output_dataset._input_name  # noqa: SLF001
-        self._mode = pipeline_output_dataset._mode  # noqa: SLF001
+        super().__init__(pipeline_output_dataset._pipeline_data)
+        self._input_name = pipeline_output_dataset._input_name
+        self._mode = pipeline_output_dataset._mode
         self._reading = dict(additional_transformations)
 
     def keep_columns(self, columns: str | Sequence[str]) -> PipelineOutputTabularDataset:

@@ -132,12 +132,11 @@ class PipelineRun(_OfPipeline):
         """Raises NotSupportedException: there are no published pipelines yet."""
         later("published pipelines", "submit the pipeline again by its page, or over REST at …/pipelines/ID/runs/")
 
-    def save(self, path: str | None = None) -> str:
-        """The version that it ran, as YAML: to the file `path`, else it is given."""
-        state = self._state()
-        return save_yaml(self._client, state["pipeline"]["id"], state["version"], path)
+    def save(self, path: str | None = None) -> NoReturn:
+        """Raises NotSupportedException: the studio writes no YAML yet."""
+        later("a YAML of a pipeline", "GET …/pipelines/ID/versions/N/ has its definition")
 
-    def wait_for_completion(
+    def wait_for_completion(  # type: ignore[override]  # as azureml's, it gives the status alone
         self, show_output: bool = True, timeout_seconds: float = sys.maxsize, raise_on_error: bool = True, **more: Any
     ) -> str:
         """Wait for its end, and print states and logs until then. The last status.
@@ -196,14 +195,16 @@ class StepRun(_OfPipeline):
         """Raises UserErrorException where there is none of that name."""
         outputs = self.get_outputs()
         if name not in outputs:
-            raise UserErrorException(f"“{self.name}” has no output “{name}”. There are: {', '.join(outputs) or 'none'}.")
+            raise UserErrorException(
+                f"“{self.name}” has no output “{name}”. There are: {', '.join(outputs) or 'none'}."
+            )
         return outputs[name]
 
     def get_output_data(self, name: str) -> PortDataReference:
         """Where an output lies, and what downloads it."""
         return self.get_output(name).get_port_data_reference()
 
-    def wait_for_completion(
+    def wait_for_completion(  # type: ignore[override]  # as azureml's, it gives the status alone
         self, show_output: bool = True, timeout_seconds: float = sys.maxsize, raise_on_error: bool = True, **more: Any
     ) -> str:
         """As that of the pipeline's run, for this step."""
@@ -259,15 +260,6 @@ class StepRun(_OfPipeline):
 
 Run.add_type_provider("azureml.PipelineRun", PipelineRun)
 Run.add_type_provider("azureml.StepRun", StepRun)
-
-
-def save_yaml(client: Any, pipeline_id: int, version: int, path: str | None) -> str:
-    """A version of a pipeline as YAML."""
-    text: str = client.read(f"/pipelines/{pipeline_id}/versions/{version}/yaml/").decode("utf-8")
-    if path is not None:
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text)
-    return text
 
 
 def _number(run_id: Any) -> int:

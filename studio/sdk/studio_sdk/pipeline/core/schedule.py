@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,7 +43,7 @@ class ScheduleRecurrence:
         self,
         frequency: str,
         interval: int,
-        start_time: datetime.datetime | str | None = None,
+        start_time: dt.datetime | str | None = None,
         time_zone: Any = None,
         hours: Sequence[int] | None = None,
         minutes: Sequence[int] | None = None,

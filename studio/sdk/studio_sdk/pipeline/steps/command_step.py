@@ -19,6 +19,7 @@ class CommandStep(ScriptStep):
     Data in it stands for its path, whatever is in that: the shell never reads it as a part of the command.
 
     ```python
+    counted = PipelineData("counted", is_directory=False)
     count = CommandStep(
         name="count", command=["wc -l", orders.as_named_input("orders").as_mount(), ">", counted],
         outputs=[counted],

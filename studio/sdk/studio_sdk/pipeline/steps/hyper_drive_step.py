@@ -74,7 +74,7 @@ class HyperDriveStep(PipelineStep):
         step["kind"] = "sweep"
         step.update(self._config.settings())
         if self._config.pipeline is not None:
-            inner = self._config.pipeline._made()  # noqa: SLF001
+            inner = self._config.pipeline._made()
             ports = Ports(making, step)
             for output in self._outputs:
                 self._add_output(ports, output)

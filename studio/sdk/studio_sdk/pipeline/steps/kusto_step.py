@@ -13,4 +13,4 @@ class KustoStep:
     """Raises NotSupportedException, which says what to use."""
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
-        refuse_step("step of Azure Data Explorer", "PythonScriptStep, with Kusto"s client in its environment")
+        refuse_step("step of Azure Data Explorer", "PythonScriptStep, with the client of Kusto in its environment")

@@ -49,7 +49,7 @@ class ModuleStep(PipelineStep):
         if arguments:
             refuse("arguments of a ModuleStep", "params, for the parameters that the module is published with")
         if module_version is not None:
-            self._module_name = module_version._module_name  # noqa: SLF001
+            self._module_name = module_version._module_name
             self._module_version: int | None = int(module_version.version)
         else:
             assert module is not None

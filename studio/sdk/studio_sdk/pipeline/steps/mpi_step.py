@@ -13,4 +13,6 @@ class MpiStep:
     """Raises NotSupportedException, which says what to use."""
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
-        refuse_step("step over several nodes by MPI", "ParallelRunStep for many batches, or PythonScriptStep on one node")
+        refuse_step(
+            "step over several nodes by MPI", "ParallelRunStep for many batches, or PythonScriptStep on one node"
+        )

@@ -97,7 +97,9 @@ class ParallelRunConfig:
         if self.mini_batch_size is not None and not _SIZE.match(str(self.mini_batch_size)):
             raise UserErrorException("mini_batch_size is a number above 0, as in 10, or a size, as in 10MB.")
         if self.partition_keys is not None and self.mini_batch_size is not None:
-            raise UserErrorException("With partition_keys a batch has the size of its partition: leave mini_batch_size out.")
+            raise UserErrorException(
+                "With partition_keys a batch has the size of its partition: leave mini_batch_size out."
+            )
 
     def save_to_yaml(self, path: str) -> None:
         """Write it as a file that `load_yaml` reads. Its environment must be one that is registered.

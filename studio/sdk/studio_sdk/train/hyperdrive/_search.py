@@ -25,5 +25,5 @@ def search(
     step = HyperDriveStep(STEP, hyperdrive_config)
     # A name of its own: the experiment's is the one of its pipeline, which somebody may be editing.
     pipeline = Pipeline(experiment.workspace, [step], name=f"{experiment.name}.{STEP}")
-    run = pipeline._submit(experiment, tags=tags)  # noqa: SLF001
+    run = pipeline._submit(experiment, tags=tags)
     return HyperDriveRun(experiment, f"{run.id}:{STEP}", hyperdrive_config)

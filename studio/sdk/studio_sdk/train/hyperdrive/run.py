@@ -126,7 +126,7 @@ class HyperDriveStepRun(HyperDriveRun):
 
 def _step_of(experiment: Any, run_id: str) -> str:
     """The one step of a run that has trials. Raises UserErrorException."""
-    steps = [step for step in PipelineRun(experiment, run_id)._state()["steps"] if step.get("runs_tab") == "trials"]  # noqa: SLF001
+    steps = [step for step in PipelineRun(experiment, run_id)._state()["steps"] if step.get("runs_tab") == "trials"]
     if len(steps) != 1:
         raise UserErrorException(f"Run {run_id} has {len(steps)} searches: name one, as in “{run_id}:tune”.")
     return f"{run_id}:{steps[0]['name']}"

@@ -79,10 +79,12 @@ class HyperDriveConfig:
         for name, value in (("resume_from", resume_from), ("resume_child_runs", resume_child_runs)):
             if value:
                 raise HyperDriveScenarioNotSupportedException(
-                    f"{name} is nothing that a search has here: submit it again, and trials that are unchanged are reused."
+                    f"A search has no {name} here: submit it again, and trials that are unchanged are reused."
                 )
         if debug_flag or custom_run_id:
-            raise HyperDriveScenarioNotSupportedException("debug_flag and custom_run_id are not there: the studio numbers runs.")
+            raise HyperDriveScenarioNotSupportedException(
+                "A search has no debug_flag and no custom_run_id here: the studio numbers runs."
+            )
         self.sampling = hyperparameter_sampling
         self.primary_metric_name = primary_metric_name
         self.primary_metric_goal = primary_metric_goal

@@ -33,7 +33,9 @@ class HyperParameterSampling:
         self._properties = dict(properties or {})
         unknown = self._properties.keys() - {"seed"}
         if unknown:
-            raise HyperDriveConfigException(f"There is no property {', '.join(sorted(unknown))}: there is “seed” alone.")
+            raise HyperDriveConfigException(
+                f"There is no property {', '.join(sorted(unknown))}: there is “seed” alone."
+            )
         for name, expression in self._space.items():
             try:
                 as_text(expression)
