@@ -223,6 +223,7 @@ def _take(output: Any, step: PipelineStep) -> None:
         )
     step._written.append(identity(output))
     _writers[id(identity(output))] = step
+    bound(output)._producer = step  # so that it is there as long as what it writes is
 
 
 # A step keeps what it writes, so an id stands for the same thing as long as its step is here.
