@@ -32,6 +32,7 @@ class RunsView(WorkspaceAPIView):
             OpenApiParameter("status", str),
             OpenApiParameter("pipeline", int),
             OpenApiParameter("submitted_by", str, description="A user name."),
+            OpenApiParameter("experiment", str, description="The name of one."),
             OpenApiParameter("q", str, description="Part of the pipeline's or experiment's name, or a number."),
         ],
         responses=OpenApiTypes.OBJECT,
@@ -43,6 +44,7 @@ class RunsView(WorkspaceAPIView):
             status=asked.get("status", ""),
             pipeline=asked.get("pipeline", ""),
             submitted_by=asked.get("submitted_by", "").replace("\0", ""),
+            experiment=asked.get("experiment", "").replace("\0", ""),
             text=asked.get("q", "").replace("\0", "")[:100].strip(),
         )
         pages = NewestFirst()

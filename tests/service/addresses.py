@@ -529,6 +529,10 @@ DELETE, KEEP = Permission.DELETE_RUNS, Permission.MANAGE_RETENTION
 
 PUBLIC: Mapping[str, str] = {
     "healthz": "for monitors: one word for each part of the installation, nothing of what is in it",
+    "sdk": "the SDK for pip, which has no token; free software, the same in every installation of a version",
+    "sdk-index": "the SDK for pip: that there is one package",
+    "sdk-files": "the SDK for pip: its two files",
+    "sdk-file": "the SDK for pip",
     "schema": "what the API looks like, the same in every installation; clients are generated from it",
     "api-browser": "the same for people; whatever it is asked to try goes through sign-in",
     "login": "where one signs in",
@@ -613,6 +617,8 @@ OF_A_WORKSPACE: Mapping[str, Address] = {
     "api-dataset-infer": api(reads=False, post=(DATA, lambda place: {"table": table_of(place)})),
     "api-dataset-version": api(),
     "api-dataset-version-rows": api(),
+    "api-dataset-version-parquet": api(),
+    "api-table-parquet": api(reads=False, post=(DATA, lambda place: {"table": table_of(place)})),
     "api-dataset-version-changes": api(),
     "api-dataset-version-derive": api(
         reads=False, post=(DATA, data(name="fewer", transformations=[{"kind": "take", "count": 1}]))

@@ -41,9 +41,7 @@ class Unreachable(ServiceException):
 class _NoRedirects(HTTPRedirectHandler):
     """The token is for the server that was named, and for no other."""
 
-    def redirect_request(
-        self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
-    ) -> None:
+    def redirect_request(self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> None:
         parts = urlsplit(newurl)
         raise UserErrorException(f"The server sends on to {parts.scheme}://{parts.hostname}: give its own address.")
 
@@ -123,6 +121,15 @@ class Client:
         file = io.BytesIO()
         self.download(path, file, **query)
         return file.getvalue()
+
+    def read_answer(self, path: str, body: Any) -> bytes:
+        """The bytes that a POST of JSON is answered with."""
+        with self._opened(path, json.dumps(body).encode(), {**_JSON, "Accept": "*/*"}) as answer:
+            try:
+                text: bytes = answer.read()
+            except (OSError, HTTPException) as error:
+                raise Unreachable(f"{self.server} broke off: {error}.") from None
+            return text
 
     def workspaces(self) -> list[Any]:
         """Those of the server that the token's owner is a member of."""

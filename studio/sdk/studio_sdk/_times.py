@@ -10,4 +10,4 @@ def moment(text: Any) -> datetime | None:
     """With its time zone."""
     if not text:
         return None
-    return datetime.fromisoformat(str(text).replace("Z", "+00:00"))  # Python 3.9 to 3.10 read no “Z”
+    return datetime.fromisoformat(str(text).replace("Z", "+00:00"))  # noqa: FURB162 (Python 3.9 and 3.10)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from studio_sdk.data._transfer import patiently
@@ -50,7 +51,7 @@ class ImageBuildDetails:
 
     def _rows(self) -> list[Any]:
         client = self._workspace._client
-        return [patiently(lambda each=each: client.get(f"/environments/builds/{each}/")) for each in self._ids]
+        return [patiently(partial(client.get, f"/environments/builds/{each}/")) for each in self._ids]
 
 
 def ask_for_build(environment: Environment, workspace: Workspace, target: Any) -> ImageBuildDetails:

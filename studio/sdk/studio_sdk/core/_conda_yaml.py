@@ -72,7 +72,7 @@ def written(file: CondaFile) -> str:
     return "\n".join(lines) + "\n"
 
 
-def read(text: str, name: str) -> CondaFile:
+def read(text: str, name: str) -> CondaFile:  # noqa: PLR0912 (one story)
     """Raises UserErrorException with the line that can't be read."""
     said: dict[str, Any] = {}
     key, pip_indent = "", -1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from studio_sdk.core._remote import OVER, status_of
@@ -79,9 +80,7 @@ class _Watch:
         attempt = self._attempts.get(name)
         while True:
             query = {"start": str(start), "count": str(_LINES), **({"attempt": str(attempt)} if attempt else {})}
-            page = patiently(
-                lambda query=query: self._run._client.get(f"{_step_path(self._run, name)}log/", **query), PATIENCE_S
-            )
+            page = patiently(partial(self._run._client.get, f"{_step_path(self._run, name)}log/", **query), PATIENCE_S)
             for line in page["lines"]:
                 self._say(f"[{name}] {line['text']}")
             start += len(page["lines"])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import IO, TYPE_CHECKING, Any
 
 from studio_sdk._client import NotFound
 from studio_sdk.core.experiment import Experiment
@@ -128,7 +129,7 @@ def details_of(run: Run) -> dict[str, Any]:
         "inputDatasets": _datasets(row["inputs"]) if run._step else [],
         "outputDatasets": _written(row["outputs"]) if run._step else [],
         "logFiles": {
-            f"{run._number}-{name}.log": f"{workspace.url}/api/workspaces/{workspace.name}/runs/{run._number}/steps/{name}/log/download/"
+            f"{run._number}-{name}.log": f"{workspace.url}/api/workspaces/{workspace.name}{_step_path(run, name)}log/download/"
             for name in _step_names(run, row)
         },
         "submittedBy": row.get("submitted_by"),
@@ -176,7 +177,7 @@ def environment_of(run: Run) -> Environment:
 def logs_of(run: Run) -> dict[str, str]:
     found = {}
     for name in _step_names(run, {} if run._step else run._row()):
-        text = patiently(lambda name=name: run._client.read(f"{_step_path(run, name)}log/download/"))
+        text = patiently(partial(run._client.read, f"{_step_path(run, name)}log/download/"))
         found[f"{run._number}-{name}.log"] = text.decode("utf-8", "replace")
     return found
 
@@ -187,7 +188,7 @@ def write_logs(run: Run, destination: str | None) -> list[str]:
     for name in _step_names(run, {} if run._step else run._row()):
         place = os.path.join(folder, f"{run._number}-{name}.log")
         path = f"{_step_path(run, name)}log/download/"
-        download_to(place, lambda file, path=path: run._client.download(path, file))
+        download_to(place, partial(run._client.download, path))
         places.append(place)
     return places
 
@@ -260,7 +261,7 @@ def download_file(run: Run, name: str, place: str | None) -> None:
         target = os.path.join(target, os.path.basename(name))
     path = f"{run._path}artifacts/download/"
     try:
-        download_to(target, lambda file: run._client.download(path, file, path=name))
+        download_to(target, partial(run._client.download, path, path=name))
     except NotFound:
         there = file_names(run)
         raise UserErrorException(
@@ -294,8 +295,13 @@ def restore_snapshot(run: Run, path: str | None) -> str:
         said = client.get(code, path=name)
         if said.get("text") is None:
             raise UserErrorException(f"“{name}” is no text: download the step's archive on its page.")
-        download_to(place_below(folder, name), lambda opened, said=said: opened.write(said["text"].encode()))
+        content = str(said["text"]).encode()
+        download_to(place_below(folder, name), partial(_written_bytes, content))
     return folder
+
+
+def _written_bytes(content: bytes, file: IO[bytes]) -> int:
+    return file.write(content)
 
 
 def register_model(run: Run, name: str, path: str | None, tags: Mapping[str, str], description: str) -> Model:

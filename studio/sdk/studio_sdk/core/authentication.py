@@ -29,7 +29,7 @@ __all__ = [
     "TokenAuthentication",
 ]
 
-TOKEN = "STUDIO_TOKEN"
+TOKEN = "STUDIO_TOKEN"  # noqa: S105 (a name)
 
 
 class AbstractAuthentication:

@@ -52,7 +52,7 @@ class CondaDependencies:
         python_version: str | None = None,
         pin_sdk_version: bool = True,
     ) -> CondaDependencies:
-        """Without `python_version`, the studio's own default. `pin_sdk_version` has no meaning: a step finds the SDK."""
+        """Without `python_version`, the studio's own default. `pin_sdk_version` means nothing: a step finds the SDK."""
         if pip_indexurl is not None:
             raise NotSupportedException(_INDEXES)
         made = CondaDependencies()

@@ -215,7 +215,7 @@ class Datastore(AbstractDatastore):
         overwrite: bool = False,
         allow_writes: bool = False,
     ) -> Datastore:
-        """A database of MySQL or MariaDB, anywhere: `server_name` is its host, or with `endpoint` the part before that."""
+        """A database of MySQL or MariaDB: `server_name` is its host, or with `endpoint` the part before that."""
         return _register(
             workspace,
             datastore_name,

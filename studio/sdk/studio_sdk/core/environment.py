@@ -214,7 +214,7 @@ class Environment:
         raise NotSupportedException("Put the wheel into the step's source folder, or on a package index of the studio.")
 
     @staticmethod
-    def label(workspace: Workspace, name: str, version: str, labels: list[str]) -> None:
+    def label(workspace: Workspace, name: str, version: str, labels: Any) -> None:
         raise NotSupportedException("There are no labels: give a version, or none for the latest.")
 
     def get_image_details(self, workspace: Workspace) -> dict[str, Any]:

@@ -74,7 +74,7 @@ class Experiment:
         how = getattr(config, "_submit", None)
         if how is None:
             raise UserErrorException(
-                f"A {type(config).__name__} can't be submitted: give a Pipeline, a ScriptRunConfig or a HyperDriveConfig."
+                f"A {type(config).__name__} can't be submitted: give a Pipeline, ScriptRunConfig or HyperDriveConfig."
             )
         run: Run = how(self, **({} if tags is None else {"tags": tags}), **kwargs)
         return run

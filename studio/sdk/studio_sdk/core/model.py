@@ -15,6 +15,7 @@ from __future__ import annotations
 import builtins
 import os
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from studio_sdk._client import NotFound
@@ -218,7 +219,7 @@ class Model:
             if os.path.exists(place) and not may_exist:
                 raise UserErrorException(f"{place} is there already: exist_ok=True replaces it.")
             query = {} if self._row["is_file"] else {"path": name}
-            download_to(place, lambda file, query=query: client.download(path, file, **query))
+            download_to(place, partial(client.download, path, **query))
             placed.append(place)
         if not placed:
             raise UserErrorException(f"The files of “{self.id}” are gone.")
@@ -295,7 +296,7 @@ class Model:
         after = ""
         while True:
             query = {"path": path, **({"after": after} if after else {})}
-            page = patiently(lambda query=query: client.get(f"{self._path}files/", **query))
+            page = patiently(partial(client.get, f"{self._path}files/", **query))
             for entry in page["entries"]:
                 if entry["kind"] == "folder":
                     yield from self._files(str(entry["path"]))

@@ -388,7 +388,7 @@ class Run:
         names, paths = [*names], [*paths]
         if len(names) != len(paths):
             raise UserErrorException(f"There are {len(names)} names for {len(paths)} paths: give one for each.")
-        for name, path in zip(names, paths):  # noqa: B905 (Python 3.9; they are equally many)
+        for name, path in zip(names, paths):
             self.upload_file(name, path)
 
     def upload_folder(self, name: str, path: Any, datastore_name: str | None = None) -> None:
@@ -641,7 +641,12 @@ def _document(value: Any) -> Any:
 _spools: dict[str, Spool] = {}  # one open file for a process, whoever asks for the run
 
 
-def get_run(experiment: Experiment, run_id: str, rehydrate: bool = True, clean_up: bool = True) -> Run:
+def get_run(
+    experiment: Experiment,
+    run_id: str,
+    rehydrate: bool = True,  # noqa: ARG001 (azureml's)
+    clean_up: bool = True,  # noqa: ARG001
+) -> Run:
     """A run by its id, with the experiment that it is of. Raises UserErrorException where there is none."""
     from studio_sdk.core import _remote
 

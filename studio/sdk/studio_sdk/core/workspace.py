@@ -3,7 +3,8 @@
 ```python
 from studio_sdk.core import Workspace
 
-workspace = Workspace.from_config()  # config.json: {"url": "https://studio.example.org", "workspace": "demo", "token": "…"}
+# config.json: {"url": "https://studio.example.org", "workspace": "demo", "token": "…"}
+workspace = Workspace.from_config()
 print(workspace.get_default_datastore().name, list(workspace.compute_targets))
 ```
 """
@@ -68,7 +69,7 @@ class Workspace:
             raise UserErrorException("Say which workspace: its name, or the variable STUDIO_WORKSPACE.")
         if not server:
             raise UserErrorException(
-                "Say which studio: Workspace.from_config() with a config.json that has “url”, or the variable STUDIO_URL."
+                "Say which studio: the variable STUDIO_URL, or Workspace.from_config() with a config.json."
             )
         self._auth = auth or default_authentication()
         self._client = Client(server, self._auth.get_token(token), name)
@@ -162,7 +163,7 @@ class Workspace:
     def list(
         subscription_id: str = "", auth: AbstractAuthentication | None = None, resource_group: str | None = None
     ) -> dict[str, list[Workspace]]:
-        """The workspaces of the studio at `STUDIO_URL` that you are a member of, by name, each in a list as azureml's."""
+        """The workspaces of the studio at `STUDIO_URL` that you are a member of, by name, each in a list."""
         any_of_them = Workspace(subscription_id, resource_group or "", os.environ.get(WORKSPACE) or "any", auth=auth)
         rows = any_of_them._client.workspaces()
         return {

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from studio_sdk._client import Conflict, Unreachable
@@ -171,16 +172,14 @@ def download_files(
             if show:
                 print(f"{place} is there already and stays as it is: overwrite=True would replace it.")
             continue
-        size = download_to(
-            place, lambda file, path=path: client.download(f"{datastore._path}download/", file, path=path)
-        )
+        size = download_to(place, partial(client.download, f"{datastore._path}download/", path=path))
         progress.add(files=1, size_bytes=size)
     progress.end()
     return progress.done_files
 
 
 def download_to(place: str, write: Callable[[IO[bytes]], int]) -> int:
-    """A file that is there whole or not at all. `write` may be called again, with an empty file, where nobody answered."""
+    """A file that is there whole or not at all. `write` is called again, with an empty file, where nobody answered."""
     folder = os.path.dirname(place) or "."
     os.makedirs(folder, exist_ok=True)
     descriptor, draft = tempfile.mkstemp(prefix=".download-", dir=folder)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AbstractDataset"]
 
-Self = TypeVar("Self", bound="AbstractDataset")
+OfKind = TypeVar("OfKind", bound="AbstractDataset")
 
 UNNAMED = "unnamed-"
 _ID = re.compile(r"\A(\d{1,18}):(\d{1,9})\Z")
@@ -110,13 +110,13 @@ class AbstractDataset:
         return DatasetConsumptionConfig(name, self)
 
     def register(
-        self: Self,
+        self: OfKind,
         workspace: Workspace,
         name: str,
         description: str | None = None,
         tags: Mapping[str, str] | None = None,
         create_new_version: bool = False,
-    ) -> Self:
+    ) -> OfKind:
         """Register it under a name.
 
         Where there is one of that name, it must be the same already, or `create_new_version` must say that this is its
@@ -139,7 +139,7 @@ class AbstractDataset:
         version = client.post(f"/datasets/{there['id']}/versions/", {**self._body(), **said})
         return self._as_registered(workspace, client.get(f"/datasets/{there['id']}/"), version)
 
-    def update(self: Self, description: str | None = None, tags: Mapping[str, str] | None = None) -> Self:
+    def update(self: OfKind, description: str | None = None, tags: Mapping[str, str] | None = None) -> OfKind:
         """Change the description. The tags of a version stay as they were registered."""
         if tags is not None:
             raise UserErrorException("The tags of a version are fixed: register a new version with other ones.")
@@ -167,7 +167,7 @@ class AbstractDataset:
         """Whether the registered `other` says the same."""
         raise NotImplementedError
 
-    def _saved(self: Self, workspace: Workspace | None = None) -> Self:
+    def _saved(self: OfKind, workspace: Workspace | None = None) -> OfKind:
         """It as a registered version; one without a name gets one that is made of what it says."""
         if self._dataset is not None:
             return self
@@ -204,8 +204,8 @@ class AbstractDataset:
         return f"/datasets/{row['id']}/versions/{self.version}/"
 
     def _as_registered(
-        self: Self, workspace: Workspace, row: Mapping[str, Any], version: Mapping[str, Any] | None
-    ) -> Self:
+        self: OfKind, workspace: Workspace, row: Mapping[str, Any], version: Mapping[str, Any] | None
+    ) -> OfKind:
         made = copy.copy(self)
         made._workspace, made._dataset, made._version = workspace, row, version
         return made

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from studio_sdk.data.file_dataset import FileDataset
@@ -48,5 +48,5 @@ class MountContext:
         self.start()
         return self
 
-    def __exit__(self, *_how: Any) -> None:
+    def __exit__(self, *_how: object) -> None:
         self.stop()

@@ -35,9 +35,7 @@ class DataReference:
         if mode not in _MODES:
             raise UserErrorException(f"“{mode}” is no mode of a reference: {', '.join(_MODES)}.")
         self.datastore = datastore
-        self.data_reference_name = (
-            numbered(datastore.name.replace("-", "_")) if not data_reference_name else data_reference_name
-        )
+        self.data_reference_name = data_reference_name or numbered(datastore.name.replace("-", "_"))
         checked(self.data_reference_name, "a data reference")
         self.path_on_datastore = path_on_datastore
         self.mode = mode

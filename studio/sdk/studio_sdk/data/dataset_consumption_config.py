@@ -14,7 +14,7 @@ _MODES = (DIRECT_MODE, DOWNLOAD_MODE, MOUNT_MODE)
 
 
 class DatasetConsumptionConfig:
-    """As `dataset.as_named_input("images").as_mount()` makes it. `dataset` may be a PipelineParameter whose value is one.
+    """As `dataset.as_named_input("images").as_mount()` makes it. `dataset` may be a PipelineParameter of one.
 
     A step finds it by `Run.get_context().input_datasets["images"]`. `path_on_compute` is kept: where the data lies is
     the node's own affair, and the step is told.

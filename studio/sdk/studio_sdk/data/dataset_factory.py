@@ -83,7 +83,7 @@ class FileDatasetFactory:
         """
         if partition_format is not None:
             raise NotSupportedException(
-                "A dataset of files has no partition_format: make a table, by Dataset.Tabular.from_…, or name files by patterns."
+                "Files have no partition_format: make a table by Dataset.Tabular.from_…, or name them by patterns."
             )
         workspace, paths = paths_of(path)
         if validate and workspace is not None:

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
@@ -55,9 +56,8 @@ class FileDataset(AbstractDataset):
             raise UserErrorException("This dataset names no file that is there.")
         places = {place_below(folder, name): file for name, file in files.items()}
         for place, file in places.items():
-            if os.path.exists(place):
-                if not overwrite:
-                    raise UserErrorException(f"{place} is there already: overwrite=True replaces it.")
+            if os.path.exists(place) and not overwrite:
+                raise UserErrorException(f"{place} is there already: overwrite=True replaces it.")
             _fetch(self._home_of_files(), file, place)
         return list(places)
 
@@ -100,7 +100,8 @@ class FileDataset(AbstractDataset):
     def random_split(self, percentage: float, seed: int | None = None) -> tuple[FileDataset, FileDataset]:
         """Two datasets that share no file, the first with about `percentage` (0 to 1) of those that are there now."""
         chosen = random.Random(seed)  # noqa: S311 (no secret)
-        first, second = [], []
+        first: list[dict[str, Any]] = []
+        second: list[dict[str, Any]] = []
         for file in self._files():
             (first if chosen.random() < _fraction(percentage) else second).append(file)
         return self._of_files(first), self._of_files(second)
@@ -140,7 +141,7 @@ class FileDataset(AbstractDataset):
 
         return numbered("input")
 
-    def _of_files(self, files: list[Mapping[str, Any]]) -> FileDataset:
+    def _of_files(self, files: Sequence[Mapping[str, Any]]) -> FileDataset:
         if not files:
             raise UserErrorException("No file is left, and a dataset names at least one.")
         paths = [
@@ -158,13 +159,13 @@ class FileDataset(AbstractDataset):
     def _names(self) -> dict[str, Mapping[str, Any]]:
         """By the place of each below a folder: its path without what all of them begin with, as folders."""
         files = list(self._files())
-        return {name: file for name, file in zip(_placed(files), files)}  # noqa: B905 (Python 3.9; equally many)
+        return dict(zip(_placed(files), files))
 
 
-def _placed(files: list[Mapping[str, Any]]) -> list[str]:
+def _placed(files: Sequence[Mapping[str, Any]]) -> list[str]:
     full = [_full(file) for file in files]
     folders = [name.split("/")[:-1] for name in full]
-    common = os.path.commonprefix(folders) if folders else []  # of lists, part by part
+    common = os.path.commonprefix(folders) if folders else []  # noqa: RUF071 (of lists, part by part)
     placed = ["/".join(name.split("/")[len(common) :]) for name in full]
     if len(set(placed)) != len(placed):
         raise UserErrorException("Two of the files have the same place: use patterns that name each once.")
@@ -181,7 +182,7 @@ def _full(file: Mapping[str, Any]) -> str:
 def _fetch(workspace: Workspace, file: Mapping[str, Any], place: str) -> None:
     if not file.get("url"):
         address = f"/datastores/{file['datastore_id']}/download/"
-        download_to(place, lambda opened: workspace._client.download(address, opened, path=str(file["path"])))
+        download_to(place, partial(workspace._client.download, address, path=str(file["path"])))
         return
 
     def write(opened: Any) -> int:

@@ -162,7 +162,7 @@ class OutputFileDatasetConfig(OutputDatasetConfig):
 
 
 class OutputTabularDatasetConfig(OutputDatasetConfig):
-    """An output that is read as a table. `output` is the files' config, `how` the format, as a table's source has it."""
+    """An output that is read as a table. `output` is the files' config, `how` the format as a table's source has it."""
 
     def __init__(
         self,

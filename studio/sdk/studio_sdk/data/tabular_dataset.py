@@ -17,6 +17,7 @@ import io
 import random
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Union
 
 from studio_sdk.data._expressions import ColumnExpression, RowCondition
@@ -248,8 +249,8 @@ class TabularDataset(AbstractDataset):
 
         client = self._home()._client
         if self._dataset is not None:
-            return patiently(lambda: client.read(f"{self._address}parquet/"))
-        return patiently(lambda: client.read_answer("/datasets/parquet/", self._body()))
+            return patiently(partial(client.read, f"{self._address}parquet/"))
+        return patiently(partial(client.read_answer, "/datasets/parquet/", self._body()))
 
 
 def _draft_of(definition: Mapping[str, Any]) -> dict[str, Any]:

@@ -195,7 +195,7 @@ class AmlCompute(ComputeTarget):
     @property
     def vm_size(self) -> str:
         """What `provisioning_configuration` was told; empty for a target that was made otherwise."""
-        before, mark, after = self.description.rpartition(_SIZE)
+        _before, mark, after = self.description.rpartition(_SIZE)
         return after.rstrip(".") if mark and " " not in after else ""
 
     @property
@@ -274,14 +274,14 @@ class AmlCompute(ComputeTarget):
         except UserErrorException as error:
             raise ComputeTargetException(str(error), error) from None
 
-    def wait_for_completion(
+    def wait_for_completion(  # type: ignore[override] # azureml's order
         self,
         show_output: bool = False,
         min_node_count: int | None = None,
         timeout_in_minutes: float = 25,
         is_delete_operation: bool = False,
     ) -> None:
-        """Until at least `min_node_count` nodes are there (as many as there always are, unless given), or the time is up."""
+        """Until `min_node_count` nodes are there (as many as there always are, unless given), or the time is up."""
         wanted = min_node_count if min_node_count is not None else self.scale_settings.minimum_node_count
         until = time.monotonic() + timeout_in_minutes * 60
         told = -1

@@ -163,7 +163,7 @@ class ComputeTarget:
         type: str | None = None,
         tags: Any = None,
         properties: Any = None,
-        status: str | None = None,  # noqa: A002
+        status: str | None = None,
     ) -> Any:
         raise NotSupportedException("Use Experiment.get_runs(), or look at the page of the target.")
 
