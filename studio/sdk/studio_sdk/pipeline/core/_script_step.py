@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from studio_sdk.core.runconfig import RunConfiguration
+from studio_sdk.core.runconfig import EnvironmentDefinition, RunConfiguration
 from studio_sdk.exceptions import UserErrorException
-from studio_sdk.pipeline.core._making import Making, Ports, common, parameter_variables
+from studio_sdk.pipeline.core._making import Making, Ports, common, parameter_variables, variables
 from studio_sdk.pipeline.core._unsupported import refuse
 from studio_sdk.pipeline.core.builder import PipelineStep
 
@@ -65,9 +65,19 @@ def fill_runconfig(making: Making, step: dict[str, Any], runconfig: Any) -> None
     if step.get("compute") is None and runconfig.target:
         making.compute(step, runconfig.target)
     if runconfig._has_own_environment:
-        making.environment(step, runconfig.environment)
+        _fill_environment(making, step, runconfig.environment)
     if (runconfig.node_count or 1) > 1:
         refuse("A script over several nodes (node_count)", "ParallelRunStep")
     limit = runconfig.max_run_duration_seconds
     if limit and limit != RunConfiguration().max_run_duration_seconds:
         step["timeout_s"] = limit
+
+
+def _fill_environment(making: Making, step: dict[str, Any], environment: Any) -> None:
+    """Variables alone make no environment of their own: they are the step's."""
+    if isinstance(environment, EnvironmentDefinition):
+        packages = {name: value for name, value in environment._spec().items() if name != "variables"}
+        if not any(packages.values()):
+            variables(step, environment.environment_variables)
+            return
+    making.environment(step, environment)

@@ -82,7 +82,7 @@ class Watch:
         self._only = only
         self._show = show
         self._tell = tell
-        self._told: dict[str, tuple[str, int]] = {}  # by step: its status, and which attempt
+        self._told: dict[str, tuple[str, int, str]] = {}  # by step: its status, which attempt, and how far it is
         self._read: dict[str, tuple[int, int]] = {}  # by step: the attempt, and how many lines of it
         self._last: dict[str, tuple[int, int, str]] = {}  # by step: the last line, which may become longer
 
@@ -112,7 +112,8 @@ class Watch:
     def _look_at(self, step: Mapping[str, Any]) -> bool:
         name, status = step["name"], step["status"]
         is_new = False
-        now = (status, step["attempt"])
+        # A step without a process, as a search, says in its reason how far it is.
+        now = (status, int(step["attempt"] or 0), step["reason"] if step["job_id"] is None else "")
         if self._told.get(name) != now and status != "waiting":
             is_ended = status in OVER
             if is_ended:
