@@ -23,15 +23,21 @@ from pipelines.api import (
     trash,
     trials,
     ways_on,
+    yaml_files,
 )
 
 _PIPELINES = [
     path("", pipelines.PipelinesView.as_view(), name="api-pipelines"),
     path("validate/", pipelines.ValidateView.as_view(), name="api-validate"),
+    path("import/", yaml_files.ImportView.as_view(), name="api-import"),
     path("interface/", inner.InterfaceView.as_view(), name="api-pipeline-interface"),
     path("<int:pipeline_id>/", pipelines.PipelineView.as_view(), name="api-pipeline"),
     path("<int:pipeline_id>/versions/", pipelines.VersionsView.as_view(), name="api-versions"),
     path("<int:pipeline_id>/versions/<int:number>/", pipelines.VersionView.as_view(), name="api-version"),
+    path("<int:pipeline_id>/versions/<int:number>/yaml/", yaml_files.YamlView.as_view(), name="api-version-yaml"),
+    path(
+        "<int:pipeline_id>/versions/<int:number>/archive/", yaml_files.ArchiveView.as_view(), name="api-version-archive"
+    ),
     path("<int:pipeline_id>/runs/", pipelines.SubmitView.as_view(), name="api-submit"),
     path("<int:pipeline_id>/restore/", trash.RestorePipelineView.as_view(), name="api-pipeline-restore"),
 ]

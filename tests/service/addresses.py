@@ -738,6 +738,9 @@ OF_A_WORKSPACE: Mapping[str, Address] = {
     "api-pipeline": api(patch=(EDIT, data(description="other words")), delete=EDIT),
     "api-versions": api(post=(EDIT, lambda place: {"definition": definition_of(place), "base_version": 1})),
     "api-version": api(),
+    "api-version-yaml": api(),
+    "api-version-archive": api(),
+    "api-import": api(reads=False, post=(EDIT, data(text="format: pipeline-studio/1\nname: imported\n"))),
     "api-submit": api(reads=False, post=(RUN, data(parameters={}))),
     "api-sources": api(reads=False, post=(EDIT, _sources)),
     "api-edit-sources": api(
