@@ -34,6 +34,7 @@ from studio_sdk.pipeline.core import (
     Schedule,
     ScheduleRecurrence,
     StepSequence,
+    TimeZone,
     TrainingOutput,
 )
 from studio_sdk.pipeline.core._names import is_name_of, step_name
@@ -397,6 +398,7 @@ class TestSteps:
         ]:
             with pytest.raises(NotSupportedException, match=said):
                 make()
+        assert TimeZone.PacificStandardTime == "Pacific Standard Time"
         with pytest.raises(ValueError, match="frequency is one of"):
             ScheduleRecurrence("Year", 1)
         with pytest.raises(TypeError):

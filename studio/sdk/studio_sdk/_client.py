@@ -216,8 +216,9 @@ def _parts(
     for name, value in fields.items():
         yield f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
     for name, file in files.items() if isinstance(files, Mapping) else files:
+        field, _, file_name = name.partition("/")  # as in `file/code.zip`, where the studio looks at the name
         yield (
-            f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="{name}"\r\n'
+            f'--{boundary}\r\nContent-Disposition: form-data; name="{field}"; filename="{file_name or name}"\r\n'
             "Content-Type: application/octet-stream\r\n\r\n"
         ).encode()
         yield file

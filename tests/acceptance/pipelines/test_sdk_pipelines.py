@@ -116,11 +116,15 @@ second = experiment.submit(pipeline, pipeline_parameters={"rate": "0.25"})
 second.wait_for_completion(show_output=False)
 third = experiment.submit(pipeline, pipeline_parameters={"rate": 0.25}, regenerate_outputs=True)
 third.wait_for_completion(show_output=False)
+Pipeline(ws, [prep, trains, compare], name="named").save("pipeline.yml")
+again = Pipeline.load_yaml(ws, "pipeline.yml").submit("words", pipeline_parameters={"rate": 0.25})
+again.wait_for_completion(show_output=False)
+assert again.save() == open("pipeline.yml").read()
 train = first.find_step_run("train a")[0]
 train.get_output_data("model_a").download("here")
 print("RESULT", json.dumps({
     "ids": [first.id, second.id, third.id],
-    "steps": [told(first), told(second), told(third)],
+    "steps": [told(first), told(second), told(third), told(again)],
     "metrics": train.get_metrics(),
     "log": first.find_step_run("compare")[0].get_stdout_log(),
     "job_log": first.find_step_run("prepare data")[0].get_job_log(),
@@ -278,6 +282,7 @@ def test_prepare_train_compare_and_what_is_reused(
         {name: ["Finished", None] for name in names},
         {name: ["Finished", "true"] for name in names},
         {name: ["Finished", None] for name in names},
+        {name: ["Finished", "true"] for name in names},
     ]
     assert told["metrics"] == {"accuracy": 2.5}
     assert told["log"] == "10 0.25 a\n10 0.25 b\n"
@@ -287,8 +292,8 @@ def test_prepare_train_compare_and_what_is_reused(
     assert "PipelineRun Status: Finished" in ended.out
     assert [path.read_text() for path in (tmp_path / "notebook" / "here").rglob("model.txt")] == ["10 0.25 a"]
     assert set(Dataset.objects.values_list("name", flat=True)) == {"model-a", "model-b"}
-    pipeline = Pipeline.objects.get(name="words")
-    assert pipeline.latest_version == 1, "the same pipeline makes no other version"
+    versions = dict(Pipeline.objects.values_list("name", "latest_version"))
+    assert versions == {"words": 1, "named": 1}, "the same pipeline makes no other version"
     for number in told["ids"]:
         assert_no_gap(Run.objects.get(pk=number))
     _by_hand(world, told["ids"][0])

@@ -34,7 +34,7 @@ from studio_sdk.pipeline.core.pipeline import Pipeline
 from studio_sdk.pipeline.core.pipeline_draft import PipelineDraft
 from studio_sdk.pipeline.core.pipeline_endpoint import PipelineEndpoint
 from studio_sdk.pipeline.core.run import PipelineRun, StepRun, StepRunOutput
-from studio_sdk.pipeline.core.schedule import Schedule, ScheduleRecurrence
+from studio_sdk.pipeline.core.schedule import Schedule, ScheduleRecurrence, TimeZone
 
 __all__ = [
     "GraphValidationException",
@@ -60,5 +60,6 @@ __all__ = [
     "StepRun",
     "StepRunOutput",
     "StepSequence",
+    "TimeZone",
     "TrainingOutput",
 ]

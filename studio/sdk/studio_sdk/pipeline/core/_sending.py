@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from studio_sdk import _git, _push
-from studio_sdk._client import Conflict
+from studio_sdk._client import Client, Conflict
 from studio_sdk._folder import SourceFolder
 from studio_sdk.core.runconfig import EnvironmentDefinition
 from studio_sdk.exceptions import UserErrorException
@@ -71,7 +71,7 @@ class Sender:
 
         Raises GraphValidationException, and then nothing is kept.
         """
-        row = self._pipeline(name)
+        row = self.pipeline(name)
         problems = self.problems(document, row["id"] if row else None)
         if problems:
             raise GraphValidationException(problems)
@@ -93,7 +93,7 @@ class Sender:
     def submit(
         self,
         saved: Mapping[str, Any],
-        making: Making,
+        known: Mapping[str, Mapping[str, Any]],
         *,
         experiment: str,
         parameters: Mapping[str, Any] | None,
@@ -101,11 +101,11 @@ class Sender:
         regenerate_outputs: bool,
         tags: Mapping[str, Any] | None,
     ) -> dict[str, Any]:
-        """The run, as the studio names it."""
+        """The run, as the studio names it. `known` has the pipeline's parameters by name."""
         body: dict[str, Any] = {
             "version": saved["number"],
             "experiment": experiment,
-            "parameters": typed_values(parameters or {}, making.parameters),
+            "parameters": typed_values(parameters or {}, known),
             "regenerate_outputs": bool(regenerate_outputs),
             "continue_on_step_failure": bool(continue_on_step_failure),
         }
@@ -123,7 +123,8 @@ class Sender:
     def environment(self, environment: Environment) -> str | None:
         return self._environment(environment)
 
-    def _pipeline(self, name: str) -> dict[str, Any] | None:
+    def pipeline(self, name: str) -> dict[str, Any] | None:
+        """By its name, as a list has it."""
         rows = self._client.all_of("/pipelines/", q=name)
         return next((row for row in rows if row["name"] == name), None)
 
@@ -131,7 +132,7 @@ class Sender:
         try:
             made: dict[str, Any] = self._client.post("/pipelines/", {"name": name, "description": description or ""})
         except UserErrorException:
-            row = self._pipeline(name)  # made by somebody else at this moment, else it is what was said
+            row = self.pipeline(name)  # made by somebody else at this moment, else it is what was said
             if row is None:
                 raise
             return row
@@ -160,6 +161,15 @@ class Sender:
             environment = environment._unnamed(environment)
         row = environment._saved(self.workspace)
         return f"{row['name']}:{row['version']}"
+
+
+def save_yaml(client: Client, pipeline_id: int, version: int, path: str | None) -> str:
+    """A version of a pipeline as YAML: to a file, where one is named."""
+    text = client.read(f"/pipelines/{pipeline_id}/versions/{version}/yaml/").decode("utf-8")
+    if path is not None:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+    return text
 
 
 def typed_values(given: Mapping[str, Any], parameters: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from studio_sdk.exceptions import UserErrorException
 from studio_sdk.pipeline.core._later import later
 from studio_sdk.pipeline.core._making import Making
-from studio_sdk.pipeline.core._sending import GraphValidationException, Sender
+from studio_sdk.pipeline.core._sending import GraphValidationException, Sender, save_yaml
 from studio_sdk.pipeline.core._unsupported import refuse
 
 if TYPE_CHECKING:
@@ -120,14 +120,32 @@ class Pipeline:
         """What the studio would keep, without the folders and environments that are sent first."""
         return self._made().document()
 
-    def save(self, path: str | None = None) -> NoReturn:
-        """Raises NotSupportedException: the studio writes no YAML yet."""
-        later("a YAML of a pipeline", "Pipeline.definition() is the same as a dictionary")
+    def save(self, path: str | None = None) -> str:
+        """Keep it in the studio, and write it as YAML: to the file `path`, else the text is given. It needs a `name`.
+
+        The text says by digests which folders its steps have, so it is for the same workspace.
+        """
+        if not self.name:
+            raise UserErrorException("Give the pipeline a name: Pipeline(…, name='digits').")
+        making = self._made()
+        sender = Sender(self._workspace)
+        sender.prepare(making, self.name)
+        saved = sender.save(self.name, self.description, making.document())
+        return save_yaml(self._workspace._client, saved["id"], saved["number"], path)
 
     @staticmethod
-    def load_yaml(workspace: Workspace, filename: str) -> NoReturn:
-        """Raises NotSupportedException: the studio reads no YAML yet."""
-        later("an import of YAML", "Pipeline(workspace, steps)")
+    def load_yaml(workspace: Workspace, filename: str) -> Pipeline:
+        """Take a pipeline of a file in: one of the studio's own, or of Azure ML's command line (version 2).
+
+        What the file speaks of, as `code: ./src`, is sent with it. A pipeline of that name gets it as its next version.
+
+        ```python
+        Pipeline.load_yaml(workspace, "pipeline.yml").submit("digits", pipeline_parameters={"rate": 0.2})
+        ```
+        """
+        from studio_sdk.pipeline.core._loaded import LoadedPipeline, load
+
+        return LoadedPipeline(workspace, load(workspace, filename))
 
     def _made(self) -> Making:
         making = Making(
@@ -159,19 +177,15 @@ class Pipeline:
             refuse("parent_run_id", "tags, which several runs can share,")
         if credential_passthrough:
             refuse("credential_passthrough", "datastores, whose credentials the workspace keeps")
-        making = self._made()
-        unknown = [name for name in pipeline_parameters or {} if name not in making.parameters]
+        saved, known = self._kept(experiment.name)
+        unknown = [name for name in pipeline_parameters or {} if name not in known]
         if unknown:
             raise UserErrorException(
-                f"The pipeline has no parameter “{unknown[0]}”. There are: {', '.join(making.parameters) or 'none'}."
+                f"The pipeline has no parameter “{unknown[0]}”. There are: {', '.join(known) or 'none'}."
             )
-        name = self.name or experiment.name
-        sender = Sender(self._workspace)
-        sender.prepare(making, name)
-        saved = sender.save(name, self.description, making.document())
-        run = sender.submit(
+        run = Sender(self._workspace).submit(
             saved,
-            making,
+            known,
             experiment=experiment.name,
             parameters=pipeline_parameters,
             continue_on_step_failure=continue_on_step_failure,
@@ -181,6 +195,14 @@ class Pipeline:
         made = PipelineRun(experiment, str(run["id"]))
         print(f"Submitted PipelineRun {made.id}\nLink to the run: {made.get_portal_url()}")
         return made
+
+    def _kept(self, experiment: str) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+        """Its id and version in the studio, sent and saved where it is new, and its parameters by name."""
+        making = self._made()
+        name = self.name or experiment
+        sender = Sender(self._workspace)
+        sender.prepare(making, name)
+        return sender.save(name, self.description, making.document()), making.parameters
 
     def __repr__(self) -> str:
         return f"Pipeline(Name: {self.name}, Steps: {json.dumps([step['name'] for step in self._made().steps])})"

@@ -12,6 +12,7 @@ from studio_sdk.core.run import Run
 from studio_sdk.exceptions import ActivityCanceledException, ActivityFailedException, UserErrorException
 from studio_sdk.pipeline.core._later import later
 from studio_sdk.pipeline.core._names import is_name_of
+from studio_sdk.pipeline.core._sending import save_yaml
 from studio_sdk.pipeline.core._unsupported import refuse
 from studio_sdk.pipeline.core._watching import Watch, line_text, status_word, stream_of, why_failed
 from studio_sdk.pipeline.core.graph import PortDataReference
@@ -132,9 +133,10 @@ class PipelineRun(_OfPipeline):
         """Raises NotSupportedException: there are no published pipelines yet."""
         later("published pipelines", "submit the pipeline again by its page, or over REST at …/pipelines/ID/runs/")
 
-    def save(self, path: str | None = None) -> NoReturn:
-        """Raises NotSupportedException: the studio writes no YAML yet."""
-        later("a YAML of a pipeline", "GET …/pipelines/ID/versions/N/ has its definition")
+    def save(self, path: str | None = None) -> str:
+        """The version that it ran as YAML: to the file `path`, else the text is given."""
+        state = self._state()
+        return save_yaml(self._client, state["pipeline"]["id"], state["version"], path)
 
     def wait_for_completion(  # type: ignore[override]  # as azureml's, it gives the status alone
         self, show_output: bool = True, timeout_seconds: float = sys.maxsize, raise_on_error: bool = True, **more: Any

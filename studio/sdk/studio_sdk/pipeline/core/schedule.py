@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from studio_sdk.pipeline.core._later import Later
 
-__all__ = ["Schedule", "ScheduleRecurrence"]
+__all__ = ["Schedule", "ScheduleRecurrence", "TimeZone"]
 
 _FREQUENCIES = ("Minute", "Hour", "Day", "Week", "Month")
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -29,6 +30,17 @@ class Schedule(Later):
         "get_schedules_for_pipeline_endpoint_id",
         "load_yaml",
     )
+
+
+class _TimeZones(type):
+    def __getattr__(cls, name: str) -> str:
+        if name.startswith("UTC") or name.endswith("StandardTime"):
+            return re.sub(r"(?<=[a-z.])(?=[A-Z])", " ", name)
+        raise AttributeError(f"There is no time zone {name}: one is UTC, or PacificStandardTime.")
+
+
+class TimeZone(metaclass=_TimeZones):
+    """Time zones by Windows' names, as azureml has them: `TimeZone.PacificStandardTime`."""
 
 
 class ScheduleRecurrence:
