@@ -79,7 +79,8 @@ def _attachment(name: str) -> HttpResponse:
 def _building() -> ModuleType:
     """The build backend of the SDK, which is no part of the studio's own packages."""
     spec = importlib.util.spec_from_file_location("studio_sdk_building", _SDK / "building" / "studio_sdk_building.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

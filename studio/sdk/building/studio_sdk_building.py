@@ -1,6 +1,6 @@
 """Makes the archives of the SDK that pip installs: PEP 517, with the standard library alone.
 
-So `pip install` of the SDK asks no package index for anything, on a closed network too. Equal files make equal archives.
+So `pip install` of the SDK asks no package index for anything, on a closed network too. Equal files, equal archives.
 """
 
 from __future__ import annotations

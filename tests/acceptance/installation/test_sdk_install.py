@@ -29,9 +29,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(*command: str, cwd: Path) -> str:
     # No index but what is named: whoever asked another one would fail here.
     variables = {"PATH": os.environ["PATH"], "HOME": str(cwd), "PIP_NO_INDEX": "1", "PIP_NO_CACHE_DIR": "1"}
-    ended = subprocess.run(
-        command, cwd=cwd, env=variables, capture_output=True, text=True, check=False, timeout=180
-    )
+    ended = subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, check=False, timeout=180)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout
 

@@ -31,6 +31,8 @@ class _Watch:
         self._lines: dict[str, int] = {}
         self._whole: set[str] = set()
         self._attempts: dict[str, int] = {}
+        self._held: dict[str, tuple[int, str] | None] = {}  # the last line of a log that goes on
+        self._told: dict[str, tuple[int, str]] = {}  # the last line that was printed
 
     def look(self) -> tuple[bool, bool]:
         """Whether it is over, and whether there was anything new."""
@@ -53,6 +55,8 @@ class _Watch:
         if self._attempts.get(name, step["attempt"]) != step["attempt"]:
             self._read(name)
             self._lines.pop(name, None)
+            self._held.pop(name, None)
+            self._told.pop(name, None)
             self._whole.discard(name)
         self._attempts[name] = step["attempt"]
         is_new = status != was
@@ -76,19 +80,33 @@ class _Watch:
         from studio_sdk.core._remote import _step_path
 
         start = self._lines.get(name, 0)
-        began = start
         attempt = self._attempts.get(name)
+        is_new = False
         while True:
             query = {"start": str(start), "count": str(_LINES), **({"attempt": str(attempt)} if attempt else {})}
             page = patiently(partial(self._run._client.get, f"{_step_path(self._run, name)}log/", **query), PATIENCE_S)
-            for line in page["lines"]:
-                self._say(f"[{name}] {line['text']}")
-            start += len(page["lines"])
+            lines = list(page["lines"])
+            at_end = start + len(lines) >= page["total_lines"]
+            # The last line may be unfinished: it is asked for again, and told once it stays as it is.
+            held = lines.pop() if lines and at_end and not page["complete"] else None
+            for line in lines:
+                is_new |= self._tell_line(name, line["n"], line["t"])
+            if held is not None and self._held.get(name) == (held["n"], held["t"]):
+                is_new |= self._tell_line(name, held["n"], held["t"])
+            self._held[name] = (held["n"], held["t"]) if held is not None else None
+            start += len(lines)
             self._lines[name] = start
-            if not page["lines"] or start >= page["total_lines"]:
+            if at_end:
                 if page["complete"]:
                     self._whole.add(name)
-                return start > began
+                return is_new
+
+    def _tell_line(self, name: str, number: int, text: str) -> bool:
+        if self._told.get(name) == (number, text):
+            return False
+        self._told[name] = (number, text)
+        self._say(f"[{name}] {text}")
+        return True
 
     def _is_read(self, steps: list[Mapping[str, Any]]) -> bool:
         if not self._show:
@@ -146,4 +164,4 @@ def why(run: Run) -> str:
 
 
 def _last_words(step: Mapping[str, Any]) -> list[str]:
-    return [str(line["text"] if isinstance(line, Mapping) else line) for line in step.get("log_tail") or []]
+    return [str(line["t"] if isinstance(line, Mapping) else line) for line in step.get("log_tail") or []]

@@ -118,6 +118,7 @@ def _has(there: Mapping[str, str], wanted: Any) -> bool:
 def details_of(run: Run) -> dict[str, Any]:
     row = run._row()
     workspace = run.experiment.workspace
+    api = f"{workspace.url}/api/workspaces/{workspace.name}"
     details: dict[str, Any] = {
         "runId": run.id,
         "target": row["compute"]["name"] if run._step else "",
@@ -129,8 +130,7 @@ def details_of(run: Run) -> dict[str, Any]:
         "inputDatasets": _datasets(row["inputs"]) if run._step else [],
         "outputDatasets": _written(row["outputs"]) if run._step else [],
         "logFiles": {
-            f"{run._number}-{name}.log": f"{workspace.url}/api/workspaces/{workspace.name}{_step_path(run, name)}log/download/"
-            for name in _step_names(run, row)
+            f"{run._number}-{name}.log": f"{api}{_step_path(run, name)}log/download/" for name in _step_names(run, row)
         },
         "submittedBy": row.get("submitted_by"),
     }

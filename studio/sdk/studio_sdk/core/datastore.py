@@ -291,5 +291,7 @@ def _register(
         raise UserErrorException(f"There is a datastore “{name}” already: overwrite=True changes it.")
     if there["kind"] != kind:
         raise UserErrorException(f"“{name}” is a datastore of the kind {there['kind']}: unregister it first.")
-    changes = {"config": config, "credentials": secrets, **({"description": description} if description else {})}
+    # What is not given now is not kept from before: null takes it away.
+    replaced = {key: value or None for key, value in credentials.items()}
+    changes = {"config": config, "credentials": replaced, **({"description": description} if description else {})}
     return Datastore._of(workspace, client.patch(f"/datastores/{there['id']}/", changes))

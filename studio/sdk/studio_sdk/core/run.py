@@ -126,6 +126,22 @@ class Run:
         return self.get_status()
 
     @property
+    def input_datasets(self) -> dict[str, Any]:
+        """Within a step, by the name of each input: the path of its files; of a table, a TabularDataset."""
+        self._require_context("input_datasets")
+        from studio_sdk.core import _places
+
+        return _places.input_datasets()
+
+    @property
+    def output_datasets(self) -> dict[str, Any]:
+        """Within a step, by the name of each output: the path to write to."""
+        self._require_context("output_datasets")
+        from studio_sdk.core import _places
+
+        return _places.output_datasets()
+
+    @property
     def tags(self) -> dict[str, str]:
         return self.get_tags()
 

@@ -87,5 +87,5 @@ def _refuse_more_than_one(config: Any) -> None:
     ]
     if any(int(count) > 1 for count in counts):
         raise NotSupportedException(
-            "A script runs on one node, as one process: use ParallelRunStep for many, or leave distributed_job_config out."
+            "A script runs on one node, as one process: use ParallelRunStep, or leave distributed_job_config out."
         )

@@ -147,7 +147,7 @@ class FileDataset(AbstractDataset):
         paths = [
             {
                 "datastore_id": file["datastore_id"],
-                "path": _escaped(file["path"]) if not file.get("url") else file["url"],
+                "path": _exact(file["path"]) if not file.get("url") else file["url"],
             }
             for file in files
         ]
@@ -198,9 +198,11 @@ def _fetch(workspace: Workspace, file: Mapping[str, Any], place: str) -> None:
     download_to(place, write)
 
 
-def _escaped(path: str) -> str:
-    """A pattern that names this one file alone."""
-    return "".join(f"[{each}]" if each in "*?[" else each for each in path)
+def _exact(path: str) -> str:
+    """Raises UserErrorException for a name that would be a pattern, and so may name others, too."""
+    if "*" in path or "?" in path:
+        raise UserErrorException(f"The name of “{path}” reads as a pattern: rename the file to choose it by itself.")
+    return path
 
 
 def _count(count: int) -> int:

@@ -38,8 +38,10 @@ class TabularDataset(AbstractDataset):
     """Rows of files or of a query, and what is done to them."""
 
     _table: dict[str, Any] | None  # as the studio takes it, of one that is only said
-    _steps: tuple[dict[str, Any], ...] = ()  # what is done further to the rows of a registered one
-    _local: str | None = None  # inside a step: the folder of Parquet files that its node put there
+    # Within a step: where its node put the files, how they are read if not as Parquet, and what is done to the rows.
+    _local: str | None = None
+    _how: Mapping[str, Any] | None = None
+    _steps: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def timestamp_columns(self) -> tuple[str | None, str | None]:
@@ -141,8 +143,8 @@ class TabularDataset(AbstractDataset):
         keys = list(partition_keys or self.partition_keys)
         if not keys:
             raise UserErrorException("This table is laid out by no columns: call partition_by first.")
-        frame = self.keep_columns(keys).to_pandas_dataframe().drop_duplicates()
-        found: list[dict[str, Any]] = frame.sort_values(keys).to_dict("records")
+        kept = self.keep_columns(keys).to_arrow().group_by(keys).aggregate([])
+        found: list[dict[str, Any]] = kept.select(keys).sort_by([(key, "ascending") for key in keys]).to_pylist()
         return found
 
     def to_pandas_dataframe(self, on_error: str = "null", out_of_range_datetime: str = "null") -> Any:
@@ -150,13 +152,19 @@ class TabularDataset(AbstractDataset):
         for said, word in ((on_error, "on_error"), (out_of_range_datetime, "out_of_range_datetime")):
             if said not in ("null", "fail"):
                 raise UserErrorException(f"{word} is “null” or “fail”.")
+        if self._local is not None:
+            from studio_sdk.data._local_tables import frame_of
+
+            return frame_of(self._local, self._how, self._steps)
         return self.to_arrow().to_pandas()
 
     def to_arrow(self) -> Any:
         """All its rows as a table of pyarrow, which the caller has to have. For Polars: `polars.from_arrow(…)`."""
         parquet = _parquet()
         if self._local is not None:
-            return parquet.read_table(self._local)
+            import pyarrow as pa
+
+            return pa.Table.from_pandas(self.to_pandas_dataframe(), preserve_index=False)
         return parquet.read_table(io.BytesIO(self._parquet_bytes()))
 
     def to_dask_dataframe(self, *_arguments: Any, **_more: Any) -> Any:
@@ -198,14 +206,16 @@ class TabularDataset(AbstractDataset):
         return made
 
     def _with(self, *transformations: dict[str, Any]) -> TabularDataset:
+        if self._local is not None:
+            made = copy.copy(self)
+            made._steps = (*self._steps, *transformations)
+            return made
         draft = self._draft()
         return self._with_draft({**draft, "transformations": [*draft["transformations"], *transformations]})
 
     def _with_draft(self, draft: dict[str, Any]) -> TabularDataset:
         if self._local is not None:
-            raise UserErrorException(
-                "This table is an input of a step already: use to_pandas_dataframe(), and go on there."
-            )
+            raise UserErrorException("This is the input of a step: use to_pandas_dataframe(), and go on there.")
         made = copy.copy(self)
         made._workspace = self._workspace
         made._dataset = made._version = None

@@ -160,7 +160,7 @@ class ComputeTarget:
 
     def get_active_runs(
         self,
-        type: str | None = None,
+        type: str | None = None,  # noqa: A002 (azureml's name)
         tags: Any = None,
         properties: Any = None,
         status: str | None = None,
