@@ -207,7 +207,9 @@ def _refusal(status: int, text: bytes) -> Exception:
         return Unreachable(said or f"The studio is not ready ({status}).", status_code=status)
     if status >= 500 and not said:
         return ServiceException(f"The studio failed at this ({status}): its log says why.", status_code=status)
-    return UserErrorException(said or f"The studio refused this ({status}).")
+    refused = UserErrorException(said or f"The studio refused this ({status}).")
+    refused.problems = [each for each in body.get("problems") or [] if isinstance(each, dict) and "loc" in each]
+    return refused
 
 
 def _parts(

@@ -38,6 +38,7 @@ class AzureMLException(Exception):
         super().__init__(exception_message)
         self._message = exception_message
         self.inner_exception = inner_exception
+        self.problems: list[dict[str, Any]] = []  # where the studio refused: each `loc`, the way to it, and `message`
 
     @property
     def message(self) -> str:

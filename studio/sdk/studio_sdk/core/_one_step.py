@@ -35,7 +35,7 @@ def submit(config: ScriptRunConfig, experiment: Experiment, tags: Mapping[str, s
             name=_name(experiment.name), command=command_text(config.command), **_without_arguments(settings)
         )
     else:
-        step = PythonScriptStep(name=_name(config.script or ""), script_name=config.script, **settings)
+        step = PythonScriptStep(name=_name(config.script or ""), script_name=config.script or "", **settings)
     run = experiment.submit(Pipeline(experiment.workspace, [step], description=""), tags=dict(tags))
     return ScriptRun(experiment, f"{run.id}:{step.name}")
 

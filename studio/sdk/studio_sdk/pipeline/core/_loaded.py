@@ -52,6 +52,9 @@ class LoadedPipeline(Pipeline):
         known = {each["name"]: each for each in self._row["definition"]["parameters"]}
         return {"id": self._row["id"], "number": self._row["latest_version"]}, known
 
+    def _named_outputs(self) -> dict[str, tuple[str, str]]:
+        return {}
+
     def __repr__(self) -> str:
         return f"Pipeline(Name: {self.name}, Version: {self._row['latest_version']})"
 
@@ -92,7 +95,8 @@ def _made_of(
         row = Sender(workspace).pipeline(taken[1]) if taken else None
         if row is not None and "into" not in fields:
             return _made_of(workspace, {**fields, "into": str(row["id"])}, files, last=last)
-        if last:
-            raise
-        return None
+        if not last:
+            return None
+        places = [f"{':'.join(str(part) for part in each['loc'])}: {each['message']}" for each in error.problems]
+        raise UserErrorException("\n".join(places) or str(error)) from None
     return made

@@ -58,6 +58,7 @@ class Making:
         self.environments: list[tuple[dict[str, Any], Environment]] = []
         self.inner: list[Inner] = []
         self.datasets: list[tuple[dict[str, Any], Any]] = []  # bindings with a dataset that is not registered
+        self.named_outputs: dict[str, tuple[str, str]] = {}  # steps and outputs, by their pipeline_output_name
         self._names: dict[PipelineStep, str] = {}
         self._writers: dict[int, PipelineStep] = {}  # by the identity of what they write
 
@@ -168,6 +169,14 @@ class Making:
         if waits:
             made["run_after"] = waits
         self.steps.append(made)
+        for output in step._outputs:
+            self._note_name(
+                getattr(bound(output), "pipeline_output_name", None), made["name"], step._output_name(output)
+            )
+
+    def _note_name(self, name: str | None, step: str, output: str) -> None:
+        if name and self.named_outputs.setdefault(name, (step, output)) != (step, output):
+            raise UserErrorException(f"Two outputs have the pipeline_output_name “{name}”: name one differently.")
 
 
 class Ports:

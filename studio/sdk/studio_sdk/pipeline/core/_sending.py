@@ -21,11 +21,11 @@ _MOST_NAME = 100
 
 
 class GraphValidationException(UserErrorException):
-    """A pipeline that can't be run. `problems` has a sentence for each thing that is wrong."""
+    """A pipeline that can't be run. `sentences` has one for each thing that is wrong."""
 
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("The pipeline can't be submitted:\n" + "\n".join(f"- {problem}" for problem in problems))
-        self.problems = list(problems)
+    def __init__(self, sentences: Sequence[str]) -> None:
+        super().__init__("The pipeline can't be submitted:\n" + "\n".join(f"- {sentence}" for sentence in sentences))
+        self.sentences = list(sentences)
 
 
 class Sender:
@@ -109,7 +109,12 @@ class Sender:
             "regenerate_outputs": bool(regenerate_outputs),
             "continue_on_step_failure": bool(continue_on_step_failure),
         }
-        run: dict[str, Any] = self._client.post(f"/pipelines/{saved['id']}/runs/", body)
+        try:
+            run: dict[str, Any] = self._client.post(f"/pipelines/{saved['id']}/runs/", body)
+        except UserErrorException as error:
+            if not error.problems:
+                raise
+            raise GraphValidationException([_submission_words(problem) for problem in error.problems]) from None
         if tags:
             self._client.patch(
                 f"/runs/{run['id']}/tags/", {"tags": {name: _tag(value) for name, value in tags.items()}}
@@ -200,6 +205,14 @@ def _words(problem: Mapping[str, Any], document: Mapping[str, Any]) -> str:
         word = "Step" if loc[0] == "steps" else "Parameter"
         return f"{word} “{named}”{f', {rest}' if rest else ''}: {problem['message']}"
     return f"{'.'.join(str(part) for part in loc)}: {problem['message']}" if loc else str(problem["message"])
+
+
+def _submission_words(problem: Mapping[str, Any]) -> str:
+    """A problem of a submission, as of `("parameters", NAME)`, with what it is about."""
+    loc = [str(part) for part in problem["loc"]]
+    if loc[:1] == ["parameters"] and len(loc) == 2:
+        return f"Parameter “{loc[1]}”: {problem['message']}"
+    return f"{'.'.join(loc)}: {problem['message']}" if loc else str(problem["message"])
 
 
 def _tag(value: Any) -> str:

@@ -193,6 +193,7 @@ class Pipeline:
             tags=tags,
         )
         made = PipelineRun(experiment, str(run["id"]))
+        made._pipeline_outputs = self._named_outputs()
         print(f"Submitted PipelineRun {made.id}\nLink to the run: {made.get_portal_url()}")
         return made
 
@@ -203,6 +204,10 @@ class Pipeline:
         sender = Sender(self._workspace)
         sender.prepare(making, name)
         return sender.save(name, self.description, making.document()), making.parameters
+
+    def _named_outputs(self) -> dict[str, tuple[str, str]]:
+        """The steps and their outputs, by the `pipeline_output_name` that data has."""
+        return dict(self._made().named_outputs)
 
     def __repr__(self) -> str:
         return f"Pipeline(Name: {self.name}, Steps: {json.dumps([step['name'] for step in self._made().steps])})"

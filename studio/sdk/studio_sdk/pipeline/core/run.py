@@ -70,6 +70,7 @@ class PipelineRun(_OfPipeline):
 
     def __init__(self, experiment: Any, run_id: str) -> None:
         super().__init__(experiment, str(run_id))
+        self._pipeline_outputs: dict[str, tuple[str, str]] = {}  # by their pipeline_output_name
 
     @staticmethod
     def get(workspace: Workspace, run_id: str) -> PipelineRun:
@@ -112,11 +113,16 @@ class PipelineRun(_OfPipeline):
         return [step for step in self._step_runs() if is_name_of(step.name, name)]
 
     def get_pipeline_output(self, pipeline_output_name: str) -> PortDataReference:
-        """What a step wrote under this name, which one step alone has. Raises UserErrorException."""
+        """What was written under a `pipeline_output_name`, of a run that this program submitted; else by an output's
+        own name, which one step alone has. Raises UserErrorException.
+        """
+        if pipeline_output_name in self._pipeline_outputs:
+            step, output = self._pipeline_outputs[pipeline_output_name]
+            return StepRun(self.experiment, f"{self._number}:{step}").get_output_data(output)
         found = [
             output
-            for step in self._step_runs()
-            for output in step.get_outputs().values()
+            for step_run in self._step_runs()
+            for output in step_run.get_outputs().values()
             if output.name == pipeline_output_name
         ]
         if len(found) != 1:
