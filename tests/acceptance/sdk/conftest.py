@@ -1,8 +1,10 @@
 """The SDK in this process, against a server that listens."""
 
 import sys
+from pathlib import Path
 
 import pytest
+from django.conf import LazySettings
 from knox.models import AuthToken
 from pytest_django.live_server_helper import LiveServer
 
@@ -17,7 +19,8 @@ from studio_sdk.core.authentication import TokenAuthentication
 
 
 @pytest.fixture
-def world(transactional_db: None) -> World:
+def world(transactional_db: None, settings: LazySettings, tmp_path: Path) -> World:
+    settings.STUDIO_HOME = tmp_path / "home"
     return World.make()
 
 

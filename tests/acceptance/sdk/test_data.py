@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from django.conf import LazySettings
 from pyarrow import parquet
 from studio_sdk.core import Dataset, Datastore, Workspace
 from studio_sdk.data import _transfer, constants
@@ -23,8 +22,7 @@ SALES = "day,city,amount\n" + "".join(
 
 
 @pytest.fixture
-def store(workspace: Workspace, settings: LazySettings, tmp_path: Path) -> Datastore:
-    settings.STUDIO_HOME = tmp_path / "home"
+def store(workspace: Workspace) -> Datastore:
     return workspace.get_default_datastore()
 
 

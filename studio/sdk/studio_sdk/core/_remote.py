@@ -238,17 +238,17 @@ def file_names(run: Run) -> list[str]:
     return sorted(_files(run, ""))
 
 
-def _files(run: Run, path: str) -> Iterator[str]:
+def _files(run: Run, folder: str) -> Iterator[str]:
     after = ""
     while True:
-        page = run._client.get(f"{run._path}artifacts/", path=path, **({"after": after} if after else {}))
+        query = {"path": folder, **({"after": after} if after else {})}
+        page = patiently(partial(run._client.get, f"{run._path}artifacts/", **query))
         for entry in page["entries"]:
-            if entry["path"] is None:
-                continue
+            path = f"{folder}/{entry['name']}" if folder else entry["name"]
             if entry["kind"] == "folder":
-                yield from _files(run, entry["path"])
+                yield from _files(run, path)
             else:
-                yield entry["path"]
+                yield path
         after = page["after"]
         if not after:
             return

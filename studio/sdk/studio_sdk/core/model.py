@@ -298,10 +298,11 @@ class Model:
             query = {"path": path, **({"after": after} if after else {})}
             page = patiently(partial(client.get, f"{self._path}files/", **query))
             for entry in page["entries"]:
+                name = f"{path}/{entry['name']}" if path else str(entry["name"])
                 if entry["kind"] == "folder":
-                    yield from self._files(str(entry["path"]))
+                    yield from self._files(name)
                 else:
-                    yield str(entry["path"])
+                    yield name
             after = page["after"]
             if not after:
                 return

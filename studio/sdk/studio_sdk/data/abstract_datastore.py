@@ -85,6 +85,7 @@ class AbstractDatastore:
         show_progress: bool = True,
     ) -> DataReference:
         """Upload all files below a folder. Files that are there already are left as they are, unless `overwrite`."""
+        self._require_files("upload")
         folder = os.path.abspath(os.fspath(src_dir))
         if not os.path.isdir(folder):
             raise UserErrorException(f"There is no folder {src_dir}: upload_files takes single files.")
