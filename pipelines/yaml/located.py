@@ -140,6 +140,10 @@ class _Composer:
                 case yaml.ScalarEvent():
                     self._refuse_tag(event, spot)
                     made = Located(spot, self._scalar(event, spot))
+                    if event.value == "<<" and event.implicit[0] and self._wants_key():
+                        self.problems.append(
+                            spot.says("Merge keys (“<<”) are not read. Write out what they stand for.")
+                        )
                     self._add(made, spot, text=event.value)
                     self._remember(event.anchor, made)
                 case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
@@ -153,6 +157,9 @@ class _Composer:
         if self.problems:
             raise UserError(self.problems[:100])
         return self.root or Located(Spot(self.file), None)
+
+    def _wants_key(self) -> bool:
+        return bool(self.open) and isinstance(self.open[-1][0].value, dict) and self.key[-1] is None
 
     def _begin(self, made: Located, anchor: str | None) -> None:
         if len(self.open) >= MAX_DEPTH:
@@ -190,9 +197,6 @@ class _Composer:
         name, key_spot = waiting
         if name in holder.value:
             self.problems.append(key_spot.says(f"“{name}” stands here twice. Take one of them out."))
-            return
-        if name == "<<":
-            self.problems.append(key_spot.says("Merge keys (“<<”) are not read. Write out what they stand for."))
             return
         holder.value[name] = made
         holder.keys[name] = key_spot

@@ -141,8 +141,7 @@ def _less(plain: Mapping[str, Any], usual: Mapping[str, Any], *, keep: Sequence[
         if name not in keep and _same(value, usual.get(name)):
             continue
         group = usual.get(name)
-        is_group = isinstance(value, dict) and isinstance(group, dict)
-        less[name] = _without(value, group) if is_group else value
+        less[name] = _without(value, group) if isinstance(value, dict) and isinstance(group, dict) else value
     return dict(sorted(less.items(), key=lambda item: keep.index(item[0]) if item[0] in keep else len(keep)))
 
 
