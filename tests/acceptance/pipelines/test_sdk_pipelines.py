@@ -345,7 +345,8 @@ def test_the_other_kinds_of_steps(world: World, program: Callable[[str], Ended])
     assert told["best"] == [{"accuracy": 102.3}, "trial"]
     assert told["sorted"][0] == {"rate": 0.3, "layers": 2}
     assert told["sorted"][-1] == {"rate": 0.1, "layers": 1}
-    assert "[tune] Finished" in ended.out
+    assert re.search(r"Step tune: Running: \d of 4 trials are over", ended.out)
+    assert "Step tune: Completed" in ended.out
     assert "<td style='padding:2px 12px 2px 0;text-align:left'>tune</td>" in told["widget"]
     run = Run.objects.get(pk=told["id"])
     assert run.version.pipeline.description == "All kinds."
@@ -358,5 +359,5 @@ def test_what_is_wrong_is_told(world: World, program: Callable[[str], Ended]) ->
     out = program(FAILS).out
     assert "REFUSED The pipeline can't be submitted:\n- Step “fails.py”, compute: " in out
     assert "“fails” failed: The script ended with exit code 3." in out
-    assert "    last words\n" in out
+    assert "  last words\n" in out
     assert list(Pipeline.objects.values_list("name", flat=True)) == ["has its own name"], "nothing is kept of the other"

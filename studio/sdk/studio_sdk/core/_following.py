@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Mapping
@@ -51,6 +52,8 @@ class _Watch:
 
     def _tell_step(self, step: Mapping[str, Any]) -> bool:
         name, status = str(step["name"]), str(step["status"])
+        # A step without a process, as a search, says in its reason how far it is.
+        now = status if step["job_id"] is not None or status in OVER else f"{status} {step['reason']}"
         was = self._status.get(name)
         if self._attempts.get(name, step["attempt"]) != step["attempt"]:
             self._read(name)
@@ -59,14 +62,14 @@ class _Watch:
             self._told.pop(name, None)
             self._whole.discard(name)
         self._attempts[name] = step["attempt"]
-        is_new = status != was
+        is_new = now != was
         if is_new and status not in OVER:
             self._tell_status(step)
         if self._show and status in _WITH_LOG and name not in self._whole and step["attempt"]:
             is_new |= self._read(name)
-        if is_new and status in OVER and status != was:
+        if is_new and status in OVER and now != was:
             self._tell_status(step)
-        self._status[name] = status
+        self._status[name] = now
         return is_new
 
     def _tell_status(self, step: Mapping[str, Any]) -> None:
@@ -120,18 +123,22 @@ class _Watch:
             print(text, flush=True)
 
 
-def wait(run: Run, *, show_output: bool, raise_on_error: bool) -> dict[str, Any]:
-    """Raises ActivityFailedException."""
+def wait(run: Run, *, show_output: bool, raise_on_error: bool, timeout_s: float = math.inf) -> dict[str, Any]:
+    """Until it is over, or the time is up. Raises ActivityFailedException."""
     if show_output:
         print(f"Run {run.id}: {run.get_portal_url()}", flush=True)
     watch = _Watch(run, show_output)
-    pause = POLL_S
+    pause, until = POLL_S, time.monotonic() + timeout_s
     while True:
         is_over, is_new = watch.look()
         if is_over:
             break
+        left = until - time.monotonic()
+        if left <= 0:
+            print(f"Run {run.id} is not over after {timeout_s:g} s: it goes on.", flush=True)
+            break
         pause = POLL_S if is_new else min(pause * 1.5, LONGEST_POLL_S)
-        time.sleep(pause)
+        time.sleep(min(pause, left))
     details = patiently(run.get_details, PATIENCE_S)
     if details["status"] in ("Failed", "Canceled"):
         reason = why(run)

@@ -9,9 +9,11 @@ from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import Any
 
+from studio_sdk.core import _following
 from studio_sdk.core.run import Run
+from studio_sdk.data._transfer import patiently
 from studio_sdk.exceptions import AzureMLException, UserErrorException
-from studio_sdk.pipeline.core._watching import OVER, Unhurried, Watch, line_text, status_word
+from studio_sdk.pipeline.core._words import OVER, line_text, status_word
 
 __all__ = ["RunDetails"]
 
@@ -69,14 +71,12 @@ class RunDetails:
         return _as_html(_data(self._run, state, self._step), self._tail(state))
 
     def _state(self) -> dict[str, Any]:
-        state: dict[str, Any] = Unhurried(self._run._client).get(f"/runs/{self._number}/")
+        client = self._run._client
+        state: dict[str, Any] = patiently(lambda: client.get(f"/runs/{self._number}/"), _following.PATIENCE_S)
         return state
 
     def _show_text(self) -> None:
-        print(f"Run {self._run.id}: {self._run.get_portal_url()}")
-        watch = Watch(self._run._client, self._number, only=self._step)
-        state = watch.until_over(float(sys.maxsize))
-        print(f"Run {self._run.id}: {status_word(_status(state, self._step))}")
+        _following.wait(self._run, show_output=True, raise_on_error=False)
 
     def _keep_up(self, put: Any) -> None:
         """Until the run is over, or the notebook's process ends."""

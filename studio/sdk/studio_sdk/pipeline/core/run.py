@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from studio_sdk.core.run import Run
-from studio_sdk.exceptions import ActivityCanceledException, ActivityFailedException, UserErrorException
+from studio_sdk.exceptions import UserErrorException
 from studio_sdk.pipeline.core._later import later
 from studio_sdk.pipeline.core._names import is_name_of
 from studio_sdk.pipeline.core._sending import save_yaml
 from studio_sdk.pipeline.core._unsupported import refuse
-from studio_sdk.pipeline.core._watching import Watch, line_text, status_word, stream_of, why_failed
+from studio_sdk.pipeline.core._words import line_text, status_word, stream_of
 from studio_sdk.pipeline.core.graph import PortDataReference
 
 if TYPE_CHECKING:
@@ -55,6 +55,16 @@ class _OfPipeline(Run):
     def child_run(self, *arguments: Any, **more: Any) -> NoReturn:
         """Raises NotSupportedException: its children are its steps."""
         refuse("A child of a run of a pipeline", "find_step_run()")
+
+    def _wait(self, what: str, show_output: bool, timeout_s: float, raise_on_error: bool) -> str:
+        """The status in the end, or when the time is up. Raises ActivityFailedException."""
+        from studio_sdk.core import _following
+
+        _following.wait(self, show_output=show_output, raise_on_error=raise_on_error, timeout_s=timeout_s)
+        status = self.get_status()
+        if show_output:
+            print(f"\n{what} Execution Summary\n{'=' * (len(what) + 18)}\n{what} Status: {status}")
+        return status
 
 
 class PipelineRun(_OfPipeline):
@@ -145,17 +155,14 @@ class PipelineRun(_OfPipeline):
         return save_yaml(self._client, state["pipeline"]["id"], state["version"], path)
 
     def wait_for_completion(  # type: ignore[override]  # as azureml's, it gives the status alone
-        self, show_output: bool = True, timeout_seconds: float = sys.maxsize, raise_on_error: bool = True, **more: Any
+        self, show_output: bool = True, timeout_seconds: float = math.inf, raise_on_error: bool = True, **more: Any
     ) -> str:
         """Wait for its end, and print states and logs until then. The last status.
 
         A studio that is away for some minutes is waited for. Raises ActivityFailedException with the reason where it
-        failed, and ActivityCanceledException where it was cancelled, unless `raise_on_error` is false.
+        failed or was cancelled, unless `raise_on_error` is false.
         """
-        if show_output:
-            print(f"PipelineRunId: {self.id}\nLink to the run: {self.get_portal_url()}")
-        state = Watch(self._client, self._number, show=show_output).until_over(timeout_seconds)
-        return _ended(self._client, self._number, state, None, show=show_output, raises=raise_on_error)
+        return self._wait("PipelineRun", show_output, timeout_seconds, raise_on_error)
 
     def _state(self) -> dict[str, Any]:
         return self._row()
@@ -213,14 +220,10 @@ class StepRun(_OfPipeline):
         return self.get_output(name).get_port_data_reference()
 
     def wait_for_completion(  # type: ignore[override]  # as azureml's, it gives the status alone
-        self, show_output: bool = True, timeout_seconds: float = sys.maxsize, raise_on_error: bool = True, **more: Any
+        self, show_output: bool = True, timeout_seconds: float = math.inf, raise_on_error: bool = True, **more: Any
     ) -> str:
         """As that of the pipeline's run, for this step."""
-        if show_output:
-            print(f"StepRunId: {self.id}\nLink to the run: {self.get_portal_url()}")
-        watch = Watch(self._client, self._number, only=self.name, show=show_output)
-        state = watch.until_over(timeout_seconds)
-        return _ended(self._client, self._number, state, self.name, show=show_output, raises=raise_on_error)
+        return self._wait(f"StepRun ({self.name})", show_output, timeout_seconds, raise_on_error)
 
     def _stream(self, which: str) -> str:
         """The lines of one of the two, of the last attempt."""
@@ -282,17 +285,3 @@ def _experiment(workspace: Workspace, name: str) -> Any:
     from studio_sdk.core.experiment import Experiment
 
     return Experiment(workspace, name)
-
-
-def _ended(client: Any, run: int, state: Mapping[str, Any], only: str | None, *, show: bool, raises: bool) -> str:
-    """The last status, told; an exception where it failed."""
-    found = state if only is None else next(step for step in state["steps"] if step["name"] == only)
-    status = found["status"]
-    if show:
-        what = "PipelineRun" if only is None else f"StepRun ({only})"
-        print(f"\n{what} Execution Summary\n{'=' * (len(what) + 18)}\n{what} Status: {status_word(status)}")
-    if raises and status == "failed":
-        raise ActivityFailedException(why_failed(client, run, state, only))
-    if raises and status == "cancelled":
-        raise ActivityCanceledException(found["reason"] or "The run was cancelled.")
-    return status_word(status)
