@@ -44,7 +44,7 @@ class RunsView(WorkspaceAPIView):
             status=asked.get("status", ""),
             pipeline=asked.get("pipeline", ""),
             submitted_by=asked.get("submitted_by", "").replace("\0", ""),
-            experiment=asked.get("experiment", "").replace("\0", ""),
+            experiment=asked.get("experiment", "").replace("\0", "\ufffd"),  # of no experiment
             text=asked.get("q", "").replace("\0", "")[:100].strip(),
         )
         pages = NewestFirst()

@@ -618,6 +618,7 @@ OF_A_WORKSPACE: Mapping[str, Address] = {
     "api-dataset-version": api(),
     "api-dataset-version-rows": api(),
     "api-dataset-version-parquet": api(),
+    "api-experiments": api(),
     "api-table-parquet": api(reads=False, post=(DATA, lambda place: {"table": table_of(place)})),
     "api-dataset-version-changes": api(),
     "api-dataset-version-derive": api(
