@@ -153,7 +153,8 @@ def test_a_run_is_watched_and_asked(  # noqa: PLR0917 (fixtures)
     run = Run.get(through, submitted.id)
     shut = threading.Thread(target=_shut_for_a_while, args=(gate, workspace, submitted.id), daemon=True)
     shut.start()
-    details = run.wait_for_completion(show_output=True)
+    assert run.wait_for_completion(show_output=True) == "Finished"
+    details = run.get_details()
     shut.join()
     assert gate.refused
     said = capsys.readouterr().out
@@ -233,7 +234,8 @@ def test_a_failure_says_why(
         run.wait_for_completion(show_output=True)
     assert "Step bad: " in failure.value.error_details
     assert "[bad] about to fail" in capsys.readouterr().out
-    details = run.wait_for_completion(raise_on_error=False)
+    assert run.wait_for_completion(raise_on_error=False) == "Failed"
+    details = run.get_details()
     assert details["status"] == "Failed"
     states = {child.name: child.get_status() for child in run.get_children()}
     assert states == {"bad": "Failed", "after": "Canceled"}

@@ -55,7 +55,7 @@ class _Watch:
         # A step without a process, as a search, says in its reason how far it is.
         now = status if step["job_id"] is not None or status in OVER else f"{status} {step['reason']}"
         was = self._status.get(name)
-        if self._attempts.get(name, step["attempt"]) != step["attempt"]:
+        if self._attempts.get(name) and self._attempts[name] != step["attempt"]:
             self._read(name)
             self._lines.pop(name, None)
             self._held.pop(name, None)
@@ -65,7 +65,7 @@ class _Watch:
         is_new = now != was
         if is_new and status not in OVER:
             self._tell_status(step)
-        if self._show and status in _WITH_LOG and name not in self._whole and step["attempt"]:
+        if self._show and _has_log(step) and name not in self._whole:
             is_new |= self._read(name)
         if is_new and status in OVER and now != was:
             self._tell_status(step)
@@ -114,9 +114,7 @@ class _Watch:
     def _is_read(self, steps: list[Mapping[str, Any]]) -> bool:
         if not self._show:
             return True
-        return all(
-            step["name"] in self._whole or step["status"] not in _WITH_LOG or not step["attempt"] for step in steps
-        )
+        return all(step["name"] in self._whole or not _has_log(step) for step in steps)
 
     def _say(self, text: str) -> None:
         if self._show:
@@ -147,6 +145,13 @@ def wait(run: Run, *, show_output: bool, raise_on_error: bool, timeout_s: float 
         if raise_on_error:
             raise ActivityFailedException(reason)
     return details
+
+
+def _has_log(step: Mapping[str, Any]) -> bool:
+    """A step without a process has none, nor has one that took an earlier result."""
+    return bool(
+        step["status"] in _WITH_LOG and step["attempt"] and step["job_id"] is not None and not step["reused_from"]
+    )
 
 
 def why(run: Run) -> str:
