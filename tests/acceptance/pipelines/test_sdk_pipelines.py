@@ -213,7 +213,7 @@ fails = PythonScriptStep("fails.py", name="fails", source_directory="src", argum
 after = PythonScriptStep("show.py", name="after", source_directory="src", arguments=[data], inputs=[data])
 run = Pipeline(ws, [after], name="has its own name").submit("fails")
 assert run.wait_for_completion(show_output=False, raise_on_error=False) == "Failed"
-assert [step.get_status() for step in run.get_steps()] == ["Failed", "Skipped"]
+assert [step.get_status() for step in run.get_steps()] == ["Failed", "Canceled"]
 try:
     run.wait_for_completion()
 except ActivityFailedException as error:

@@ -165,7 +165,7 @@ def test_a_run_is_watched_and_asked(  # noqa: PLR0917 (fixtures)
     assert "[train] a note" in said
     assert "Step train: Completed." in said
 
-    assert run.get_status() == run.status == "Completed"
+    assert run.get_status() == run.status == "Finished"
     (train,) = run.get_children()
     assert (train.id, train.name, train.type) == (f"{run.id}:train", "train", "azureml.StepRun")
     assert train.parent is not None

@@ -10,10 +10,11 @@ from importlib import import_module
 from typing import Any
 
 from studio_sdk.core import _following
+from studio_sdk.core._remote import OVER, status_of
 from studio_sdk.core.run import Run
 from studio_sdk.data._transfer import patiently
 from studio_sdk.exceptions import AzureMLException, UserErrorException
-from studio_sdk.pipeline.core._words import OVER, line_text, status_word
+from studio_sdk.pipeline.core._words import line_text
 
 __all__ = ["RunDetails"]
 
@@ -145,7 +146,7 @@ def _data(run: Run, state: Mapping[str, Any], only: str | None) -> dict[str, Any
     return {
         "run_id": run.id,
         "experiment": state["experiment"],
-        "status": status_word(_status(state, only)),
+        "status": status_of({"status": _status(state, only)}),
         "state": _status(state, only),
         "reason": state["reason"],
         "url": run.get_portal_url(),
@@ -154,7 +155,7 @@ def _data(run: Run, state: Mapping[str, Any], only: str | None) -> dict[str, Any
                 "run_id": f"{state['id']}:{step['name']}",
                 "name": step["name"],
                 "state": step["status"],
-                "status": status_word(step["status"]),
+                "status": status_of(step),
                 "reason": step["reason"],
                 "reused_from": step["reused_from"],
                 "start_time": step["started_at"],

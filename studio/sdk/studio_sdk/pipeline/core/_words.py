@@ -1,27 +1,9 @@
-"""The studio's states and logs in azureml's words."""
+"""Lines of a log, as the studio gives them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-
-OVER = ("completed", "failed", "cancelled", "skipped", "not_taken")
-_WORDS = {
-    "queued": "Queued",
-    "preparing": "Preparing",
-    "running": "Running",
-    "completed": "Finished",
-    "failed": "Failed",
-    "cancelled": "Canceled",
-    "waiting": "NotStarted",
-    "skipped": "Skipped",
-    "not_taken": "NotTaken",
-}
-
-
-def status_word(status: str) -> str:
-    """azureml's word for the state of a pipeline's run or a step's."""
-    return _WORDS.get(status, status)
 
 
 def line_text(line: Mapping[str, Any]) -> str:

@@ -14,13 +14,16 @@ from studio_sdk.pipeline.core._later import later
 from studio_sdk.pipeline.core._names import is_name_of
 from studio_sdk.pipeline.core._sending import save_yaml
 from studio_sdk.pipeline.core._unsupported import refuse
-from studio_sdk.pipeline.core._words import line_text, status_word, stream_of
+from studio_sdk.pipeline.core._words import line_text, stream_of
 from studio_sdk.pipeline.core.graph import PortDataReference
 
 if TYPE_CHECKING:
     from studio_sdk.core.workspace import Workspace
 
 __all__ = ["PipelineRun", "StepRun", "StepRunOutput"]
+
+
+_COMPLETED, _FINISHED = "Completed", "Finished"  # azureml's words: of any run, and of pipelines and their steps
 
 
 class StepRunOutput:
@@ -43,6 +46,25 @@ class StepRunOutput:
 
 class _OfPipeline(Run):
     """What runs of pipelines and of steps have in common."""
+
+    def get_status(self) -> str:
+        """`NotStarted`, `Queued`, `Preparing`, `Running`, `CancelRequested`, `Finished`, `Failed`, or `Canceled`, which
+        a step is, too, that was not run because one before it failed.
+        """
+        status = super().get_status()
+        return _FINISHED if status == _COMPLETED else status
+
+    def get_children(
+        self,
+        recursive: bool = False,
+        tags: Any = None,
+        properties: Any = None,
+        type: str | None = None,  # noqa: A002 (azureml's name)
+        status: str | None = None,
+    ) -> Iterator[Run]:
+        """The runs of its steps; of those with a status alone, where one is named."""
+        wanted = _COMPLETED if status == _FINISHED else status
+        return super().get_children(recursive, tags, properties, type, wanted)
 
     def complete(self, *arguments: Any, **more: Any) -> NoReturn:
         """Raises NotSupportedException: the studio ends it."""
@@ -94,29 +116,9 @@ class PipelineRun(_OfPipeline):
         rows = workspace._client.all_of("/runs/", pipeline=str(pipeline_id))
         return [PipelineRun(_experiment(workspace, row["experiment"]), str(row["id"])) for row in rows]
 
-    def get_status(self) -> str:
-        """`NotStarted`, `Running`, `Finished`, `Failed` or `Canceled`."""
-        status = self._state()["status"]
-        return "NotStarted" if status == "queued" else status_word(status)
-
     def get_steps(self) -> Iterator[StepRun]:
         """The runs of its steps, in their order."""
         return iter(self._step_runs())
-
-    def get_children(
-        self,
-        recursive: bool = False,
-        tags: Any = None,
-        properties: Any = None,
-        type: Any = None,  # noqa: A002 (azureml's name)
-        status: str | None = None,
-        _rehydrate_runs: bool = True,
-    ) -> Iterator[StepRun]:
-        """As `get_steps`; of those with a status alone, where one is named."""
-        for what, given in (("tags", tags), ("properties", properties), ("type", type)):
-            if given:
-                refuse(f"get_children({what}=…) of a run of a pipeline", "find_step_run()")
-        return (step for step in self._step_runs() if status is None or step.get_status() == status)
 
     def find_step_run(self, name: str) -> list[StepRun]:
         """The runs of the steps that have this name; an empty list where there is none."""
@@ -185,10 +187,6 @@ class StepRun(_OfPipeline):
     @property
     def pipeline_run_id(self) -> str:
         return self.id.partition(":")[0]
-
-    def get_status(self) -> str:
-        """`NotStarted`, `Queued`, `Preparing`, `Running`, `Finished`, `Failed`, `Canceled` or `Skipped`."""
-        return status_word(self._detail()["status"])
 
     def get_job_log(self) -> str:
         """The log of its last attempt: what it wrote to its standard output and error, in their order."""
