@@ -16,7 +16,8 @@ from pipelines.validation import parse_definition
 
 sys.path.append(str(SDK))
 
-from studio_sdk.core import RunConfiguration, ScriptRunConfig, Workspace
+from studio_sdk.core import Experiment, Run, RunConfiguration, ScriptRunConfig, Workspace
+from studio_sdk.core._following import _Watch
 from studio_sdk.core.datastore import Datastore
 from studio_sdk.core.environment import Environment
 from studio_sdk.data import OutputFileDatasetConfig
@@ -510,3 +511,22 @@ def test_every_module_can_be_imported_by_itself() -> None:
     environment = {**os.environ, "PYTHONPATH": str(SDK)}
     ended = subprocess.run([sys.executable, "-c", text], env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
+
+
+def test_how_far_a_search_is_is_told_once(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    watch = _Watch(Run(Experiment(workspace, "trials"), "7"), show_output=True)
+    step: dict[str, Any] = {"name": "tune", "job_id": None, "attempt": 1, "reused_from": None}
+    for status, reason in [
+        ("waiting", ""),
+        ("running", "1 of 4 trials are over."),
+        ("running", "1 of 4 trials are over."),
+        ("running", "3 of 4 trials are over."),
+        ("completed", "The best of 4 trials."),
+        ("completed", "The best of 4 trials."),
+    ]:
+        watch._tell_step({**step, "status": status, "reason": reason})
+    assert capsys.readouterr().out.splitlines() == [
+        "Step tune: Running: 1 of 4 trials are over.",
+        "Step tune: Running: 3 of 4 trials are over.",
+        "Step tune: Completed: The best of 4 trials.",
+    ]
