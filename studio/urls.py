@@ -14,6 +14,7 @@ urlpatterns = [
     path("sdk/", sdk_pages.download, name="sdk"),
     path("sdk/simple/", sdk_pages.index, name="sdk-index"),
     path("sdk/simple/studio-sdk/", sdk_pages.files, name="sdk-files"),
+    path("sdk/names/", sdk_pages.names, name="sdk-names"),
     path("sdk/<str:name>", sdk_pages.file, name="sdk-file"),
     path("admin/", admin.site.urls),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),

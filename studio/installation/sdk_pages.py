@@ -17,6 +17,8 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from studio.installation.sdk_names import counts, modules_of
+
 _SDK = Path(__file__).parents[1] / "sdk"
 _WHEEL, _SOURCES = "application/zip", "application/gzip"
 
@@ -56,6 +58,14 @@ def files(request: HttpRequest) -> HttpResponse:
         for name, content in archives().items()
     ]
     return render(request, "sdk-index.html", {"links": links})
+
+
+@require_safe
+def names(request: HttpRequest) -> HttpResponse:
+    """Every name of the SDK, with what it does or what to use instead."""
+    modules = modules_of(_SDK)
+    works, refused = counts(modules)
+    return render(request, "sdk-names.html", {"modules": modules, "works": works, "refused": refused})
 
 
 @require_safe

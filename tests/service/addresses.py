@@ -533,6 +533,7 @@ PUBLIC: Mapping[str, str] = {
     "sdk-index": "the SDK for pip: that there is one package",
     "sdk-files": "the SDK for pip: its two files",
     "sdk-file": "the SDK for pip",
+    "sdk-names": "what the SDK has, read from its code",
     "schema": "what the API looks like, the same in every installation; clients are generated from it",
     "api-browser": "the same for people; whatever it is asked to try goes through sign-in",
     "login": "where one signs in",

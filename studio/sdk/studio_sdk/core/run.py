@@ -317,6 +317,11 @@ class Run:
         """
         from studio_sdk.core import _remote
 
+        if self._spool is not None:
+            raise NotSupportedException(
+                "A step registers no model while it runs: keep the file as an artifact, in “outputs/”, and register it "
+                "once the step is complete, by Run.get(workspace, “12:train”).register_model(…) or on its page."
+            )
         said = {**dict(tags or {}), **dict(properties or {})}
         framework = {"framework": model_framework, "framework_version": model_framework_version}
         said.update({key: str(value) for key, value in framework.items() if value})

@@ -232,8 +232,14 @@ class LinkFileOutputDatasetConfig(OutputDatasetConfig):
         )
 
 
-class LinkTabularOutputDatasetConfig(LinkFileOutputDatasetConfig):
+class LinkTabularOutputDatasetConfig(OutputDatasetConfig):
     """Raises NotSupportedException, which says what to use."""
+
+    def __init__(self, name: str | None = None) -> None:
+        raise NotSupportedException(
+            "A step can't link a table as an output: use OutputFileDatasetConfig(…).read_parquet_files()"
+            ".register_on_complete(…)."
+        )
 
 
 def _destination(destination: Any) -> tuple[AbstractDatastore | None, str | None]:

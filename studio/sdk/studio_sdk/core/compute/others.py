@@ -81,55 +81,67 @@ class _Elsewhere(ComputeTarget):
     """Of what is not reached: every way to make one raises NotSupportedException."""
 
     _WHAT = "This kind of compute"
+    _INSTEAD = _POOL
 
     @classmethod
     def attach_configuration(cls, *_arguments: Any, **_more: Any) -> Any:
-        raise NotSupportedException(f"{cls._WHAT} is not reached. {_POOL}")
+        raise NotSupportedException(f"{cls._WHAT} is not reached. {cls._INSTEAD}")
 
     @classmethod
     def provisioning_configuration(cls, *_arguments: Any, **_more: Any) -> Any:
-        raise NotSupportedException(f"{cls._WHAT} is not reached. {_POOL}")
+        raise NotSupportedException(f"{cls._WHAT} is not reached. {cls._INSTEAD}")
 
 
 class AdlaCompute(_Elsewhere):
     _WHAT = "Azure Data Lake Analytics, which was retired,"
+    _INSTEAD = _POOL
 
 
 class AksCompute(_Elsewhere):
     _WHAT = "Kubernetes"
+    _INSTEAD = _POOL
 
 
 class BatchCompute(_Elsewhere):
     _WHAT = "Azure Batch"
+    _INSTEAD = _POOL
 
 
 class ComputeInstance(_Elsewhere):
     _WHAT = "A compute instance"
+    _INSTEAD = _POOL
 
 
 class DataFactoryCompute(_Elsewhere):
     _WHAT = "Data Factory (a DataTransferStep needs no target)"
+    _INSTEAD = _POOL
 
 
 class DatabricksCompute(_Elsewhere):
     _WHAT = "Databricks"
+    _INSTEAD = _POOL
 
 
 class DsvmCompute(_Elsewhere):
     _WHAT = "A data science virtual machine"
+    _INSTEAD = _POOL
 
 
 class HDInsightCompute(_Elsewhere):
     _WHAT = "HDInsight"
+    _INSTEAD = _POOL
 
 
 class KubernetesCompute(_Elsewhere):
     _WHAT = "Kubernetes"
+    _INSTEAD = _POOL
 
 
 class KustoCompute(_Elsewhere):
     _WHAT = "Kusto"
+    _INSTEAD = _POOL
 
 
 class SynapseCompute(_Elsewhere):
     _WHAT = "Synapse"
+    _INSTEAD = _POOL
