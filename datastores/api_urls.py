@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from datastores.api import datasets, files, profiles, stores, uploads
+from datastores.api import datasets, files, profiles, stores, tables, uploads
 
 _datastores = [
     path("", stores.DatastoresView.as_view(), name="api-datastores"),
@@ -28,6 +28,7 @@ _datasets = [
     path("", datasets.DatasetsView.as_view(), name="api-datasets"),
     path("preview/", datasets.DatasetPreviewView.as_view(), name="api-dataset-preview"),
     path("infer/", datasets.TableInferView.as_view(), name="api-dataset-infer"),
+    path("parquet/", tables.TableParquetView.as_view(), name="api-table-parquet"),
     path("<int:dataset_id>/", datasets.DatasetDetailView.as_view(), name="api-dataset"),
     path("<int:dataset_id>/versions/", datasets.DatasetVersionsView.as_view(), name="api-dataset-versions"),
     path("<int:dataset_id>/versions/<int:number>/", datasets.DatasetVersionView.as_view(), name="api-dataset-version"),
@@ -35,6 +36,11 @@ _datasets = [
         "<int:table_id>/versions/<int:number>/rows/",
         datasets.DatasetVersionRowsView.as_view(),
         name="api-dataset-version-rows",
+    ),
+    path(
+        "<int:table_id>/versions/<int:number>/parquet/",
+        tables.DatasetVersionParquetView.as_view(),
+        name="api-dataset-version-parquet",
     ),
     path(
         "<int:dataset_id>/versions/<int:number>/changes/",

@@ -8,6 +8,7 @@ from pipelines.api import (
     batches,
     child_runs,
     comparing,
+    experiments,
     inner,
     lineage,
     log_streams,
@@ -22,15 +23,21 @@ from pipelines.api import (
     trash,
     trials,
     ways_on,
+    yaml_files,
 )
 
 _PIPELINES = [
     path("", pipelines.PipelinesView.as_view(), name="api-pipelines"),
     path("validate/", pipelines.ValidateView.as_view(), name="api-validate"),
+    path("import/", yaml_files.ImportView.as_view(), name="api-import"),
     path("interface/", inner.InterfaceView.as_view(), name="api-pipeline-interface"),
     path("<int:pipeline_id>/", pipelines.PipelineView.as_view(), name="api-pipeline"),
     path("<int:pipeline_id>/versions/", pipelines.VersionsView.as_view(), name="api-versions"),
     path("<int:pipeline_id>/versions/<int:number>/", pipelines.VersionView.as_view(), name="api-version"),
+    path("<int:pipeline_id>/versions/<int:number>/yaml/", yaml_files.YamlView.as_view(), name="api-version-yaml"),
+    path(
+        "<int:pipeline_id>/versions/<int:number>/archive/", yaml_files.ArchiveView.as_view(), name="api-version-archive"
+    ),
     path("<int:pipeline_id>/runs/", pipelines.SubmitView.as_view(), name="api-submit"),
     path("<int:pipeline_id>/restore/", trash.RestorePipelineView.as_view(), name="api-pipeline-restore"),
 ]
@@ -122,6 +129,7 @@ urlpatterns = [
     path("workspaces/<slug:slug>/sources/", include(_SOURCES)),
     path("workspaces/<slug:slug>/runs/", include(_RUNS)),
     path("workspaces/<slug:slug>/models/", include(_MODELS)),
+    path("workspaces/<slug:slug>/experiments/", experiments.ExperimentsView.as_view(), name="api-experiments"),
     path("workspaces/<slug:slug>/approvals/", approvals.ApprovalsView.as_view(), name="api-approvals"),
     path("workspaces/<slug:slug>/trash/", trash.TrashView.as_view(), name="api-trash"),
     path("workspaces/<slug:slug>/retention/", trash.RetentionView.as_view(), name="api-retention"),

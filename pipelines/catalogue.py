@@ -61,7 +61,7 @@ def catalogue_for(
         tables=tables,
         datastores={name: _facts(kind, config) for name, kind, _is_default, config in stores},
         default_datastore=next((name for name, _kind, is_default, _config in stores if is_default), None),
-        environments=_environments(workspace),
+        environments=environment_versions(workspace),
         computes=frozenset(target.name for target in targets),
         nodes=nodes_of(_closest(workspace, targets)) if asks else {},
         sources=_sources(workspace, definition),
@@ -142,7 +142,8 @@ def _facts(kind: str, config: Mapping[str, Any]) -> StoreFacts:
     return StoreFacts(holds=store.holds, is_writable=is_writable)
 
 
-def _environments(workspace: Workspace) -> dict[str, frozenset[int]]:
+def environment_versions(workspace: Workspace) -> dict[str, frozenset[int]]:
+    """Of each environment that steps can name. A workspace's own name hides one that comes with the studio."""
     rows = visible(Environment.objects.all(), workspace).values_list("name", "version", "workspace_id")
     own: dict[str, set[int]] = {}
     shared: dict[str, set[int]] = {}

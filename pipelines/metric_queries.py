@@ -17,6 +17,7 @@ from pipelines.models import Run, StepRun, Tag
 from pipelines.queries import attempt_of, iso
 
 MAX_METRICS = 2000  # of one answer
+IS_REUSED = "azureml.isreused"
 BATCHES = "studio.batches."  # so a parallel run's program says how far it is; nobody else's metrics have such names
 
 
@@ -133,10 +134,13 @@ def tags_of(run: Run, step: StepRun | None = None) -> list[Tag]:
     return list(Tag.objects.filter(run=run, step_run=step).select_related("set_by").order_by("is_property", "name"))
 
 
-def tags_json(tags: Iterable[Tag]) -> dict[str, Any]:
-    """By name. `by`: who said it; None means the step itself."""
+def tags_json(tags: Iterable[Tag], step: StepRun | None = None) -> dict[str, Any]:
+    """By name. `by`: who said it; None means the step itself.
+
+    Of a step that took an earlier result the studio says so as azureml does, in the property `azureml.isreused`.
+    """
     tags = list(tags)
-    return {
+    found = {
         key: {
             tag.name: {"value": tag.value, "by": tag.set_by.username if tag.set_by else None, "at": iso(tag.set_at)}
             for tag in tags
@@ -144,6 +148,9 @@ def tags_json(tags: Iterable[Tag]) -> dict[str, Any]:
         }
         for key, is_property in (("tags", False), ("properties", True))
     }
+    if step is not None and step.reused_from_id is not None:
+        found["properties"][IS_REUSED] = {"value": "true", "by": "the studio", "at": iso(step.finished_at)}
+    return found
 
 
 def _source(step: StepRun) -> StepRun:

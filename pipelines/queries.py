@@ -98,6 +98,7 @@ class RunFilter:
     status: str = ""
     pipeline: str = ""  # its number
     submitted_by: str = ""  # a user name
+    experiment: str = ""  # its name
     text: str = ""  # in the pipeline's or the experiment's name, or a run's number
 
     def apply(self, rows: QuerySet[Run]) -> QuerySet[Run]:
@@ -107,6 +108,8 @@ class RunFilter:
             rows = rows.filter(pipeline_id=int(self.pipeline)) if _is_id(self.pipeline) else rows.none()
         if self.submitted_by:
             rows = rows.filter(submitted_by__username=self.submitted_by)
+        if self.experiment:
+            rows = rows.filter(experiment__name=self.experiment)
         if self.text:
             found = Q(pipeline__name__icontains=self.text) | Q(experiment__name__icontains=self.text)
             number = self.text.removeprefix("#")

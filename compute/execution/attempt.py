@@ -1,6 +1,7 @@
 """The story of one attempt: prepare, run, record. It decides nothing about the job; it reports an outcome."""
 
 import contextlib
+import json
 import logging
 import re
 import shlex
@@ -36,7 +37,7 @@ from compute.execution.reasons import (
 from compute.execution.sandbox.isolation import Isolation
 from compute.execution.sandbox.planning import plan_for
 from compute.execution.sandbox.process import CommandNotStartedError
-from compute.execution.sdk import SPOOL, UPLOADS, sdk_variables
+from compute.execution.sdk import DATA, SPOOL, UPLOADS, sdk_variables
 from compute.execution.starting import Start, begin, expect
 from compute.execution.supervision import Cause, Ended, StepProcess, Supervisor
 from compute.execution.usage.folders import is_larger
@@ -187,7 +188,20 @@ class Attempt:
             go_on=lambda: self.handle.wish != "fence",
         )
 
+    def _tell_places(self) -> None:
+        """For `Run.input_datasets`. In a file, since a variable may be too short for many inputs. Raises OSError."""
+        inputs = self.lease.spec.inputs
+        said = {
+            "inputs": {
+                name: {"path": path, "is_table": inputs[name].table is not None}
+                for name, path in self.data.inputs.items()
+            },
+            "outputs": {name: str(output.place) for name, output in self.data.outputs.items()},
+        }
+        self.folders.data.write_text(json.dumps(said))
+
     def _execute(self, environment: BuiltEnvironment) -> Ended:
+        self._tell_places()
         start = self._shut_in(self._start(self._command(), self._own_variables(), environment))
         return self._bounded(lambda bounds: begin(start, bounds.take_in))
 
@@ -354,6 +368,7 @@ class Attempt:
             **sdk_variables(said, environment),
             SPOOL: str(self.folders.spool),
             UPLOADS: str(self.folders.uploads),
+            DATA: str(self.folders.data),
             MARKER: self.handle.marker,
         }
 

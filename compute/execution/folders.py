@@ -28,6 +28,7 @@ class AttemptFolders:
         self.programs = self.root / "programs"
         self.spool = self.root / ".spool"  # where the step says what it measures
         self.uploads = self.root / ".uploads"  # where the SDK puts what the step uploads by call
+        self.data = self.root / ".data.json"  # where its inputs and outputs lie, for the SDK
 
     def make_root(self) -> None:
         """Only the folder itself. Raises StepFailure, OSError."""
@@ -42,7 +43,7 @@ class AttemptFolders:
         require_room()
         if home.is_dir() and not home.is_symlink():
             # Whoever built the environment may have put anything there: links stay links, and our own names free.
-            places = (self.code, self.tmp, self.inputs, self.mounts, self.programs, self.spool, self.uploads)
+            places = (self.code, self.tmp, self.inputs, self.mounts, self.programs, self.spool, self.uploads, self.data)
             ours = {place.name for place in places}
             shutil.copytree(
                 home, self.root, symlinks=True, ignore=lambda place, _: ours if place == str(home) else set()

@@ -11,6 +11,7 @@ from pathlib import Path
 from compute.environments.places import BuiltEnvironment
 
 SPOOL = "STUDIO_SPOOL"  # names the file that the SDK writes to
+DATA = "STUDIO_DATA"  # names the file with the places of the step's inputs and outputs, as JSON
 UPLOADS = "STUDIO_UPLOADS"  # names the folder that it puts files into; whoever comes first makes it
 SDK = Path(__file__).parents[2] / "studio" / "sdk"
 SDK_PACKAGE = "studio_sdk"

@@ -68,7 +68,7 @@ def changed(datastore: Datastore, config: Mapping[str, Any], credentials: Mappin
     differs = sorted(key for key in whole if whole[key] != datastore.config.get(key))
     if not differs and not given:
         return Change(_as_stored(datastore, store), [])
-    kept = _kept(datastore)
+    kept = secrets_of(datastore)
     if set(differs) - SAME_SERVER:
         _require_anew(store, kept, given, whole)
     secrets = {key: value for key, value in {**kept, **given}.items() if value is not None}
@@ -77,10 +77,10 @@ def changed(datastore: Datastore, config: Mapping[str, Any], credentials: Mappin
 
 
 def _as_stored(datastore: Datastore, store: type[Store]) -> Settled:
-    return Settled(store.Config.model_validate(datastore.config), store.Secrets.model_validate(_kept(datastore)))
+    return Settled(store.Config.model_validate(datastore.config), store.Secrets.model_validate(secrets_of(datastore)))
 
 
-def _kept(datastore: Datastore) -> dict[str, str]:
+def secrets_of(datastore: Datastore) -> dict[str, str]:
     """The secrets that are there; none where they can't be opened any more: they are entered again."""
     try:
         return datastore.credentials.open() if datastore.credentials else {}

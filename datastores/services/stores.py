@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from datastores.backends import open_store, store_class
 from datastores.models import Dataset, Datastore
-from datastores.services.settling import Settled, changed, settled
+from datastores.services.settling import Settled, changed, secrets_of, settled
 from datastores.uses import Uses, uses_of
 from studio.lib.problems import ConflictError, Problem, UserError
 from studio.lib.secrets import Sealed
@@ -185,7 +185,8 @@ def _require_same_data(datastore: Datastore, given: Settled, *, same_data: bool)
     if same_data:
         return
     secrets = given.credentials.plain()
-    before = open_store(datastore.kind, datastore.config, secrets).location
+    # Where it was is asked with what it was opened by: a container may be public from now on, and its key be gone.
+    before = open_store(datastore.kind, datastore.config, {**secrets_of(datastore), **secrets}).location
     after = open_store(datastore.kind, given.config.model_dump(mode="json"), secrets).location
     if before != after:
         raise UserError(

@@ -153,7 +153,7 @@ class StepTagsView(StepAPIView):
 
 
 def _tags(run: Run, step: StepRun | None = None) -> Response:
-    return Response(metric_queries.tags_json(metric_queries.tags_of(run, step)))
+    return Response(metric_queries.tags_json(metric_queries.tags_of(run, step), step))
 
 
 def _wanted(request: Request) -> dict[str, str | None]:

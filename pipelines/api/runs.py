@@ -32,6 +32,7 @@ class RunsView(WorkspaceAPIView):
             OpenApiParameter("status", str),
             OpenApiParameter("pipeline", int),
             OpenApiParameter("submitted_by", str, description="A user name."),
+            OpenApiParameter("experiment", str, description="The name of one."),
             OpenApiParameter("q", str, description="Part of the pipeline's or experiment's name, or a number."),
         ],
         responses=OpenApiTypes.OBJECT,
@@ -43,6 +44,7 @@ class RunsView(WorkspaceAPIView):
             status=asked.get("status", ""),
             pipeline=asked.get("pipeline", ""),
             submitted_by=asked.get("submitted_by", "").replace("\0", ""),
+            experiment=asked.get("experiment", "").replace("\0", "\ufffd"),  # of no experiment
             text=asked.get("q", "").replace("\0", "")[:100].strip(),
         )
         pages = NewestFirst()
@@ -98,7 +100,7 @@ class StepView(StepAPIView):
         """A step with everything that made it."""
         run = self.run(run_id)
         step = queries.step_of(run, name)
-        tags = tags_json(tags_of(run, step))
+        tags = tags_json(tags_of(run, step), step)
         return Response({**queries.step_detail(self.access.workspace, step), "tags": tags})
 
 

@@ -17,6 +17,7 @@ from pipelines.services.editing import (
 from pipelines.services.editing_steps import Edited, StepChanges, edit_step
 from pipelines.services.ending_reuse import allow_reuse, end_reuse
 from pipelines.services.git_facts import git_facts_of, read_git_facts
+from pipelines.services.importing import Imported, import_folder
 from pipelines.services.journal import TEND_TASK
 from pipelines.services.keeping_models import (
     change_model,
@@ -47,6 +48,7 @@ __all__ = [
     "PURGE_TASK",
     "TEND_TASK",
     "Edited",
+    "Imported",
     "Left",
     "Registered",
     "Saved",
@@ -74,6 +76,7 @@ __all__ = [
     "follow_rules",
     "forget_submit_keys",
     "git_facts_of",
+    "import_folder",
     "look_after",
     "look_after_all",
     "look_after_due_steps",

@@ -533,6 +533,11 @@ DELETE, KEEP = Permission.DELETE_RUNS, Permission.MANAGE_RETENTION
 
 PUBLIC: Mapping[str, str] = {
     "healthz": "for monitors: one word for each part of the installation, nothing of what is in it",
+    "sdk": "the SDK for pip, which has no token; free software, the same in every installation of a version",
+    "sdk-index": "the SDK for pip: that there is one package",
+    "sdk-files": "the SDK for pip: its two files",
+    "sdk-file": "the SDK for pip",
+    "sdk-names": "what the SDK has, read from its code",
     "schema": "what the API looks like, the same in every installation; clients are generated from it",
     "api-browser": "the same for people; whatever it is asked to try goes through sign-in",
     "login": "where one signs in",
@@ -621,6 +626,9 @@ OF_A_WORKSPACE: Mapping[str, Address] = {
     "api-dataset-infer": api(reads=False, post=(DATA, lambda place: {"table": table_of(place)})),
     "api-dataset-version": api(),
     "api-dataset-version-rows": api(),
+    "api-dataset-version-parquet": api(),
+    "api-experiments": api(),
+    "api-table-parquet": api(reads=False, post=(DATA, lambda place: {"table": table_of(place)})),
     "api-dataset-version-changes": api(),
     "api-dataset-version-derive": api(
         reads=False, post=(DATA, data(name="fewer", transformations=[{"kind": "take", "count": 1}]))
@@ -740,6 +748,9 @@ OF_A_WORKSPACE: Mapping[str, Address] = {
     "api-pipeline": api(patch=(EDIT, data(description="other words")), delete=EDIT),
     "api-versions": api(post=(EDIT, lambda place: {"definition": definition_of(place), "base_version": 1})),
     "api-version": api(),
+    "api-version-yaml": api(),
+    "api-version-archive": api(),
+    "api-import": api(reads=False, post=(EDIT, data(text="format: pipeline-studio/1\nname: imported\n"))),
     "api-submit": api(reads=False, post=(RUN, data(parameters={}))),
     "api-sources": api(reads=False, post=(EDIT, _sources)),
     "api-edit-sources": api(

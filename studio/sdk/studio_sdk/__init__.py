@@ -1,3 +1,3 @@
-"""What a step says of its own run, named as in azureml. Standard library only, Python 3.9 and newer."""
+"""Pipelines, runs, data and models of a studio, named as in azureml. Standard library only, Python 3.9 and newer."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import secrets
@@ -13,26 +14,34 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from studio_sdk.exceptions import ServiceException, UserErrorException
+from studio_sdk.exceptions import AuthenticationException, ServiceException, UserErrorException
 
 _PIECE_BYTES = 256 * 1024
 _LIMIT_S = 120.0  # between two signs of life
+_JSON = MappingProxyType({"Content-Type": "application/json"})
+_PASSING = (429, 502, 503, 504)  # of a proxy before a studio that starts, or of one that has too much to do
 
 
 class Conflict(ServiceException):
     """Somebody else was faster. `current` is what the studio says of it."""
 
     def __init__(self, message: str, current: Mapping[str, Any]) -> None:
-        super().__init__(message)
+        super().__init__(message, status_code=409)
         self.current = current
+
+
+class NotFound(UserErrorException):
+    """There is no such thing, or it is of another workspace."""
+
+
+class Unreachable(ServiceException):
+    """Nobody answered, or the connection broke: it may be worth another try."""
 
 
 class _NoRedirects(HTTPRedirectHandler):
     """The token is for the server that was named, and for no other."""
 
-    def redirect_request(  # noqa: PLR0917 (urllib's)
-        self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
-    ) -> None:
+    def redirect_request(self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> None:
         parts = urlsplit(newurl)
         raise UserErrorException(f"The server sends on to {parts.scheme}://{parts.hostname}: give its own address.")
 
@@ -52,15 +61,16 @@ class Client:
         if not token.isascii() or not token.isprintable() or not token:
             raise UserErrorException("This is no token: make one with “manage.py token USERNAME”.")
         self.server = server.rstrip("/")
+        self.workspace = workspace
         self._token = token
         self._root = f"/api/workspaces/{quote(workspace, safe='')}"
         self._opener = build_opener(_NoRedirects)
 
-    def get(self, path: str, **query: str) -> Any:
+    def get(self, path: str, /, **query: str) -> Any:
         """`path` is below the workspace's, as in `/pipelines/`."""
         return self._call(f"{path}?{urlencode(query)}" if query else path)
 
-    def all_of(self, path: str, **query: str) -> Iterator[Any]:
+    def all_of(self, path: str, /, **query: str) -> Iterator[Any]:
         """What a list has, page by page."""
         page = self.get(path, **query)
         while True:
@@ -71,36 +81,112 @@ class Client:
             page = self._call(f"{path}?{urlsplit(page['next']).query}")
 
     def post(self, path: str, body: Any) -> Any:
-        return self._call(path, json.dumps(body).encode(), {"Content-Type": "application/json"})
+        return self._call(path, json.dumps(body).encode(), _JSON)
 
-    def upload(self, path: str, fields: Mapping[str, str], files: Mapping[str, IO[bytes]]) -> Any:
-        """A form, the files in pieces as they are read."""
+    def patch(self, path: str, body: Any) -> Any:
+        return self._call(path, json.dumps(body).encode(), _JSON, method="PATCH")
+
+    def delete(self, path: str, /, **query: str) -> Any:
+        return self._call(f"{path}?{urlencode(query)}" if query else path, method="DELETE")
+
+    def put_bytes(self, path: str, data: bytes, headers: Mapping[str, str]) -> Any:
+        """A PATCH of bytes, as a resumable upload takes them."""
+        return self._call(path, data, {"Content-Type": "application/offset+octet-stream", **headers}, method="PATCH")
+
+    def upload(
+        self, path: str, fields: Mapping[str, str], files: Mapping[str, IO[bytes]] | Iterable[tuple[str, IO[bytes]]]
+    ) -> Any:
+        """A form, the files in pieces as they are read; as pairs, several may have one name."""
         boundary = secrets.token_hex(16)
         parts = list(_parts(boundary, fields, files))
         length = sum(len(part) if isinstance(part, bytes) else _size(part) for part in parts)
         headers = {"Content-Type": f"multipart/form-data; boundary={boundary}", "Content-Length": str(length)}
         return self._call(path, _pieces(parts), headers)
 
-    def _call(self, path: str, data: Any = None, headers: Mapping[str, str] = MappingProxyType({})) -> Any:
-        """A POST where there is `data`."""
-        request = Request(f"{self.server}{self._root}{path}", data=data)  # noqa: S310 (its scheme was looked at)
-        for name, value in {"Accept": "application/json", **headers}.items():
-            request.add_header(name, value)
-        request.add_unredirected_header("Authorization", f"Bearer {self._token}")
-        try:
-            with self._opener.open(request, timeout=_LIMIT_S) as answer:
+    def download(self, path: str, file: IO[bytes], /, **query: str) -> int:
+        """Writes what stands at the path to `file`, in pieces; how many bytes that were."""
+        written = 0
+        with self._opened(f"{path}?{urlencode(query)}" if query else path, headers={"Accept": "*/*"}) as answer:
+            try:
+                while True:
+                    piece = answer.read(_PIECE_BYTES)
+                    if not piece:
+                        return written
+                    written += file.write(piece)
+            except (HTTPException, ConnectionError, TimeoutError) as error:
+                raise Unreachable(f"{self.server} broke off: {error}.") from None
+
+    def read(self, path: str, /, **query: str) -> bytes:
+        """What stands at the path, as a whole."""
+        file = io.BytesIO()
+        self.download(path, file, **query)
+        return file.getvalue()
+
+    def read_answer(self, path: str, body: Any) -> bytes:
+        """The bytes that a POST of JSON is answered with."""
+        with self._opened(path, json.dumps(body).encode(), {**_JSON, "Accept": "*/*"}) as answer:
+            try:
+                text: bytes = answer.read()
+            except (OSError, HTTPException) as error:
+                raise Unreachable(f"{self.server} broke off: {error}.") from None
+            return text
+
+    def workspaces(self) -> list[Any]:
+        """Those of the server that the token's owner is a member of."""
+        found: list[Any] = []
+        page = self._call("/api/workspaces/", is_below=False)
+        while True:
+            found += page["results"]
+            if not page["next"]:
+                return found
+            page = self._call(f"/api/workspaces/?{urlsplit(page['next']).query}", is_below=False)
+
+    def make_workspace(self, slug: str, name: str) -> Any:
+        return self._call("/api/workspaces/", json.dumps({"slug": slug, "name": name}).encode(), _JSON, is_below=False)
+
+    def _call(
+        self,
+        path: str,
+        data: Any = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        *,
+        method: str | None = None,
+        is_below: bool = True,
+    ) -> Any:
+        """A POST where there is `data`, unless `method` says otherwise."""
+        with self._opened(path, data, headers, method=method, is_below=is_below) as answer:
+            try:
                 text = answer.read()
-        except HTTPError as error:
-            with error:
-                raise _refusal(error.code, error.read()) from None
-        except URLError as error:
-            raise ServiceException(f"{self.server} can't be reached: {error.reason}.") from None
-        except (OSError, HTTPException, ValueError) as error:
-            raise ServiceException(f"{self.server} broke off: {error}.") from None
+            except (OSError, HTTPException) as error:
+                raise Unreachable(f"{self.server} broke off: {error}.") from None
         try:
             return json.loads(text) if text else None
         except ValueError:
             raise ServiceException(f"{self.server} answers with something that is no JSON: is it a studio?") from None
+
+    def _opened(
+        self,
+        path: str,
+        data: Any = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        *,
+        method: str | None = None,
+        is_below: bool = True,
+    ) -> Any:
+        root = self._root if is_below else ""
+        request = Request(f"{self.server}{root}{path}", data=data, method=method)  # noqa: S310 (its scheme was looked at)
+        for name, value in {"Accept": "application/json", **headers}.items():
+            request.add_header(name, value)
+        request.add_unredirected_header("Authorization", f"Bearer {self._token}")
+        try:
+            return self._opener.open(request, timeout=_LIMIT_S)
+        except HTTPError as error:
+            with error:
+                raise _refusal(error.code, error.read()) from None
+        except URLError as error:
+            raise Unreachable(f"{self.server} can't be reached: {error.reason}.") from None
+        except (OSError, HTTPException, ValueError) as error:
+            raise Unreachable(f"{self.server} broke off: {error}.") from None
 
 
 def _refusal(status: int, text: bytes) -> Exception:
@@ -112,22 +198,29 @@ def _refusal(status: int, text: bytes) -> Exception:
     problems = [each.get("message", "") for each in body.get("problems") or [] if isinstance(each, dict)]
     said = " ".join(problem for problem in problems if problem) or str(body.get("detail") or "")
     if status == 401:
-        return UserErrorException("The studio does not know this token: it is mistyped, or somebody ended it.")
+        return AuthenticationException("The studio does not know this token: it is mistyped, or somebody ended it.")
     if status == 409:
         return Conflict(said or "Somebody else changed it meanwhile.", body)
     if status == 404:
-        return UserErrorException(said or "The studio has no such workspace, or you are no member of it.")
+        return NotFound(said or "The studio has no such workspace, or you are no member of it.")
+    if status in _PASSING:
+        return Unreachable(said or f"The studio is not ready ({status}).", status_code=status)
     if status >= 500 and not said:
-        return ServiceException(f"The studio failed at this ({status}): its log says why.")
-    return UserErrorException(said or f"The studio refused this ({status}).")
+        return ServiceException(f"The studio failed at this ({status}): its log says why.", status_code=status)
+    refused = UserErrorException(said or f"The studio refused this ({status}).")
+    refused.problems = [each for each in body.get("problems") or [] if isinstance(each, dict) and "loc" in each]
+    return refused
 
 
-def _parts(boundary: str, fields: Mapping[str, str], files: Mapping[str, IO[bytes]]) -> Iterator[bytes | IO[bytes]]:
+def _parts(
+    boundary: str, fields: Mapping[str, str], files: Mapping[str, IO[bytes]] | Iterable[tuple[str, IO[bytes]]]
+) -> Iterator[bytes | IO[bytes]]:
     for name, value in fields.items():
         yield f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
-    for name, file in files.items():
+    for name, file in files.items() if isinstance(files, Mapping) else files:
+        field, _, file_name = name.partition("/")  # as in `file/code.zip`, where the studio looks at the name
         yield (
-            f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="{name}"\r\n'
+            f'--{boundary}\r\nContent-Disposition: form-data; name="{field}"; filename="{file_name or name}"\r\n'
             "Content-Type: application/octet-stream\r\n\r\n"
         ).encode()
         yield file

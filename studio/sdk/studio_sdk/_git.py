@@ -163,7 +163,7 @@ def _runs_programs(place: str) -> bool:
     scopes, names = parts[::2], [name.lower() for name in parts[1::2]]
     return any(
         scope not in ("system", "global") and name.startswith(_OF_PROGRAMS) and not _HARMLESS.match(name)
-        for scope, name in zip(scopes, names)  # noqa: B905 (Python 3.9)
+        for scope, name in zip(scopes, names)
     )
 
 

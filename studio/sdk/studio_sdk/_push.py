@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any
+from typing import IO, Any
 
 from studio_sdk import _git
 from studio_sdk._client import Client, Conflict
@@ -125,7 +125,7 @@ def _upload(client: Client, folder: SourceFolder, paths: list[str], facts: _git.
     with tempfile.TemporaryFile() as archive:
         folder.write_zip(paths, archive)
         fields = {} if facts is None else {"git": json.dumps(facts.as_json())}
-        diff = {} if facts is None or not facts.diff else {"diff": io.BytesIO(facts.diff)}
+        diff: dict[str, IO[bytes]] = {} if facts is None or not facts.diff else {"diff": io.BytesIO(facts.diff)}
         sent: dict[str, Any] = client.upload("/sources/", fields, {"zip": archive, **diff})
         return sent
 

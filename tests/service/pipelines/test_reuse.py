@@ -4,6 +4,7 @@ import io
 from typing import Any
 
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from compute.services import create_environment
@@ -225,3 +226,16 @@ def test_an_output_that_an_earlier_run_did_not_leave_fails_the_next_step(world: 
     assert world.statuses(run) == {"a": "completed", "b": "failed", "c": "skipped"}
     assert "left no output “out”" in StepRun.objects.get(run=run, name="b").reason
     assert_no_gap(run)
+
+
+def test_a_reused_step_says_so_as_azureml_does(world: World, client: Client) -> None:
+    pipeline = world.pipeline(world.step("a"))
+    first = world.submit(pipeline)
+    world.drain()
+    second = world.submit(pipeline)
+    client.force_login(world.owner)
+    for run, said in ((first, {}), (second, {"azureml.isreused": ("true", "the studio")})):
+        path = f"/api/workspaces/ours/runs/{run.pk}/steps/a/"
+        for told in (client.get(path).json()["tags"], client.get(f"{path}tags/").json()):
+            found = {name: (row["value"], row["by"]) for name, row in told["properties"].items()}
+            assert found == said

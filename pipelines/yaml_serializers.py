@@ -1,0 +1,86 @@
+"""What the API takes and gives where pipelines are imported from YAML files."""
+
+from typing import Any
+
+from django.urls import reverse
+from rest_framework import serializers
+
+from pipelines.services.importing import Imported
+from studio.lib.given import Given
+from studio.lib.problems import Problem
+
+
+class ImportSerializer(Given):
+    text = serializers.CharField(
+        required=False, allow_blank=True, trim_whitespace=False, default="", help_text="The file, as a text."
+    )
+    file = serializers.FileField(required=False, help_text="A YAML file, or a zip with one and its code.")
+    files = serializers.ListField(child=serializers.FileField(), required=False)
+    paths = serializers.ListField(
+        child=serializers.CharField(trim_whitespace=False), required=False, default=list, help_text="Of the `files`."
+    )
+    main = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        default="",
+        max_length=1000,
+        help_text="The path of the file to begin with, where there are several.",
+    )
+    name = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        default="",
+        max_length=100,
+        help_text="Of the pipeline, else as the file says.",
+    )
+    into = serializers.IntegerField(
+        required=False, allow_null=True, default=None, help_text="A pipeline that gets it as its next version."
+    )
+    means = serializers.DictField(
+        child=serializers.DictField(child=serializers.CharField(max_length=200)),
+        required=False,
+        default=dict,
+        help_text="What names of the file are here: `image`, `environment` and `compute`, each with names by names.",
+    )
+    dry_run = serializers.BooleanField(required=False, default=False)
+
+
+class PlaceSerializer(serializers.Serializer[Any]):
+    loc = serializers.ListField(help_text="File, line and column.")
+    message = serializers.CharField()
+
+
+class MadeSerializer(serializers.Serializer[Any]):
+    sort = serializers.CharField(help_text="`environment`, `dataset` or `pipeline`.")
+    name = serializers.CharField()
+    id = serializers.IntegerField(allow_null=True)
+    version = serializers.IntegerField(allow_null=True)
+    steps = serializers.IntegerField()
+
+
+class ImportedSerializer(serializers.Serializer[Any]):
+    file = serializers.CharField(help_text="The one that it began with.")
+    made = MadeSerializer(many=True)
+    to_do = PlaceSerializer(many=True, help_text="What keeps the pipelines from being submitted.")
+    notes = PlaceSerializer(many=True, help_text="What has no meaning here, or another one.")
+    id = serializers.IntegerField(allow_null=True, help_text="Of the pipeline that was meant.")
+    url = serializers.CharField(allow_null=True)
+
+
+def imported_json(imported: Imported, slug: str) -> dict[str, Any]:
+    pipeline = imported.pipeline
+    return {
+        "file": imported.main,
+        "made": [
+            {"sort": each.sort, "name": each.name, "id": each.id, "version": each.version, "steps": each.steps}
+            for each in imported.made
+        ],
+        "to_do": _places(imported.to_do),
+        "notes": _places(imported.notes),
+        "id": pipeline.pk if pipeline else None,
+        "url": reverse("pipelines:detail", args=[slug, pipeline.pk]) if pipeline else None,
+    }
+
+
+def _places(problems: list[Problem]) -> list[dict[str, Any]]:
+    return [problem.as_json() for problem in problems]

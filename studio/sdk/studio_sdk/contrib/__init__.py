@@ -1,0 +1,1 @@
+"""What azureml had outside of its main packages."""

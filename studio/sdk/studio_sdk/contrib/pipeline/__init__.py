@@ -1,0 +1,1 @@
+"""azureml's earlier place of pipelines."""

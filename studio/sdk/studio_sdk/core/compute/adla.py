@@ -1,0 +1,7 @@
+"""AdlaCompute, where azureml has it."""
+
+from __future__ import annotations
+
+from studio_sdk.core.compute.others import AdlaCompute
+
+__all__ = ["AdlaCompute"]

@@ -1,0 +1,7 @@
+"""DataFactoryCompute, where azureml has it."""
+
+from __future__ import annotations
+
+from studio_sdk.core.compute.others import DataFactoryCompute
+
+__all__ = ["DataFactoryCompute"]

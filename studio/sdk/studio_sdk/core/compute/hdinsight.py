@@ -1,0 +1,7 @@
+"""HDInsightCompute, where azureml has it."""
+
+from __future__ import annotations
+
+from studio_sdk.core.compute.others import HDInsightCompute
+
+__all__ = ["HDInsightCompute"]

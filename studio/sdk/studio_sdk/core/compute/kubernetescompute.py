@@ -1,0 +1,7 @@
+"""KubernetesCompute, where azureml has it."""
+
+from __future__ import annotations
+
+from studio_sdk.core.compute.others import KubernetesCompute
+
+__all__ = ["KubernetesCompute"]

@@ -1,0 +1,7 @@
+"""KustoCompute, where azureml has it."""
+
+from __future__ import annotations
+
+from studio_sdk.core.compute.others import KustoCompute
+
+__all__ = ["KustoCompute"]

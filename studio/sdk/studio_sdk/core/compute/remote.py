@@ -1,0 +1,7 @@
+"""RemoteCompute, where azureml has it."""
+
+from __future__ import annotations
+
+from studio_sdk.core.compute.others import RemoteCompute
+
+__all__ = ["RemoteCompute"]

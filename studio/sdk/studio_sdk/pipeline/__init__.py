@@ -1,0 +1,1 @@
+"""Pipelines: what they are made of in `core`, what their steps do in `steps`."""

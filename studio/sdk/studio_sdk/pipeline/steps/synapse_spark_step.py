@@ -1,0 +1,16 @@
+"""azureml"s SynapseSparkStep."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from studio_sdk.pipeline.core._unsupported import refuse_step
+
+__all__ = ["SynapseSparkStep"]
+
+
+class SynapseSparkStep:
+    """Raises NotSupportedException, which says what to use."""
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        refuse_step("step of Spark", "PythonScriptStep, with pyspark in its environment")

@@ -1,0 +1,1 @@
+"""Training: searches of values in `hyperdrive`, scripts with their packages in `estimator`."""
