@@ -666,6 +666,7 @@ OF_A_WORKSPACE: Mapping[str, Address] = {
     "api-environment-build": api(),
     # Pipelines and runs
     "pipelines:list": page(),
+    "pipelines:import": page(EDIT),
     "pipelines:new": form_page(form(name="another"), EDIT),
     "pipelines:detail": page(),
     "pipelines:edit": page(),
