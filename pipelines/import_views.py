@@ -21,4 +21,4 @@ def page(request: WorkspaceRequest) -> HttpResponse:
         "environment": environments,
         "image": environments,
     }
-    return render(request, "pipelines/import.html", {"choices": choices})
+    return render(request, "pipelines/import.html", {"choices": choices, "names": workspace.foreign_names.all()})

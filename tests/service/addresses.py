@@ -735,6 +735,7 @@ OF_A_WORKSPACE: Mapping[str, Address] = {
     "api-version": api(),
     "api-version-yaml": api(),
     "api-version-archive": api(),
+    "api-import-names": api(patch=(EDIT, data(sort="image", theirs="python:*", ours="python"))),
     "api-import": api(reads=False, post=(EDIT, data(text="format: pipeline-studio/1\nname: imported\n"))),
     "api-submit": api(reads=False, post=(RUN, data(parameters={}))),
     "api-sources": api(reads=False, post=(EDIT, _sources)),

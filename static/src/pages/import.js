@@ -56,6 +56,7 @@ function wire(/** @type {HTMLFormElement} */ form) {
       (means[select.dataset.sort] ??= {})[select.dataset.need] = select.value;
     }
     data.set("means", JSON.stringify(means));
+    data.set("remember", String(!isCheck && part("#import-remember").checked));
     data.set("dry_run", String(isCheck));
     return data;
   }

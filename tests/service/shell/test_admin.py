@@ -43,7 +43,7 @@ from datastores.models import (
     StudioHome,
     VersionTags,
 )
-from pipelines.models import EditChanges, ModuleUse, Pin, Retention, ReuseEnd, Run, StepEdit, StepRun, Tag
+from pipelines.models import EditChanges, ForeignName, ModuleUse, Pin, Retention, ReuseEnd, Run, StepEdit, StepRun, Tag
 from pipelines.registered import ModelVersion, RegisteredModel
 from pipelines.services.trashing import put_in_trash
 from studio.workspaces.audit import record
@@ -72,6 +72,9 @@ def full_house(db: None) -> None:
         person = world.member(f"person-{number}", Role.READER)
         AuthToken.objects.create(person)
         record(world.workspace, person, "run.submit", f"run {number}")
+        ForeignName.objects.create(
+            workspace=world.workspace, sort="image", theirs=f"image:{number}", ours="python", set_by=person
+        )
         dataset = Dataset.objects.create(workspace=world.workspace, name=f"d{number}", created_by=person)
         paths = [DataPath(datastore_id=world.datastore.pk, path="images/")]
         version = DatasetVersion.objects.create(
