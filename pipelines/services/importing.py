@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from http import HTTPStatus
 
 from django.db import transaction
@@ -106,6 +107,7 @@ def _plan(
     if not is_ours(located):
         return azure.plan_of(access, folder, main, name=name, means=means)
 
+    @cache
     def take(path: str) -> str:
         return folder.freeze(folder.resolve(path, beside=main), access.workspace, access.user)
 

@@ -460,3 +460,16 @@ def test_names_of_a_workspace_are_its_own_and_readers_change_none(world: World, 
     assert reader.patch(f"{IMPORT}names/", body, content_type="application/json").status_code == 403
     assert stranger.get(f"{IMPORT}names/").status_code == 404
     assert stranger.get("/api/workspaces/theirs/pipelines/import/names/").json() == []
+
+
+def test_a_pipeline_that_holds_itself_is_told(client: Client) -> None:
+    text = """\
+type: pipeline
+name: inner
+jobs:
+  one: {type: pipeline, component: ./inner.yml}
+  two: {type: pipeline, component: ./inner.yml}
+"""
+    answer = send(client, {"inner.yml": text}, status=400)
+    assert any("hold itself" in message for message in told(answer).values())
+    assert any("more than 200 pipelines" in message for message in told(answer).values())
