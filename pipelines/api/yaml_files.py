@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
-from django.http import HttpResponse, QueryDict
+from django.http import QueryDict
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
@@ -50,17 +50,11 @@ class VersionView(WorkspaceAPIView):
 
 class YamlView(VersionView):
     @extend_schema(responses={(200, "application/yaml"): OpenApiTypes.STR})
-    def get(self, request: Request, slug: str, pipeline_id: int, number: int) -> HttpResponse:
+    def get(self, request: Request, slug: str, pipeline_id: int, number: int) -> StreamedResponse:
         """A version as a YAML file. Its steps' code stays here: the file says which it is."""
         version = self.version(pipeline_id, number)
-        return HttpResponse(
-            text_of(version),
-            content_type="application/yaml; charset=utf-8",
-            headers={
-                "Content-Disposition": f'attachment; filename="{file_name(version)}.yml"',
-                "X-Content-Type-Options": "nosniff",
-            },
-        )
+        data = text_of(version).encode()
+        return stream_file([data], f"{file_name(version)}.yml", content_type="application/yaml", size_bytes=len(data))
 
 
 class ArchiveView(VersionView):

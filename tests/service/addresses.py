@@ -816,6 +816,8 @@ DOWNLOADS = {
     "api-step-metric-image",
     "models:download",
     "api-model-download",
+    "api-version-yaml",
+    "api-version-archive",
 }
 
 
