@@ -64,3 +64,7 @@ def test_problems_lead_to_their_line_and_unknown_names_are_asked_for(place: Plac
     page.get_by_role("button", name="Import").click()
     page.wait_for_url(re.compile(r"/pipelines/\d+/$"))
     expect(page.get_by_role("heading", level=1)).to_have_text("From elsewhere")
+    page.goto(f"/w/{place.slug}/pipelines/import/")
+    expect(page.locator(".import-names")).to_contain_text("gpu-cluster")
+    page.get_by_role("button", name="Forget gpu-cluster").click()
+    expect(page.locator(".import-names")).to_have_count(0)
