@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from pipelines.models import (
     LONG_OF_STEPS,
     Experiment,
+    ForeignName,
     Module,
     ModuleUse,
     ModuleVersion,
@@ -53,6 +54,15 @@ class ExperimentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_select_related = ("workspace",)
     search_fields = ("name",)
     raw_id_fields = ("workspace",)
+
+
+@admin.register(ForeignName)
+class ForeignNameAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("theirs", "sort", "ours", "workspace", "set_by", "set_at")
+    list_filter = ("sort", "workspace")
+    list_select_related = ("workspace", "set_by")
+    search_fields = ("theirs", "ours")
+    raw_id_fields = ("workspace", "set_by")
 
 
 @admin.register(Pipeline)

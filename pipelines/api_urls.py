@@ -30,6 +30,7 @@ _PIPELINES = [
     path("", pipelines.PipelinesView.as_view(), name="api-pipelines"),
     path("validate/", pipelines.ValidateView.as_view(), name="api-validate"),
     path("import/", yaml_files.ImportView.as_view(), name="api-import"),
+    path("import/names/", yaml_files.ForeignNamesView.as_view(), name="api-import-names"),
     path("interface/", inner.InterfaceView.as_view(), name="api-pipeline-interface"),
     path("<int:pipeline_id>/", pipelines.PipelineView.as_view(), name="api-pipeline"),
     path("<int:pipeline_id>/versions/", pipelines.VersionsView.as_view(), name="api-versions"),

@@ -166,6 +166,31 @@ class ModuleUse(models.Model):
         return f"{self.module} in {self.version_id}"
 
 
+class ForeignName(models.Model):
+    """What a name in files from elsewhere is called in a workspace: imports of pipelines look here first."""
+
+    class Sort(models.TextChoices):
+        IMAGE = "image", "Image"  # of a container; an environment stands for it
+        ENVIRONMENT = "environment", "Environment"
+        COMPUTE = "compute", "Compute target"
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="foreign_names", db_index=False)
+    sort = models.CharField(max_length=20, choices=Sort)
+    theirs = models.CharField(max_length=300)  # `*` in it stands for anything
+    ours = models.CharField(max_length=200)
+    set_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    set_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering: ClassVar = ["sort", "theirs"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["workspace", "sort", "theirs"], name="one_meaning_of_a_foreign_name"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.theirs} is {self.ours}"
+
+
 class RunParameters(Document):
     """The values that a run was submitted with, defaults filled in."""
 

@@ -6,6 +6,7 @@ from pipelines import (
     artifact_views,
     builder_views,
     comparing_views,
+    import_views,
     lineage_views,
     model_version_views,
     model_views,
@@ -20,6 +21,7 @@ from pipelines import (
 pipelines = [
     path("", views.pipeline_list, name="list"),
     path("new/", builder_views.new, name="new"),
+    path("import/", import_views.page, name="import"),
     path("<int:pipeline_id>/", views.pipeline_detail, name="detail"),
     path("<int:pipeline_id>/edit/", builder_views.edit, name="edit"),
 ]

@@ -5,6 +5,7 @@ from typing import Any
 from django.urls import reverse
 from rest_framework import serializers
 
+from pipelines.models import ForeignName
 from pipelines.services.importing import Imported
 from studio.lib.given import Given
 from studio.lib.problems import Problem
@@ -42,7 +43,18 @@ class ImportSerializer(Given):
         default=dict,
         help_text="What names of the file are here: `image`, `environment` and `compute`, each with names by names.",
     )
+    remember = serializers.BooleanField(
+        required=False, default=False, help_text="Keep what `means` says for the workspace's next imports."
+    )
     dry_run = serializers.BooleanField(required=False, default=False)
+
+
+class ForeignNameSerializer(Given):
+    sort = serializers.ChoiceField(choices=ForeignName.Sort.choices, help_text="Of what the name is.")
+    theirs = serializers.CharField(max_length=300, help_text="As files have it; “*” stands for anything.")
+    ours = serializers.CharField(
+        max_length=200, allow_blank=True, help_text="An environment or a compute target; empty takes the name away."
+    )
 
 
 class PlaceSerializer(serializers.Serializer[Any]):

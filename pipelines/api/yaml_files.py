@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
-from django.http import HttpResponse, QueryDict
+from django.http import QueryDict
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
@@ -19,14 +19,15 @@ from pipelines.models import PipelineVersion
 from pipelines.yaml.archive import archive_of, file_name, text_of
 from pipelines.yaml.errors import FileError
 from pipelines.yaml.folder import Folder
-from pipelines.yaml_serializers import ImportedSerializer, ImportSerializer, imported_json
+from pipelines.yaml_serializers import ForeignNameSerializer, ImportedSerializer, ImportSerializer, imported_json
 from studio.lib.downloads import StreamedResponse, stream_file
 from studio.lib.json_bodies import ReadableJSON
 from studio.lib.misshapen import no_such_field
 from studio.lib.problems import Problem, UserError
 from studio.workspaces.api_access import WorkspaceAPIView
+from studio.workspaces.models import Workspace
 
-_FILES, _TEXTS = ("file", "files"), ("text", "paths", "main", "name", "into", "means", "dry_run")
+_FILES, _TEXTS = ("file", "files"), ("text", "paths", "main", "name", "into", "means", "remember", "dry_run")
 _OF_FORMS = "csrfmiddlewaretoken"
 _FORM_BYTES = 16 * 1024**2  # what a form takes besides the files themselves
 
@@ -49,17 +50,11 @@ class VersionView(WorkspaceAPIView):
 
 class YamlView(VersionView):
     @extend_schema(responses={(200, "application/yaml"): OpenApiTypes.STR})
-    def get(self, request: Request, slug: str, pipeline_id: int, number: int) -> HttpResponse:
+    def get(self, request: Request, slug: str, pipeline_id: int, number: int) -> StreamedResponse:
         """A version as a YAML file. Its steps' code stays here: the file says which it is."""
         version = self.version(pipeline_id, number)
-        return HttpResponse(
-            text_of(version),
-            content_type="application/yaml; charset=utf-8",
-            headers={
-                "Content-Disposition": f'attachment; filename="{file_name(version)}.yml"',
-                "X-Content-Type-Options": "nosniff",
-            },
-        )
+        data = text_of(version).encode()
+        return stream_file([data], f"{file_name(version)}.yml", content_type="application/yaml", size_bytes=len(data))
 
 
 class ArchiveView(VersionView):
@@ -114,10 +109,34 @@ class ImportView(WorkspaceAPIView):
                 name=data["name"],
                 into=into,
                 means=data["means"],
+                keeps_meanings=data["remember"],
                 dry_run=data["dry_run"],
             )
         code = status.HTTP_200_OK if data["dry_run"] else status.HTTP_201_CREATED
         return Response(imported_json(imported, slug), status=code)
+
+
+class ForeignNamesView(WorkspaceAPIView):
+    @extend_schema(responses=ForeignNameSerializer(many=True))
+    def get(self, request: Request, slug: str) -> Response:
+        """What names in files from elsewhere are called in this workspace, as imports take them."""
+        return Response(_names(self.access.workspace))
+
+    @extend_schema(request=ForeignNameSerializer, responses=ForeignNameSerializer(many=True))
+    def patch(self, request: Request, slug: str) -> Response:
+        """Say what a name is called here, or with an empty `ours` that it means nothing. Gives all names back."""
+        wanted = ForeignNameSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        services.set_meaning(self.access, **wanted.validated_data)
+        return Response(_names(self.access.workspace))
+
+
+def _names(workspace: Workspace) -> list[dict[str, str]]:
+    return [
+        {"sort": sort, "theirs": theirs, "ours": ours}
+        for sort, names in services.meanings_of(workspace).items()
+        for theirs, ours in names.items()
+    ]
 
 
 def _form(request: Request) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from pipelines.services.editing import (
 )
 from pipelines.services.editing_steps import Edited, StepChanges, edit_step
 from pipelines.services.ending_reuse import allow_reuse, end_reuse
+from pipelines.services.foreign_names import meanings_of, set_meaning
 from pipelines.services.git_facts import git_facts_of, read_git_facts
 from pipelines.services.importing import Imported, import_folder
 from pipelines.services.journal import TEND_TASK
@@ -82,6 +83,7 @@ __all__ = [
     "look_after_due_steps",
     "may_delete",
     "may_delete_model",
+    "meanings_of",
     "measure_outputs",
     "mend_pauses",
     "pause_run",
@@ -100,6 +102,7 @@ __all__ = [
     "resume_run",
     "ring_purges",
     "save_version",
+    "set_meaning",
     "set_retention",
     "set_stage",
     "set_tags",

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from http import HTTPStatus
 
 from django.db import transaction
@@ -14,6 +15,7 @@ from pipelines.catalogue import catalogue_for
 from pipelines.data_values import read_data_path
 from pipelines.models import Pipeline
 from pipelines.services.editing import create_pipeline, save_version
+from pipelines.services.foreign_names import meanings_of, remember
 from pipelines.validation import problems_of
 from pipelines.yaml import azure
 from pipelines.yaml.document import is_ours, read_written
@@ -56,17 +58,22 @@ def import_folder(
     name: str = "",
     into: Pipeline | None = None,
     means: Mapping[str, Mapping[str, str]] | None = None,
+    keeps_meanings: bool = False,
     dry_run: bool = False,
 ) -> Imported:
     """Make what the file `main` of `folder` says, all of it or nothing. With `dry_run` nothing stays.
 
     The pipeline gets `name` where one is given, or becomes the next version of `into`. `means` has, by sort and name
-    in the file, what an image, an environment or a compute target is called here. Raises UserError with all problems.
+    in the file, what an image, an environment or a compute target is called here; it goes before what the workspace
+    has said of that already, and is kept there with `keeps_meanings`. Raises UserError with all problems.
     """
     access.require(Permission.EDIT_PIPELINES)
     main = folder.main(main)
     located = folder.located(main)
-    plan = _plan(access, folder, main, located, name=name, means=means or {})
+    means = means or {}
+    known = meanings_of(access.workspace)
+    all_means = {sort: {**known.get(sort, {}), **means.get(sort, {})} for sort in {*known, *means}}
+    plan = _plan(access, folder, main, located, name=name, means=all_means)
     if into is not None and not plan.pipelines:
         raise UserError("This file has no pipeline in it, so it makes no version of one.", loc=("into",))
     if plan.environments:
@@ -78,6 +85,8 @@ def import_folder(
             _upload(access, folder, files)
     with transaction.atomic():
         imported = _made(access, plan, main, into)
+        if keeps_meanings:
+            remember(access, means)
         if dry_run:
             transaction.set_rollback(True)
     if dry_run:
@@ -98,6 +107,7 @@ def _plan(
     if not is_ours(located):
         return azure.plan_of(access, folder, main, name=name, means=means)
 
+    @cache
     def take(path: str) -> str:
         return folder.freeze(folder.resolve(path, beside=main), access.workspace, access.user)
 

@@ -21,6 +21,7 @@ from studio.workspaces.models import User, Workspace
 
 ENDINGS = (".yml", ".yaml")
 _MAIN = ("pipeline.yml", "pipeline.yaml", "job.yml", "job.yaml", "component.yml", "component.yaml")
+MAX_READ = 2 * MAX_BYTES  # of all files that are read as YAML: a tree takes much more memory than its text
 _LISTED = 12
 _PASTED = "pasted.yml"
 
@@ -33,6 +34,7 @@ class Folder:
         self.root = Path(self._temporary.name)
         self.files: dict[str, bool] = {}  # by path, whether it can be executed
         self._read: dict[str, Located] = {}
+        self._bytes_read = 0
 
     def __enter__(self) -> Self:
         return self
@@ -111,7 +113,11 @@ class Folder:
         """A file as YAML, read once. Raises UserError with places."""
         if path not in self._read:
             with (self.root / path).open("rb") as stream:
-                self._read[path] = read_located(stream.read(MAX_BYTES + 1), path)
+                data = stream.read(MAX_BYTES + 1)
+            self._bytes_read += len(data)
+            if self._bytes_read > MAX_READ:
+                raise UserError([Spot(path).says(f"Together the YAML files have more than {MAX_READ // 1024**2} MB.")])
+            self._read[path] = read_located(data, path)
         return self._read[path]
 
     def resolve(self, said: str, *, beside: str) -> str:

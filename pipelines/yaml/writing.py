@@ -150,8 +150,8 @@ def _without(value: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, An
 
 
 def _same(one: Any, other: Any) -> bool:
-    """`1`, `1.0` and `true` are three values."""
-    return type(one) is type(other) and one == other
+    """`1`, `1.0` and `true` are three values, however deep they stand, and `-0.0` is another one than `0.0`."""
+    return repr(one) == repr(other)
 
 
 def _usual_step(kind: type[StepBase]) -> dict[str, Any]:

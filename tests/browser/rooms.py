@@ -58,6 +58,7 @@ class Room:
 PAGES = {
     "pipelines": ("pipelines/", "main"),
     "pipeline": ("pipelines/{pipeline}/", ".graph-node"),
+    "import": ("pipelines/import/", "[data-import]"),
     "pipeline-without-steps": ("pipelines/{draft}/", "main"),
     "builder": ("pipelines/{pipeline}/edit/", ".graph-node"),
     "builder-without-steps": ("pipelines/{draft}/edit/", "#builder"),

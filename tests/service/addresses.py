@@ -682,6 +682,7 @@ OF_A_WORKSPACE: Mapping[str, Address] = {
     "api-environment-build": api(),
     # Pipelines and runs
     "pipelines:list": page(),
+    "pipelines:import": page(EDIT),
     "pipelines:new": form_page(form(name="another"), EDIT),
     "pipelines:detail": page(),
     "pipelines:edit": page(),
@@ -750,6 +751,7 @@ OF_A_WORKSPACE: Mapping[str, Address] = {
     "api-version": api(),
     "api-version-yaml": api(),
     "api-version-archive": api(),
+    "api-import-names": api(patch=(EDIT, data(sort="image", theirs="python:*", ours="python"))),
     "api-import": api(reads=False, post=(EDIT, data(text="format: pipeline-studio/1\nname: imported\n"))),
     "api-submit": api(reads=False, post=(RUN, data(parameters={}))),
     "api-sources": api(reads=False, post=(EDIT, _sources)),
@@ -830,6 +832,8 @@ DOWNLOADS = {
     "api-step-metric-image",
     "models:download",
     "api-model-download",
+    "api-version-yaml",
+    "api-version-archive",
 }
 
 

@@ -21,6 +21,7 @@ from pipelines.yaml.azure.reading import Asset, Reading, read_asset
 from pipelines.yaml.azure.searching import read_search
 from pipelines.yaml.azure.texts import Given, Path, Said, rewritten, whole_expression
 from pipelines.yaml.located import Located, Spot
+from studio.lib.problems import UserError
 
 ABOUT = (
     "$schema",
@@ -30,6 +31,7 @@ ABOUT = (
     "properties",
     "type",
 )  # what is said of a thing, and not of what it does
+_LONG = 256 * 1024  # bytes: no component's file is that long
 _NOT_HERE = {
     "spark": "Spark jobs",
     "automl": "AutoML jobs",
@@ -97,6 +99,10 @@ def read_job(building: Building, name: str, spot: Spot, located: Located) -> Non
         not_here(reading, type_, body.fields.spot_of("type"))
     elif type_ not in kinds:
         fields.problem("type", f"“{type_}” is no type of a job.{near(type_, kinds)} There are: {', '.join(kinds)}.")
+    elif type_ in {"sweep", "pipeline"}:
+        with reading.deeper(spot) as is_fit:
+            if is_fit:
+                kinds[type_](building, name, spot, fields, body)
     else:
         kinds[type_](building, name, spot, fields, body)
 
@@ -137,9 +143,11 @@ def component_body(reading: Reading, component: Located, registered: Asset | Non
 def _among_the_files(reading: Reading, name: str) -> Located | None:
     """The component of that name, where its file came along: it needs no registering then."""
     for path in reading.folder.yaml_files:
+        if (reading.folder.root / path).stat().st_size > _LONG:
+            continue
         try:
             located = reading.folder.located(path)
-        except Exception:  # noqa: BLE001, S112 (a file that nobody asked for)
+        except UserError:  # a file that nobody asked for
             continue
         value = located.value
         if isinstance(value, dict) and "name" in value and value["name"].value == name and "type" in value:

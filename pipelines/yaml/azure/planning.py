@@ -44,7 +44,7 @@ def plan_of(access: Access, folder: Folder, main: str, *, name: str, means: Mapp
         raise FileError([located.spot.says("This is no pipeline: a file has names with their values below them.")])
     _read(reading, reading.fields(located), located, name)
     if reading.problems:
-        problems = sorted(reading.problems, key=lambda problem: problem.loc[0] != main)
+        problems = sorted(reading.problems, key=lambda problem: (problem.loc[0] != main, *problem.loc))
         raise FileError(problems[:200], reading.needs)
     return reading.plan
 

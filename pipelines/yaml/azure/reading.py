@@ -3,13 +3,15 @@
 import hashlib
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import yaml
 
 from compute.environments.conda_files import spec_of
 from datastores.paths import clean_path
+from pipelines.nesting import MAX_DEPTH
 from pipelines.texts import near
 from pipelines.yaml.azure.fields import Fields
 from pipelines.yaml.azure.names import said_meaning, usual_meaning
@@ -21,6 +23,7 @@ from pipelines.yaml.plan import NewEnvironment, NewFiles, Plan
 from studio.lib.problems import Problem, UserError
 from studio.workspaces.access import Access
 
+MAX_PIPELINES = 200  # of one import
 PYTHON_VERSION = "3.11"  # of an environment that names none
 _UNFIT = re.compile(r"[^A-Za-z0-9_.-]+")
 _STORE = re.compile(r"azureml://(?:subscriptions/.*/)?datastores/(?P<store>[^/]+)/paths/(?P<path>.*)\Z")
@@ -66,6 +69,8 @@ class Reading:
     plan: Plan = field(default_factory=Plan)
     problems: list[Problem] = field(default_factory=list)
     needs: list[Need] = field(default_factory=list)
+    depth: int = 0  # of the pipeline that is read, within the others
+    begun: int = 0  # pipelines within pipelines
     _frozen: dict[str, str] = field(default_factory=dict)
     _supposed: set[tuple[str, str]] = field(default_factory=set)
     _told: set[tuple[Spot, str]] = field(default_factory=set)
@@ -82,6 +87,17 @@ class Reading:
         if (spot, sentence) not in self._told:
             self._told.add((spot, sentence))
             self.plan.notes.append(spot.says(sentence))
+
+    @contextmanager
+    def deeper(self, spot: Spot) -> Iterator[bool]:
+        """Around a pipeline within a pipeline; False, and told, where there are too many: one may hold itself."""
+        self.depth, self.begun = self.depth + 1, self.begun + 1
+        if self.depth > MAX_DEPTH:
+            self.say(spot, f"Pipelines are nested more than {MAX_DEPTH} deep here. Does one of them hold itself?")
+        elif self.begun > MAX_PIPELINES:
+            self.say(spot, f"These files make more than {MAX_PIPELINES} pipelines. Import them one by one.")
+        yield self.depth <= MAX_DEPTH and self.begun <= MAX_PIPELINES
+        self.depth -= 1
 
     def pass_over(self, fields: Fields, *names: str) -> None:
         for name in fields.pass_over(*names):
@@ -279,7 +295,8 @@ class Reading:
             return None
         digest = hashlib.sha256()
         for name, file in sorted(files.items()):
-            content = hashlib.sha256((self.folder.root / file).read_bytes()).hexdigest()
+            with (self.folder.root / file).open("rb") as stream:
+                content = hashlib.file_digest(stream, "sha256").hexdigest()
             digest.update(f"{name}\0{content}\n".encode())
         folder = f"imported/{digest.hexdigest()[:32]}"
         wanted = NewFiles(folder, files)

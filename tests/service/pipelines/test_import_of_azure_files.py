@@ -418,3 +418,58 @@ def test_who_may_not_edit_environments_or_data_imports_none(world: World, client
     reader.force_login(world.member("reader", Role.READER))
     answer = reader.post(IMPORT, {"file": zipped(FILES), "means": json.dumps(MEANS)})
     assert answer.status_code == 403
+
+
+def test_what_names_mean_is_kept_and_goes_for_the_next_import(world: World, client: Client) -> None:
+    text = "type: command\nname: {}\ncommand: echo\ncompute: azureml:big\nenvironment: {{image: own/it:1}}\n"
+    said = {"image": {"own/it:1": "sklearn"}, "compute": {"big": "local"}}
+    paste(client, text.format("dry"), means=said, remember=True, dry_run=True, status=200)
+    assert client.get(f"{IMPORT}names/").json() == [], "a dry run keeps nothing"
+    paste(client, text.format("first"), means=said, remember=True)
+    paste(client, text.format("second"), means={})
+    assert definition_of("second")["steps"][0]["environment"] == "sklearn"
+
+    def change(status: int = 200, **fields: str) -> Any:
+        answer = client.patch(f"{IMPORT}names/", json.dumps(fields), content_type="application/json")
+        assert answer.status_code == status, answer.json()
+        return answer.json()
+
+    assert change(sort="image", theirs="own/*", ours="python") == [
+        {"sort": "compute", "theirs": "big", "ours": "local"},
+        {"sort": "image", "theirs": "own/*", "ours": "python"},
+        {"sort": "image", "theirs": "own/it:1", "ours": "sklearn"},
+    ]
+    change(sort="image", theirs="own/it:1", ours="")
+    paste(client, text.format("third"), means={})
+    assert "environment" not in definition_of("third")["steps"][0], "the usual one, python, by the pattern"
+    (problem,) = change(400, sort="image", theirs="x", ours="pyton")["problems"]
+    assert problem["loc"] == ["ours"]
+    assert "no environment “pyton” here. Did you mean “python”" in problem["message"]
+    assert change(400, sort="compute", theirs="x", ours="big")["problems"][0]["loc"] == ["ours"]
+    assert change(400, sort="nothing", theirs="x", ours="big")["problems"][0]["loc"] == ["sort"]
+
+
+def test_names_of_a_workspace_are_its_own_and_readers_change_none(world: World, client: Client) -> None:
+    theirs = World.make("theirs")
+    stranger, reader = Client(), Client()
+    stranger.force_login(theirs.owner)
+    reader.force_login(world.member("reader", Role.READER))
+    body = json.dumps({"sort": "image", "theirs": "a", "ours": "python"})
+    assert client.patch(f"{IMPORT}names/", body, content_type="application/json").status_code == 200
+    assert reader.get(f"{IMPORT}names/").json() == [{"sort": "image", "theirs": "a", "ours": "python"}]
+    assert reader.patch(f"{IMPORT}names/", body, content_type="application/json").status_code == 403
+    assert stranger.get(f"{IMPORT}names/").status_code == 404
+    assert stranger.get("/api/workspaces/theirs/pipelines/import/names/").json() == []
+
+
+def test_a_pipeline_that_holds_itself_is_told(client: Client) -> None:
+    text = """\
+type: pipeline
+name: inner
+jobs:
+  one: {type: pipeline, component: ./inner.yml}
+  two: {type: pipeline, component: ./inner.yml}
+"""
+    answer = send(client, {"inner.yml": text}, status=400)
+    assert any("hold itself" in message for message in told(answer).values())
+    assert any("more than 200 pipelines" in message for message in told(answer).values())

@@ -43,7 +43,11 @@ from datastores.models import (
     StudioHome,
     VersionTags,
 )
+<<<<<<< HEAD
 from pipelines.models import EditChanges, ModuleUse, Pin, Retention, ReuseEnd, Run, StepEdit, StepRun, SubmitKey, Tag
+=======
+from pipelines.models import EditChanges, ForeignName, ModuleUse, Pin, Retention, ReuseEnd, Run, StepEdit, StepRun, Tag
+>>>>>>> wt-yaml
 from pipelines.registered import ModelVersion, RegisteredModel
 from pipelines.services.trashing import put_in_trash
 from studio.workspaces.audit import record
@@ -74,6 +78,9 @@ def full_house(db: None) -> None:
         AuthToken.objects.create(person)
         make_token(person, name=f"job {number}")
         record(world.workspace, person, "run.submit", f"run {number}")
+        ForeignName.objects.create(
+            workspace=world.workspace, sort="image", theirs=f"image:{number}", ours="python", set_by=person
+        )
         dataset = Dataset.objects.create(workspace=world.workspace, name=f"d{number}", created_by=person)
         paths = [DataPath(datastore_id=world.datastore.pk, path="images/")]
         version = DatasetVersion.objects.create(
