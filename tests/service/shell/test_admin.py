@@ -43,11 +43,19 @@ from datastores.models import (
     StudioHome,
     VersionTags,
 )
-<<<<<<< HEAD
-from pipelines.models import EditChanges, ModuleUse, Pin, Retention, ReuseEnd, Run, StepEdit, StepRun, SubmitKey, Tag
-=======
-from pipelines.models import EditChanges, ForeignName, ModuleUse, Pin, Retention, ReuseEnd, Run, StepEdit, StepRun, Tag
->>>>>>> wt-yaml
+from pipelines.models import (
+    EditChanges,
+    ForeignName,
+    ModuleUse,
+    Pin,
+    Retention,
+    ReuseEnd,
+    Run,
+    StepEdit,
+    StepRun,
+    SubmitKey,
+    Tag,
+)
 from pipelines.registered import ModelVersion, RegisteredModel
 from pipelines.services.trashing import put_in_trash
 from studio.workspaces.audit import record
