@@ -117,6 +117,7 @@ _MODELS = [
 ]
 
 urlpatterns = [
+    path("mlflow/", include("pipelines.mlflow.urls")),
     path("workspaces/<slug:slug>/pipelines/", include(_PIPELINES)),
     path("workspaces/<slug:slug>/modules/", include(_MODULES)),
     path("workspaces/<slug:slug>/sources/", include(_SOURCES)),

@@ -37,6 +37,16 @@ from pipelines.services.staging import archived_words, set_stage
 from pipelines.services.submitting import default_experiment, submit_run
 from pipelines.services.tagging import follow_records, set_tags
 from pipelines.services.tending import tend, tend_all
+from pipelines.services.tracking import (
+    Records,
+    SaidOtherwiseError,
+    attempt_to_log_to,
+    end_tracked_run,
+    experiment_problems,
+    log_records,
+    remove_tag,
+    start_tracked_run,
+)
 from pipelines.services.trashing import PURGE_TASK, purge_now, restore_run, trash_run, trash_runs
 from pipelines.services.without_job import DUE_TASK
 
@@ -47,12 +57,15 @@ __all__ = [
     "TEND_TASK",
     "Edited",
     "Left",
+    "Records",
     "Registered",
+    "SaidOtherwiseError",
     "Saved",
     "StepChanges",
     "allow_reuse",
     "answer_step",
     "archived_words",
+    "attempt_to_log_to",
     "cancel_run",
     "cancel_step",
     "change_model",
@@ -67,11 +80,14 @@ __all__ = [
     "edit_step",
     "end_due_steps",
     "end_reuse",
+    "end_tracked_run",
+    "experiment_problems",
     "finish_cancelling",
     "follow_jobs",
     "follow_records",
     "follow_rules",
     "git_facts_of",
+    "log_records",
     "look_after",
     "look_after_all",
     "look_after_due_steps",
@@ -86,6 +102,7 @@ __all__ = [
     "purge_when_free",
     "read_git_facts",
     "register_model",
+    "remove_tag",
     "rename_pipeline",
     "rerun_from",
     "restore_pipeline",
@@ -97,6 +114,7 @@ __all__ = [
     "set_retention",
     "set_stage",
     "set_tags",
+    "start_tracked_run",
     "submit_run",
     "tend",
     "tend_all",

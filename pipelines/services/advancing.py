@@ -466,7 +466,7 @@ def _new_job(journal: Journal, step: StepRun, data: dict[str, JobInput]) -> NewJ
                 **{output.name: _place(step, output) for output in frozen.step.outputs},
                 **{output.name: _place(step, output, kept=True) for output in frozen.step.keeps},
             },
-            artifacts=None if frozen.work else _artifacts(step),
+            artifacts=None if frozen.work else artifacts_of(step),
             environment_variables={**frozen.environment_variables, **_who_it_is(step)},
             timeout_s=frozen.step.timeout_s,
             retry=frozen.step.retry,
@@ -486,7 +486,7 @@ def _apart(step: StepRun) -> str:
     return "" if part is None or part.unites else f"{step.run_id}/{part.step}"[:100]
 
 
-def _artifacts(step: StepRun) -> JobArtifacts:
+def artifacts_of(step: StepRun) -> JobArtifacts:
     """Beside the attempts' own folders, so that no output can be called so. Each attempt has one."""
     path = f"{RUNS_FOLDER}/{step.run_id}/{step.name}/artifacts/{{attempt}}"
     return JobArtifacts(datastore_id=step.frozen.datastore_id, path=path)
