@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from compute.services.step_tokens import Bearer, bearer_of, is_step_token
 from pipelines.mlflow.failures import MlflowError, missing, unfit
 from pipelines.models import JOB_OWNER, StepRun, Tag
+from pipelines.tracked_runs import tracked_run_id
 from studio.workspaces.access import Access, access_of, authorise
 from studio.workspaces.models import User, Workspace
 from studio.workspaces.permissions import Permission
@@ -78,7 +79,7 @@ class Caller:
 
 def run_name_of(step: StepRun) -> str:
     """What MLflow's clients call a run: by it people find the run, and we the step."""
-    return f"r{step.run_id}-s{step.pk}"
+    return tracked_run_id(step.run_id, step.pk)
 
 
 def caller_of(request: Request, slug: str | None) -> Caller:

@@ -179,7 +179,11 @@ def search(caller: Caller, asked: Search) -> dict[str, Any]:
 
 
 def experiment_of(caller: Caller, experiment_id: str) -> Experiment:
-    """Raises MlflowError. The one that clients mean who were told nothing is made when it is first asked for."""
+    """Raises MlflowError. What clients mean who were told nothing is made when it is first asked for; to the program of
+    a step it is the experiment of its run.
+    """
+    if experiment_id == DEFAULT_ID and caller.step is not None:
+        return caller.step.run.experiment
     if experiment_id == DEFAULT_ID:
         return default_experiment(caller.workspace)
     if not (experiment_id.isascii() and experiment_id.isdecimal() and len(experiment_id) <= 18):

@@ -1,7 +1,6 @@
 """Runs as MLflow's clients see them: each step of a run is one. No query for each of them."""
 
 import json
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ from pipelines.mlflow.moments import milliseconds
 from pipelines.models import LONG_OF_STEPS, StepRun, Tag
 from pipelines.services.tracking import RUN_NAME
 from pipelines.states import StepStatus
+from pipelines.tracked_runs import parts_of
 from studio.workspaces.models import Workspace
 
 STATUSES: dict[str, str] = {
@@ -31,7 +31,6 @@ STATUSES: dict[str, str] = {
     StepStatus.CANCELLED: "KILLED",
 }
 DATASET_TAG = "mlflow.dataset."  # followed by name and digest: a data set that a client says it used
-_RUN_ID = re.compile(r"\Ar([0-9]{1,18})-s([0-9]{1,18})\Z")
 MAX_OF_A_RUN = 1000  # metrics
 
 
@@ -43,11 +42,11 @@ def steps_in(workspace: Workspace) -> "QuerySet[StepRun]":
 
 def step_of(caller: Caller, run_id: str) -> StepRun:
     """Raises MlflowError for one that isn't there: that of another workspace is none."""
-    found = _RUN_ID.match(run_id)
+    found = parts_of(run_id)
     if not run_id:
         raise unfit("Missing value for required parameter 'run_id'.")
     rows = steps_in(caller.workspace)
-    step = rows.filter(run=int(found[1]), pk=int(found[2])).first() if found else None
+    step = rows.filter(run=found[0], pk=found[1]).first() if found else None
     if step is None:
         raise missing(f"There is no run “{run_id[:80]}” in this workspace.")
     return step
@@ -55,8 +54,8 @@ def step_of(caller: Caller, run_id: str) -> StepRun:
 
 def key_of(run_id: str) -> int:
     """Of the step, whether it is there or not; 0 for what is no number of a run."""
-    found = _RUN_ID.match(run_id)
-    return int(found[2]) if found else 0
+    found = parts_of(run_id)
+    return found[1] if found else 0
 
 
 def run_json(step: StepRun) -> dict[str, Any]:

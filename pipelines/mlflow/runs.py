@@ -153,7 +153,7 @@ def get(caller: Caller, asked: OfRun) -> dict[str, Any]:
 
 def update(caller: Caller, asked: Update) -> dict[str, Any]:
     """Of a step that the studio runs only the name can be set: its status is that of its program, whoever asks."""
-    step = _own(caller, asked.run)
+    step = own_step(caller, asked.run)
     ended_at = moment_of(asked.end_time, "end_time")
     with transaction.atomic():
         if asked.run_name:
@@ -192,13 +192,13 @@ def log_param(caller: Caller, asked: LogParam) -> dict[str, Any]:
 
 
 def set_tag(caller: Caller, asked: SetTag) -> dict[str, Any]:
-    step = _own(caller, asked.run)
+    step = own_step(caller, asked.run)
     services.log_records(caller.access, step, None, services.Records(tags={asked.key: asked.value}))
     return {}
 
 
 def delete_tag(caller: Caller, asked: DeleteTag) -> dict[str, Any]:
-    step = _own(caller, asked.run)
+    step = own_step(caller, asked.run)
     if not services.remove_tag(caller.access, step, asked.key):
         raise missing(f"Run “{asked.run}” has no tag “{asked.key[:80]}”.")
     return {}
@@ -269,7 +269,7 @@ def history(caller: Caller, asked: History) -> dict[str, Any]:
     return answer
 
 
-def _own(caller: Caller, run_id: str) -> StepRun:
+def own_step(caller: Caller, run_id: str) -> StepRun:
     step = step_of(caller, run_id)
     caller.require_may_log_to(step, run_name_of(step))
     if step.run.trashed_at is not None:
@@ -278,7 +278,7 @@ def _own(caller: Caller, run_id: str) -> StepRun:
 
 
 def _log(caller: Caller, run_id: str, records: services.Records) -> dict[str, Any]:
-    step = _own(caller, run_id)
+    step = own_step(caller, run_id)
     attempt = services.attempt_to_log_to(step, as_its_program=caller.is_program_of(step))
     services.log_records(caller.access, step, attempt, records)
     return {}

@@ -5,7 +5,7 @@ That is `http://HOST/api/mlflow/WORKSPACE`, or `http://HOST/api/mlflow` where th
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from pipelines.mlflow import experiments, runs, search
+from pipelines.mlflow import artifacts, experiments, runs, search
 from pipelines.mlflow.protocol import Endpoint, EndpointView, NoEndpointView
 from studio.workspaces.permissions import Permission
 
@@ -48,6 +48,9 @@ _RUNS = [
 _SERVED: list[URLPattern | URLResolver] = [
     path("api/2.0/mlflow/experiments/", include(_EXPERIMENTS)),
     path("api/2.0/mlflow/runs/", include(_RUNS)),
+    _at("api/2.0/mlflow/artifacts/list", GET=Endpoint(artifacts.List, artifacts.list_of_run, _VIEW)),
+    _at("api/2.0/mlflow-artifacts/artifacts", GET=Endpoint(artifacts.ListBelow, artifacts.list_below, _VIEW)),
+    path("api/2.0/mlflow-artifacts/artifacts/<path:artifact>", artifacts.FileView.as_view()),
     _at("api/2.0/mlflow/metrics/get-history", GET=Endpoint(runs.History, runs.history, _VIEW)),
 ]
 
