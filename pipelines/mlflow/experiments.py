@@ -1,6 +1,5 @@
 """Experiments, as MLflow's clients see them: by the studio's own number, which they take for a text."""
 
-import re
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -11,7 +10,7 @@ from pydantic import Field
 from pipelines import services
 from pipelines.mlflow.caller import Caller
 from pipelines.mlflow.failures import missing, taken, unfit, wrong_state
-from pipelines.mlflow.filters import Comparison, UnfitFilterError, like_as_regex, parse_filter, parse_orders
+from pipelines.mlflow.filters import Comparison, UnfitFilterError, compares, like_as_regex, parse_filter, parse_orders
 from pipelines.mlflow.moments import milliseconds, moment_lookup
 from pipelines.mlflow.pages import start_of, token_at
 from pipelines.mlflow.protocol import Asked
@@ -170,7 +169,11 @@ def search(caller: Caller, asked: Search) -> dict[str, Any]:
             rows = _narrowed(rows, comparison)
     by_tag = [each for each in comparisons if each.entity == "tag"]
     # Tags of experiments stand in a document each, and a workspace has few of them.
-    found = [row for row in rows.order_by(*orders, "-created_at", "-id") if all(_has(row, each) for each in by_tag)]
+    found = [
+        row
+        for row in rows.order_by(*orders, "-created_at", "-id")
+        if all(compares(row.tags.tags.get(each.key), each) for each in by_tag)
+    ]
     page = found[start : start + asked.max_results]
     answer: dict[str, Any] = {"experiments": [experiment_json(row) for row in page]}
     if len(found) > start + asked.max_results:
@@ -297,26 +300,3 @@ def _by_name(rows: QuerySet[Experiment], asked: Comparison) -> QuerySet[Experime
         case "NOT IN", tuple(values):
             return rows.exclude(name__in=values)
     raise unfit(f"A name can't be compared by {asked.operator} with that.")
-
-
-def _has(row: Experiment, asked: Comparison) -> bool:
-    value = row.tags.tags.get(asked.key)
-    match asked.operator, asked.value:
-        case "IS NULL", _:
-            return value is None
-        case "IS NOT NULL", _:
-            return value is not None
-        case _ if value is None:
-            return False
-        case "=", wanted:
-            return bool(value == wanted)
-        case "!=", wanted:
-            return bool(value != wanted)
-        case ("LIKE" | "ILIKE") as operator, str(pattern):
-            flags = re.IGNORECASE if operator == "ILIKE" else 0
-            return re.match(like_as_regex(pattern), value, flags) is not None
-        case "IN", tuple(values):
-            return value in values
-        case "NOT IN", tuple(values):
-            return value not in values
-    return False

@@ -112,6 +112,27 @@ def like_as_regex(pattern: str) -> str:
     return "(?s)^" + "".join(".*" if each == "%" else "." if each == "_" else re.escape(each) for each in pattern) + "$"
 
 
+def compares(text: str | None, asked: Comparison) -> bool:
+    """Whether a text, or None where there is none, compares so."""
+    if asked.operator in _NULL_OPERATORS:
+        return (text is None) == (asked.operator == "IS NULL")
+    if text is None:
+        return False
+    match asked.operator, asked.value:
+        case "=", wanted:
+            return bool(text == wanted)
+        case "!=", wanted:
+            return bool(text != wanted)
+        case ("LIKE" | "ILIKE") as operator, str(pattern):
+            flags = re.IGNORECASE if operator == "ILIKE" else 0
+            return re.match(like_as_regex(pattern), text, flags) is not None
+        case "IN", tuple(values):
+            return text in values
+        case "NOT IN", tuple(values):
+            return text not in values
+    return False
+
+
 def _comparison(reader: _Reader) -> Comparison:
     entity, key = _key(reader)
     found = reader.take(_OPERATOR)

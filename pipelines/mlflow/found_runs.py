@@ -31,7 +31,8 @@ STATUSES: dict[str, str] = {
     StepStatus.CANCELLED: "KILLED",
 }
 DATASET_TAG = "mlflow.dataset."  # followed by name and digest: a data set that a client says it used
-MAX_OF_A_RUN = 1000  # metrics
+MODEL_TAG = "mlflow.loggedModel."  # followed by its id: `pipelines.mlflow.logged_models`
+_APART = (DATASET_TAG, MODEL_TAG)  # told as what they are, and not as tags
 
 
 def steps_in(workspace: Workspace) -> "QuerySet[StepRun]":
@@ -98,7 +99,7 @@ def info_json(step: StepRun, tags: Iterable[Tag] | None = None) -> dict[str, Any
 
 def _json(step: StepRun, metrics: Sequence[Metric], tags: Sequence[Tag]) -> dict[str, Any]:
     info = info_json(step, tags)
-    shown = {tag.name: tag.value for tag in tags if not tag.is_property and not tag.name.startswith(DATASET_TAG)}
+    shown = {tag.name: tag.value for tag in tags if not tag.is_property and not tag.name.startswith(_APART)}
     shown.setdefault(RUN_NAME, info["run_name"])
     shown.setdefault("mlflow.user", info["user_id"])
     return {
@@ -120,6 +121,13 @@ def _json(step: StepRun, metrics: Sequence[Metric], tags: Sequence[Tag]) -> dict
         "inputs": {
             "dataset_inputs": [
                 json.loads(tag.value) for tag in tags if tag.name.startswith(DATASET_TAG) and not tag.is_property
+            ]
+        },
+        "outputs": {
+            "model_outputs": [
+                {"model_id": tag.name.removeprefix(MODEL_TAG), "step": 0}
+                for tag in tags
+                if tag.name.startswith(MODEL_TAG) and not tag.is_property
             ]
         },
     }

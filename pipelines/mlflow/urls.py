@@ -5,7 +5,7 @@ That is `http://HOST/api/mlflow/WORKSPACE`, or `http://HOST/api/mlflow` where th
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from pipelines.mlflow import artifacts, experiments, runs, search
+from pipelines.mlflow import artifacts, experiments, logged_models, runs, search
 from pipelines.mlflow.protocol import Endpoint, EndpointView, NoEndpointView
 from studio.workspaces.permissions import Permission
 
@@ -41,13 +41,29 @@ _RUNS = [
     _at("log-metric", POST=Endpoint(runs.LogMetric, runs.log_metric)),
     _at("log-parameter", POST=Endpoint(runs.LogParam, runs.log_param)),
     _at("log-batch", POST=Endpoint(runs.LogBatch, runs.log_batch)),
+    _at("outputs", POST=Endpoint(logged_models.LogOutputs, logged_models.log_outputs)),
     _at("log-inputs", POST=Endpoint(runs.LogInputs, runs.log_inputs)),
     _at("set-tag", POST=Endpoint(runs.SetTag, runs.set_tag)),
     _at("delete-tag", POST=Endpoint(runs.DeleteTag, runs.delete_tag)),
 ]
+_LOGGED_MODELS = [
+    _at("", POST=Endpoint(logged_models.Create, logged_models.create)),
+    _at("/search", POST=Endpoint(logged_models.Search, logged_models.search, _VIEW)),
+    _at(
+        "/<str:model_id>",
+        GET=Endpoint(logged_models.ById, logged_models.get, _VIEW),
+        PATCH=Endpoint(logged_models.Finalize, logged_models.finalize),
+        DELETE=Endpoint(logged_models.ById, logged_models.delete),
+    ),
+    _at("/<str:model_id>/tags", PATCH=Endpoint(logged_models.SetTags, logged_models.set_tags)),
+    _at("/<str:model_id>/tags/<path:tag_key>", DELETE=Endpoint(logged_models.DeleteTag, logged_models.delete_tag)),
+    _at("/<str:model_id>/params", POST=Endpoint(logged_models.LogParams, logged_models.log_params)),
+    _at("/<str:model_id>/artifacts/directories", GET=Endpoint(logged_models.Files, logged_models.files, _VIEW)),
+]
 _SERVED: list[URLPattern | URLResolver] = [
     path("api/2.0/mlflow/experiments/", include(_EXPERIMENTS)),
     path("api/2.0/mlflow/runs/", include(_RUNS)),
+    path("api/2.0/mlflow/logged-models", include(_LOGGED_MODELS)),
     _at("api/2.0/mlflow/artifacts/list", GET=Endpoint(artifacts.List, artifacts.list_of_run, _VIEW)),
     _at("api/2.0/mlflow-artifacts/artifacts", GET=Endpoint(artifacts.ListBelow, artifacts.list_below, _VIEW)),
     path("api/2.0/mlflow-artifacts/artifacts/<path:artifact>", artifacts.FileView.as_view()),
