@@ -20,7 +20,7 @@ from pipelines.mlflow.found_runs import MODEL_TAG, steps_in
 from pipelines.mlflow.moments import milliseconds
 from pipelines.mlflow.pages import start_of, token_at
 from pipelines.mlflow.protocol import Asked
-from pipelines.mlflow.runs import own_step
+from pipelines.mlflow.runs import log, own_step
 from pipelines.models import StepRun, Tag
 from pipelines.services.journal import held_run
 from pipelines.services.tracking import MAX_LABEL_VALUE
@@ -180,7 +180,7 @@ def search(caller: Caller, asked: Search) -> dict[str, Any]:
         is_property=False,
         name__startswith=MODEL_TAG,
     )
-    tags = tags.select_related("step_run__run__submitted_by").defer("step_run__frozen").order_by("-pk")
+    tags = tags.select_related("step_run__run").defer("step_run__frozen").order_by("-pk")
     found = []
     for tag in tags.iterator(chunk_size=500):
         model_id, model = tag.name.removeprefix(MODEL_TAG), LoggedModel.model_validate_json(tag.value)
@@ -246,7 +246,7 @@ def _write(caller: Caller, step: StepRun, model_id: str, model: LoggedModel) -> 
     text = model.model_dump_json()
     if len(text) > MAX_LABEL_VALUE:
         raise unfit("Parameters and tags of a logged model may have some 7,000 characters together.")
-    services.log_records(caller.access, step, None, services.Records(tags={MODEL_TAG + model_id: text}))
+    log(caller, step, services.Records(tags={MODEL_TAG + model_id: text}))
 
 
 def _number(name: str) -> int:
@@ -273,7 +273,6 @@ def _fits(step: StepRun, model_id: str, model: LoggedModel, asked: Comparison) -
 
 
 def _json(step: StepRun, model_id: str, model: LoggedModel) -> dict[str, Any]:
-    user = step.run.submitted_by
     return {
         "info": {
             "model_id": model_id,
@@ -285,7 +284,6 @@ def _json(step: StepRun, model_id: str, model: LoggedModel) -> dict[str, Any]:
             "status": model.status,
             "model_type": model.model_type,
             "source_run_id": run_name_of(step),
-            "creator_id": user.username if user else "",
             "tags": [{"key": key, "value": value} for key, value in model.tags.items()],
         },
         "data": {"params": [{"key": key, "value": value} for key, value in model.params.items()], "metrics": []},

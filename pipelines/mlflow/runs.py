@@ -158,7 +158,7 @@ def update(caller: Caller, asked: Update) -> dict[str, Any]:
     with transaction.atomic():
         if asked.run_name:
             tags = {RUN_NAME: asked.run_name}
-            services.log_records(caller.access, step, None, services.Records(tags=tags))
+            log(caller, step, services.Records(tags=tags))
         if asked.status in _ENDS and isinstance(step.frozen.step, TrackedStep):
             services.end_tracked_run(caller.access, step, _ENDS[asked.status], ended_at=ended_at)
     return {"run_info": info_json(step_of(caller, asked.run))}
@@ -193,7 +193,7 @@ def log_param(caller: Caller, asked: LogParam) -> dict[str, Any]:
 
 def set_tag(caller: Caller, asked: SetTag) -> dict[str, Any]:
     step = own_step(caller, asked.run)
-    services.log_records(caller.access, step, None, services.Records(tags={asked.key: asked.value}))
+    log(caller, step, services.Records(tags={asked.key: asked.value}))
     return {}
 
 
@@ -280,8 +280,13 @@ def own_step(caller: Caller, run_id: str) -> StepRun:
 def _log(caller: Caller, run_id: str, records: services.Records) -> dict[str, Any]:
     step = own_step(caller, run_id)
     attempt = services.attempt_to_log_to(step, as_its_program=caller.is_program_of(step))
-    services.log_records(caller.access, step, attempt, records)
+    log(caller, step, records, attempt)
     return {}
+
+
+def log(caller: Caller, step: StepRun, records: services.Records, attempt: Attempt | None = None) -> None:
+    """What the step's own program says, nobody else said."""
+    services.log_records(caller.access, step, attempt, records, by_program=caller.is_program_of(step))
 
 
 def _params(given: Any) -> dict[str, str]:

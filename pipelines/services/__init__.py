@@ -44,6 +44,7 @@ from pipelines.services.tracking import (
     end_tracked_run,
     experiment_problems,
     log_records,
+    refuse_unless_tracked,
     remove_tag,
     start_tracked_run,
 )
@@ -101,6 +102,7 @@ __all__ = [
     "purge_now",
     "purge_when_free",
     "read_git_facts",
+    "refuse_unless_tracked",
     "register_model",
     "remove_tag",
     "rename_pipeline",

@@ -40,6 +40,7 @@ from studio.lib.on_commit import publish_on_commit
 from studio.lib.problems import ConflictError, Problem, UserError
 from studio.workspaces import audit
 from studio.workspaces.access import Access
+from studio.workspaces.models import User
 from studio.workspaces.permissions import Permission
 
 PIPELINE = "Tracked runs"
@@ -119,7 +120,7 @@ def start_tracked_run(
         step.job_id, step.attempt, step.started_at = attempt.job_id, attempt.number, began_at
         step.save(update_fields=["job", "attempt", "started_at"])
         Run.objects.filter(pk=run.pk).update(started_at=began_at)
-        _label(step, words, access, is_property=False)
+        _label(step, words, access.user, is_property=False)
         audit.record(access.workspace, access.user, "run.track", f"run {run.pk} in {group.name}")
     return step
 
@@ -186,8 +187,12 @@ def attempt_to_log_to(step: StepRun, *, as_its_program: bool) -> Attempt:
     return found
 
 
-def log_records(access: Access, step: StepRun, attempt: Attempt | None, records: Records) -> None:
+def log_records(
+    access: Access, step: StepRun, attempt: Attempt | None, records: Records, *, by_program: bool = False
+) -> None:
     """Log all of it or nothing; `attempt` takes the points, of `attempt_to_log_to`.
+
+    Tags that the step's own program sets are set by nobody else, as those that it sets by the SDK.
 
     Raises UserError at `points`, `("tags", NAME)`, `("properties", NAME)`, SaidOtherwiseError at the latter, and
     ConflictError where the run is in the trash.
@@ -202,8 +207,9 @@ def log_records(access: Access, step: StepRun, attempt: Attempt | None, records:
         if not records.tags and not records.properties:
             return
         refuse_in_trash(held_run(step.run_id))
-        _label(step, records.properties, access, is_property=True)
-        _label(step, records.tags, access, is_property=False)
+        by = None if by_program else access.user
+        _label(step, records.properties, by, is_property=True)
+        _label(step, records.tags, by, is_property=False)
 
 
 def remove_tag(access: Access, step: StepRun, name: str) -> bool:
@@ -236,7 +242,7 @@ def label_problems(labels: Mapping[str, str], field_name: str) -> list[Problem]:
     return found
 
 
-def _label(step: StepRun, labels: Mapping[str, str], access: Access, *, is_property: bool) -> None:
+def _label(step: StepRun, labels: Mapping[str, str], by: User | None, *, is_property: bool) -> None:
     """Within a transaction that holds the run."""
     if not labels:
         return
@@ -259,14 +265,14 @@ def _label(step: StepRun, labels: Mapping[str, str], access: Access, *, is_prope
             is_property=is_property,
             name=name,
             value=value,
-            set_by=access.user,
+            set_by=by,
             set_at=now,
         )
         for name, value in labels.items()
         if name not in there
     )
     for name, value in changed.items():
-        Tag.objects.filter(pk=there[name].pk).update(value=value, set_by=access.user, set_at=now)
+        Tag.objects.filter(pk=there[name].pk).update(value=value, set_by=by, set_at=now)
     _tell(step)
 
 
