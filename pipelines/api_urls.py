@@ -121,7 +121,7 @@ _MODELS = [
 ]
 
 urlpatterns = [
-    path("mlflow/", include("pipelines.mlflow.urls")),
+    path("mlflow/", include(("pipelines.mlflow.urls", "mlflow"))),
     path("workspaces/<slug:slug>/pipelines/", include(_PIPELINES)),
     path("workspaces/<slug:slug>/modules/", include(_MODULES)),
     path("workspaces/<slug:slug>/sources/", include(_SOURCES)),

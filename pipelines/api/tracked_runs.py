@@ -21,6 +21,7 @@ from studio.workspaces.permissions import Permission
 
 MAX_POINTS = 1000  # of one request
 _YEAR_9999_MS = 253_402_300_799_000
+_NOT_FINITE = ("NaN", "Infinity", "-Infinity")
 
 
 class Labels(serializers.DictField):
@@ -33,9 +34,18 @@ class BeginSerializer(Given):
     tags = Labels(required=False)
 
 
+class AnyNumber(serializers.FloatField):
+    """What JSON has no number for is a text."""
+
+    def to_internal_value(self, data: Any) -> float:
+        if data in _NOT_FINITE:
+            return float(data)
+        return super().to_internal_value(data)
+
+
 class PointSerializer(Given):
     name = serializers.CharField(max_length=MAX_LABEL_NAME)
-    value = serializers.FloatField(help_text="What is not finite is a text: `NaN`, `Infinity`, `-Infinity`.")
+    value = AnyNumber(help_text="What is not finite is a text: `NaN`, `Infinity`, `-Infinity`.")
     step = serializers.IntegerField(min_value=1 - MAX_STEP, max_value=MAX_STEP - 1, default=0)
     at_ms = serializers.IntegerField(
         min_value=0, max_value=_YEAR_9999_MS, required=False, help_text="When it was measured; else now."
@@ -91,9 +101,10 @@ class LogTrackedRunView(TrackedRunAPIView):
     @extend_schema(request=LogSerializer, responses={204: None})
     def post(self, request: Request, slug: str, run_id: int) -> Response:
         """Log metrics, tags and properties to it: all of them or, where something is wrong, none."""
+        step = self.step(run_id)
         asked = LogSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        step, said = self.step(run_id), asked.validated_data
+        said = asked.validated_data
         now_ms = int(clock.now().timestamp() * 1000)
         records = services.Records(
             points=[
@@ -112,9 +123,9 @@ class EndTrackedRunView(TrackedRunAPIView):
     @extend_schema(request=EndSerializer, responses=OpenApiTypes.OBJECT)
     def post(self, request: Request, slug: str, run_id: int) -> Response:
         """Say how it ended. `ended` is false where it was over already; `status` says how."""
+        step = self.step(run_id)
         asked = EndSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        step = self.step(run_id)
         ended = services.end_tracked_run(self.access, step, **asked.validated_data)
         step.refresh_from_db(fields=["status"])
         return Response({"ended": ended, "status": step.status})

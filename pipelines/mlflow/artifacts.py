@@ -70,7 +70,7 @@ class FileView(ProtocolView):
         step, path = _step_and_path(caller, artifact)
         try:
             entry, stream = queries.ArtifactFolder(caller.workspace, step).open(path)
-        except queries.NoArtifacts as error:
+        except (Http404, UserError) as error:
             raise missing(f"Run “{run_name_of(step)}” has no file “{path[:200]}”.") from error
         return stream_file(stream, entry.label, size_bytes=entry.size_bytes)
 
