@@ -12,7 +12,7 @@ class TrackedStep(StepWithoutJob):
     """Goes on until the client that began its run says how it ended. Only a client can begin one."""
 
     label: ClassVar[str] = "Tracked by a client"
-    icon: ClassVar[str] = "broadcast"
+    icon: ClassVar[str] = "world"
     summary: ClassVar[str] = "A program runs somewhere else, and logs here what it does."
     card_field: ClassVar[str] = "client"
     offered: ClassVar[bool] = False

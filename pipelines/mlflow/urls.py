@@ -47,23 +47,23 @@ _RUNS = [
     _at("delete-tag", POST=Endpoint(runs.DeleteTag, runs.delete_tag)),
 ]
 _LOGGED_MODELS = [
-    _at("", POST=Endpoint(logged_models.Create, logged_models.create)),
-    _at("/search", POST=Endpoint(logged_models.Search, logged_models.search, _VIEW)),
+    _at("search", POST=Endpoint(logged_models.Search, logged_models.search, _VIEW)),
     _at(
-        "/<str:model_id>",
+        "<str:model_id>",
         GET=Endpoint(logged_models.ById, logged_models.get, _VIEW),
         PATCH=Endpoint(logged_models.Finalize, logged_models.finalize),
         DELETE=Endpoint(logged_models.ById, logged_models.delete),
     ),
-    _at("/<str:model_id>/tags", PATCH=Endpoint(logged_models.SetTags, logged_models.set_tags)),
-    _at("/<str:model_id>/tags/<path:tag_key>", DELETE=Endpoint(logged_models.DeleteTag, logged_models.delete_tag)),
-    _at("/<str:model_id>/params", POST=Endpoint(logged_models.LogParams, logged_models.log_params)),
-    _at("/<str:model_id>/artifacts/directories", GET=Endpoint(logged_models.Files, logged_models.files, _VIEW)),
+    _at("<str:model_id>/tags", PATCH=Endpoint(logged_models.SetTags, logged_models.set_tags)),
+    _at("<str:model_id>/tags/<path:tag_key>", DELETE=Endpoint(logged_models.DeleteTag, logged_models.delete_tag)),
+    _at("<str:model_id>/params", POST=Endpoint(logged_models.LogParams, logged_models.log_params)),
+    _at("<str:model_id>/artifacts/directories", GET=Endpoint(logged_models.Files, logged_models.files, _VIEW)),
 ]
 _SERVED: list[URLPattern | URLResolver] = [
     path("api/2.0/mlflow/experiments/", include(_EXPERIMENTS)),
     path("api/2.0/mlflow/runs/", include(_RUNS)),
-    path("api/2.0/mlflow/logged-models", include(_LOGGED_MODELS)),
+    _at("api/2.0/mlflow/logged-models", POST=Endpoint(logged_models.Create, logged_models.create)),
+    path("api/2.0/mlflow/logged-models/", include(_LOGGED_MODELS)),
     _at("api/2.0/mlflow/artifacts/list", GET=Endpoint(artifacts.List, artifacts.list_of_run, _VIEW)),
     _at("api/2.0/mlflow-artifacts/artifacts", GET=Endpoint(artifacts.ListBelow, artifacts.list_below, _VIEW)),
     path("api/2.0/mlflow-artifacts/artifacts/<path:artifact>", artifacts.FileView.as_view()),
