@@ -10,7 +10,7 @@ from compute.models import SpokenProtocol
 from studio.lib.problems import UserError
 from studio.version import VERSION
 
-PROTOCOL = 3  # since metrics from inside a step, and work that nodes do themselves
+PROTOCOL = 4  # since steps reach the tracking interface, and its clients log beside the node
 
 _ONLY = 1  # the key of the one row
 

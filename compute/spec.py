@@ -215,6 +215,17 @@ class NodeWork(BaseModel):
     resumes: bool = False
 
 
+class WebAccess(BaseModel):
+    """An interface of the studio that a client within the process speaks, and the variables by which it finds it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str  # behind the studio's address
+    address_in: str
+    token_in: str
+    variables: dict[str, str] = Field(default_factory=dict)  # more that it wants to know, where it can reach the studio
+
+
 class JobSpec(Document):
     """Everything that a node needs to run a job.
 
@@ -236,6 +247,7 @@ class JobSpec(Document):
     retry: Retry = Field(default_factory=Retry)
     limits: Limits = Field(default_factory=Limits)
     resources: Resources = Field(default_factory=Resources)
+    web: WebAccess | None = None
 
 
 class OutputRecord(BaseModel):

@@ -20,6 +20,7 @@ from pipelines.api import (
     reuse,
     runs,
     sources,
+    tracked_runs,
     trash,
     trials,
     ways_on,
@@ -94,6 +95,9 @@ _RUNS: list[URLPattern | URLResolver] = [
     path("", runs.RunsView.as_view(), name="api-runs"),
     path("compare/", comparing.CompareRunsView.as_view(), name="api-compare-runs"),
     path("compare/steps/<str:name>/", comparing.CompareStepView.as_view(), name="api-compare-step"),
+    path("tracked/", tracked_runs.TrackedRunsView.as_view(), name="api-tracked-runs"),
+    path("<int:run_id>/log/", tracked_runs.LogTrackedRunView.as_view(), name="api-tracked-run-log"),
+    path("<int:run_id>/end/", tracked_runs.EndTrackedRunView.as_view(), name="api-tracked-run-end"),
     path("trash/", trash.TrashRunsView.as_view(), name="api-runs-trash"),
     path("<int:run_id>/", runs.RunView.as_view(), name="api-run"),
     path("<int:run_id>/events/", runs.EventsView.as_view(), name="api-run-events"),
@@ -125,6 +129,7 @@ _MODELS = [
 ]
 
 urlpatterns = [
+    path("mlflow/", include(("pipelines.mlflow.urls", "mlflow"))),
     path("workspaces/<slug:slug>/pipelines/", include(_PIPELINES)),
     path("workspaces/<slug:slug>/modules/", include(_MODULES)),
     path("workspaces/<slug:slug>/sources/", include(_SOURCES)),

@@ -87,7 +87,7 @@ def edit(request: WorkspaceRequest, pipeline_id: int) -> HttpResponse:
         "is_old": is_old,
         "may_edit": may_edit,
         "data": data,
-        "kinds": [(name, kind) for name, kind in KINDS.items()],
+        "kinds": [(name, kind) for name, kind in KINDS.items() if kind.offered],
         "edit_url": edit_url,
     }
     return render(request, "pipelines/builder.html", context)

@@ -20,12 +20,18 @@ from studio.lib.typed_json import Document, DocumentField
 from studio.workspaces.models import NAME, Workspace
 
 
+class ExperimentTags(Document):
+    tags: dict[str, str] = Field(default_factory=dict)
+
+
 class Experiment(models.Model):
     """A name that groups runs."""
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="experiments")
     name = models.CharField(max_length=100, validators=[NAME])
+    tags = DocumentField(ExperimentTags, default=dict)  # pass `ExperimentTags`: a default is plain until it is read
     created_at = models.DateTimeField(auto_now_add=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)  # its runs stay; a new one brings it back
 
     class Meta:
         ordering: ClassVar = ["name"]
@@ -546,7 +552,7 @@ class Tag(models.Model):
     step_run = models.ForeignKey(StepRun, on_delete=models.CASCADE, null=True, blank=True, related_name="tags")
     is_property = models.BooleanField(default=False)
     name = models.CharField(max_length=250)
-    value = models.CharField(max_length=1000, blank=True)
+    value = models.CharField(max_length=8000, blank=True)
     set_by = models.ForeignKey(  # null: the step itself, or somebody who is gone
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )

@@ -237,6 +237,8 @@ PRIVATE_HOSTS: list[str] = env.list("STUDIO_PRIVATE_HOSTS", default=[])
 LOCAL_DATASTORE_ROOTS = [Path(root) for root in env.list("STUDIO_LOCAL_DATASTORE_ROOTS", default=[])]
 # Of a node that does not share STUDIO_HOME: folders which it shares with the studio all the same, under the same path.
 SHARED_FOLDERS = [Path(folder) for folder in env.list("STUDIO_SHARED_FOLDERS", default=[])]
+# Where steps reach the web server from their node, as in `http://studio.example.org`; `manage.py up` says where it is.
+PUBLIC_URL = env.str("STUDIO_PUBLIC_URL", default="")
 # The socket where processes of such a node ask for the studio's folders; the node sets it, for those that it starts.
 FOLDERS_GATEWAY = env.str("STUDIO_FOLDERS_GATEWAY", default="")
 

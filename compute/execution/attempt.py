@@ -45,6 +45,7 @@ from compute.execution.usage.meter import Meter
 from compute.execution.usage.sampler import Sampler
 from compute.execution.usage.series import UsageSeries, UsageTotals
 from compute.execution.warm.process import WarmProcess
+from compute.execution.web_access import web_variables
 from compute.logs.lines import Stream
 from compute.logs.writer import LeaseLostError, LogFullError, LogWriter
 from compute.metrics.spool import SpoolFile
@@ -366,6 +367,7 @@ class Attempt:
             # Nobody gives themselves a device: another step may have it.
             **devices_visible(self.lease.gpus),
             **sdk_variables(said, environment),
+            **web_variables(said, self.lease),
             SPOOL: str(self.folders.spool),
             UPLOADS: str(self.folders.uploads),
             DATA: str(self.folders.data),

@@ -45,6 +45,8 @@ class MetricWriter:
         self.spool, self.job_id, self.owner, self.attempt_id, self.attempt = spool, job_id, owner, attempt_id, attempt
         self.say, self.go_on = say, go_on
         self.book = Book()
+        self._stored_names: set[str] = set()
+        self._told_of: set[str] = set()
         self._patience_s = _LOOK_EVERY_S
         self._look_at = time.monotonic() + _LOOK_EVERY_S
         self._stored_at = -60.0
@@ -82,8 +84,12 @@ class MetricWriter:
 
     def store(self) -> None:
         """Store what is new, in one transaction. Raises LeaseLostError."""
-        patiently(self._commit, go_on=self.go_on)
+        theirs = patiently(self._commit, go_on=self.go_on)
+        self._stored_names |= self.book.changed.keys() - theirs
         self.book.stored()
+        for name in theirs - self._told_of:
+            self._told_of.add(name)
+            self._tell(dropped_words(Dropped("a client of the tracking API logs a metric of this name", name)))
         self._stored_at = time.monotonic()
 
     def close(self) -> None:
@@ -124,13 +130,20 @@ class MetricWriter:
         with contextlib.suppress(LogFullError):
             self.say(words)
 
-    def _commit(self) -> None:
-        changed = list(self.book.changed.values())
+    def _commit(self) -> set[str]:
+        """Returns the names of metrics that a client writes: what the spool says of these is not stored."""
         labels = list(self.book.labels.values())
         with transaction.atomic():
             guard = {"id": self.attempt_id, "log_complete": False}
             if not update_where(Attempt, {"metric_points": self.book.point_count}, guard):
                 raise LeaseLostError
+            # The attempt's row is held, as `from_clients` holds it: whoever has a name first keeps it.
+            new = self.book.changed.keys() - self._stored_names
+            theirs: set[str] = set()
+            if new:
+                rows_of_clients = Metric.objects.filter(attempt=self.attempt_id, name__in=new, by_client=True)
+                theirs = set(rows_of_clients.values_list("name", flat=True))
+            changed = [metric for name, metric in self.book.changed.items() if name not in theirs]
             rows = Metric.objects.bulk_create(
                 [
                     Metric(
@@ -171,6 +184,7 @@ class MetricWriter:
                 update_fields=["start", "count", "step_min", "step_max", "summary", "data"],
             )
             tell_records(JobRecords(self.job_id, self.owner, self.attempt, labels))
+        return theirs
 
 
 def number_text(number: float | None) -> str:

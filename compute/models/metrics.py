@@ -24,6 +24,9 @@ class Metric(models.Model):
     high = models.CharField(max_length=32, blank=True)
     last_step = models.BigIntegerField(null=True, blank=True)
     not_finite = models.PositiveIntegerField(default=0)  # points that are not a number, or infinite
+    # A client of the web server writes it (`compute.metrics.from_clients`), not the node. `last` is of its last step.
+    by_client = models.BooleanField(default=False, db_default=False)
+    last_at_ms = models.BigIntegerField(null=True, blank=True)  # when the client says it measured `last`
 
     class Meta:
         ordering: ClassVar = ["position"]
@@ -46,6 +49,7 @@ class MetricChunk(models.Model):
     step_max = models.BigIntegerField(null=True)
     summary = models.BinaryField(null=True)  # of points: `compute.metrics.points.summary`
     data = models.BinaryField()
+    times = models.BinaryField(null=True)  # of points of a client: when it measured each, packed milliseconds
 
     class Meta:
         ordering: ClassVar = ["seq"]

@@ -2,6 +2,7 @@
 
 from compute.services.builds import request_builds
 from compute.services.checks import request_check
+from compute.services.client_jobs import job_of_client
 from compute.services.deleting import delete_jobs
 from compute.services.environments import create_environment, rebuild_environment
 from compute.services.holding import hold_jobs, let_go, withdraw_jobs
@@ -24,6 +25,7 @@ __all__ = [
     "ensure_curated",
     "hold_jobs",
     "hold_quotas",
+    "job_of_client",
     "let_go",
     "rebuild_environment",
     "remove_node",

@@ -5,7 +5,7 @@ no, and nothing of the attempt counts any more.
 """
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -19,6 +19,7 @@ from compute.listener import JobChange, tell
 from compute.models import LOG_ARCHIVE_BYTES, Attempt, Job, Node
 from compute.queueing import NOBODY
 from compute.retrying import Failure, may_follow, wait_s
+from compute.services.client_files import with_client_files
 from compute.services.queue import choose, may_start, request_of
 from compute.services.use import Spent, note_use
 from compute.spec import JobResult, JobSpec, Resources
@@ -146,11 +147,14 @@ def finish(
     """
     with transaction.atomic():
         now = clock.now()
+        left = outcome.result  # by itself
+        if outcome.status != JobStatus.QUEUED and lease.spec.artifacts is not None:
+            outcome = replace(outcome, result=with_client_files(lease.attempt_id, left))
         last = {"finished_at": now, "exit_code": outcome.exit_code, "reason": outcome.reason, **log}
         if outcome.status != JobStatus.COMPLETED and outcome.result:
             last["kept"] = outcome.result
         held = update_where(Attempt, last, {"id": lease.attempt_id, "log_complete": False})
-        if not held or not _close(lease, outcome, now):
+        if not held or not _close(lease, outcome, left, now):
             return False, None
         if log_bytes > LOG_ARCHIVE_BYTES:
             enqueue_on_commit("compute.archive_log", lease.attempt_id)
@@ -160,7 +164,7 @@ def finish(
         return True, _claim(claim_for) if merge and claim_for else None
 
 
-def _close(lease: Lease, outcome: Outcome, now: datetime) -> bool:
+def _close(lease: Lease, outcome: Outcome, left: JobResult | None, now: datetime) -> bool:
     status, reason = outcome.status, outcome.reason
     changes: dict[str, Any] = {**NO_LEASE, "exit_code": outcome.exit_code}
     waits_s = 0.0
@@ -192,7 +196,7 @@ def _close(lease: Lease, outcome: Outcome, now: datetime) -> bool:
         Job.objects.filter(pk=lease.job_id).update(not_before=Now() + timedelta(seconds=waits_s))
     tell([JobChange(lease.job_id, lease.owner, status, now, lease.attempt, outcome.exit_code, reason, outcome.result)])
     spent = Spent(lease.workspace_id, lease.person, lease.spec.resources.cpus, lease.claimed_at, now)
-    note_use(spent, outcome.result)  # what an attempt leaves stays, whether another one follows or not
+    note_use(spent, left)  # what an attempt leaves stays, whether another one follows or not
     return True
 
 

@@ -51,6 +51,13 @@ def note_use(spent: Spent, result: JobResult | None = None) -> None:
             cursor.execute(_ADD_STORAGE, [spent.workspace_id, spent.person, size_bytes])
 
 
+def add_storage(workspace_id: int, person: int, datastore_id: int, size_bytes: int) -> None:
+    """Add what came to, or went from, a datastore of ours outside of an attempt's end."""
+    if size_bytes and is_ours(datastore_id):
+        with connection.cursor() as cursor:
+            cursor.execute(_ADD_STORAGE, [workspace_id, person, size_bytes])
+
+
 def month_of(at: datetime) -> date:
     """The first day of its month, UTC: the quotas' months begin at midnight there."""
     return at.astimezone(UTC).date().replace(day=1)

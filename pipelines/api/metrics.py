@@ -49,7 +49,7 @@ class StepMetricsView(StepAPIView):
         return Response(
             {
                 "attempt": attempt.number if attempt else 0,
-                "points": attempt.metric_points if attempt else 0,
+                "points": sum(metric.count for metric in metrics if metric.kind == "scalar"),
                 "metrics": [metric_queries.metric_json(metric) for metric in metrics],
             }
         )

@@ -115,6 +115,7 @@ class StepBase(Part):
     takes_inputs: ClassVar[Literal["any", "one", "none"]] = "any"
     works: ClassVar[Mapping[str, str]] = MappingProxyType({})  # functions by name, for `compute.work.registry`
     has_job: ClassVar[bool] = True  # False for a `StepWithoutJob`
+    offered: ClassVar[bool] = True  # in the builder, for new steps
     makes_runs: ClassVar[bool] = False  # whether it is a `StepWithRuns`
     is_module: ClassVar[bool] = False  # whether it is a `ModuleStep`, which stands for a published step
     runs_tab: ClassVar[str] = ""  # of the step's panel, the tab that shows what it had made: runs, trials, batches

@@ -22,6 +22,7 @@ from pipelines.kinds.pipeline import PipelineStep
 from pipelines.kinds.python_script import PythonScriptStep
 from pipelines.kinds.sql import SqlStep
 from pipelines.kinds.sweep import SweepStep
+from pipelines.kinds.tracked import TrackedStep
 from pipelines.kinds.transfer import TransferStep
 from pipelines.kinds.wait import WaitStep
 
@@ -58,6 +59,7 @@ _OURS: tuple[type[StepBase], ...] = (
     ConditionStep,
     ApprovalStep,
     WaitStep,
+    TrackedStep,
 )
 KINDS: Mapping[str, type[StepBase]] = {kind_name(kind): kind for kind in (*_OURS, *_added())} | {
     kind_name(kind): kind

@@ -40,6 +40,17 @@ from pipelines.services.submitting import default_experiment, submit_run
 from pipelines.services.submitting_once import forget_submit_keys, submit_once
 from pipelines.services.tagging import follow_records, set_tags
 from pipelines.services.tending import tend, tend_all, watch_trials
+from pipelines.services.tracking import (
+    Records,
+    SaidOtherwiseError,
+    attempt_to_log_to,
+    end_tracked_run,
+    experiment_problems,
+    log_records,
+    refuse_unless_tracked,
+    remove_tag,
+    start_tracked_run,
+)
 from pipelines.services.trashing import PURGE_TASK, purge_now, restore_run, trash_run, trash_runs
 from pipelines.services.without_job import DUE_TASK
 
@@ -51,12 +62,15 @@ __all__ = [
     "Edited",
     "Imported",
     "Left",
+    "Records",
     "Registered",
+    "SaidOtherwiseError",
     "Saved",
     "StepChanges",
     "allow_reuse",
     "answer_step",
     "archived_words",
+    "attempt_to_log_to",
     "cancel_run",
     "cancel_step",
     "change_model",
@@ -71,6 +85,8 @@ __all__ = [
     "edit_step",
     "end_due_steps",
     "end_reuse",
+    "end_tracked_run",
+    "experiment_problems",
     "finish_cancelling",
     "follow_jobs",
     "follow_records",
@@ -78,6 +94,7 @@ __all__ = [
     "forget_submit_keys",
     "git_facts_of",
     "import_folder",
+    "log_records",
     "look_after",
     "look_after_all",
     "look_after_due_steps",
@@ -93,7 +110,9 @@ __all__ = [
     "purge_now",
     "purge_when_free",
     "read_git_facts",
+    "refuse_unless_tracked",
     "register_model",
+    "remove_tag",
     "rename_pipeline",
     "rerun_from",
     "restore_pipeline",
@@ -106,6 +125,7 @@ __all__ = [
     "set_retention",
     "set_stage",
     "set_tags",
+    "start_tracked_run",
     "submit_once",
     "submit_run",
     "tend",

@@ -12,7 +12,7 @@ from django.db.models.expressions import RawSQL
 from compute.listener import JobChange
 from compute.services import NewJob, create_jobs, hold_jobs
 from compute.sharing import targets_in_use
-from compute.spec import JobArtifacts, JobInput, JobOutput, JobSpec, OutputRecord
+from compute.spec import JobArtifacts, JobInput, JobOutput, JobSpec, OutputRecord, WebAccess
 from compute.states import TERMINAL as JOB_TERMINAL
 from compute.states import JobStatus
 from datastores.models import DatasetVersion
@@ -36,6 +36,7 @@ from pipelines.services.reusing import (
 from pipelines.services.sharing import LOOK_TASK, at_rest, hold_decisions, leave_to_others, tell_on_commit
 from pipelines.services.without_job import Contents, begin_without_job, end, look_into_inputs
 from pipelines.states import RUN_TERMINAL, STEP_TERMINAL, StepStatus
+from pipelines.tracked_runs import tracked_run_id
 from studio.lib.clock import clock
 from studio.lib.on_commit import enqueue_on_commit
 from studio.lib.problems import UserError
@@ -466,12 +467,13 @@ def _new_job(journal: Journal, step: StepRun, data: dict[str, JobInput]) -> NewJ
                 **{output.name: _place(step, output) for output in frozen.step.outputs},
                 **{output.name: _place(step, output, kept=True) for output in frozen.step.keeps},
             },
-            artifacts=None if frozen.work else _artifacts(step),
+            artifacts=None if frozen.work else artifacts_of(step),
             environment_variables={**frozen.environment_variables, **_who_it_is(step)},
             timeout_s=frozen.step.timeout_s,
             retry=frozen.step.retry,
             limits=frozen.step.limits,
             resources=frozen.resources,
+            web=None if frozen.work else _tracking(step),
         ),
         requested_by_id=journal.run.submitted_by_id,
         priority=journal.run.priority,
@@ -486,7 +488,7 @@ def _apart(step: StepRun) -> str:
     return "" if part is None or part.unites else f"{step.run_id}/{part.step}"[:100]
 
 
-def _artifacts(step: StepRun) -> JobArtifacts:
+def artifacts_of(step: StepRun) -> JobArtifacts:
     """Beside the attempts' own folders, so that no output can be called so. Each attempt has one."""
     path = f"{RUNS_FOLDER}/{step.run_id}/{step.name}/artifacts/{{attempt}}"
     return JobArtifacts(datastore_id=step.frozen.datastore_id, path=path)
@@ -499,6 +501,16 @@ def _who_it_is(step: StepRun) -> dict[str, str]:
         "STUDIO_STEP_NAME": step.name,
         "STUDIO_EXPERIMENT": step.frozen.experiment,
     }
+
+
+def _tracking(step: StepRun) -> WebAccess:
+    """MLflow's client within the step finds the step's own run."""
+    return WebAccess(
+        path="/api/mlflow",
+        address_in="MLFLOW_TRACKING_URI",
+        token_in="MLFLOW_TRACKING_TOKEN",  # noqa: S106 (a name)
+        variables={"MLFLOW_RUN_ID": tracked_run_id(step.run_id, step.pk)},
+    )
 
 
 def _place(step: StepRun, output: Output, *, kept: bool = False) -> JobOutput:

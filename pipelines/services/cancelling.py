@@ -1,7 +1,7 @@
 """Cancelling: a request beside the status. What waits ends at once, what runs as soon as its process is gone."""
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from compute.services import request_cancel
@@ -60,7 +60,9 @@ def _ask(run_id: int, user: User | None, reason: str = "") -> bool:
     journal.tell(CancelRequested(by=user.username if user else ""))
     waiting = StepRun.objects.filter(run_id=held.pk, status=StepStatus.WAITING)
     journal.move_steps(waiting, StepStatus.CANCELLED, finished_at=now, reason=_REASON)
-    going = StepRun.objects.filter(run_id=held.pk, status=StepStatus.RUNNING, job=None)
+    # The job of what a client does itself was over from the beginning.
+    nobody_runs = Q(job=None) | Q(job__finished_at__isnull=False)
+    going = StepRun.objects.filter(nobody_runs, run_id=held.pk, status=StepStatus.RUNNING)
     journal.move_steps(
         going.filter(makes_runs=False), StepStatus.CANCELLED, finished_at=now, reason=_REASON_WITHOUT_JOB
     )

@@ -33,6 +33,7 @@ from pipelines.model_files import content_now
 from pipelines.models import (
     NO_COMPUTE,
     Experiment,
+    ExperimentTags,
     FrozenInput,
     FrozenModule,
     FrozenOutput,
@@ -100,7 +101,7 @@ def submit_run(
         continue_on_step_failure = ready.definition.continue_on_step_failure
     with uncollected(), transaction.atomic():
         admit_run(access.workspace.pk, access.user.pk, steps=len(ready.frozen))
-        group, _created = Experiment.objects.get_or_create(workspace=access.workspace, name=experiment_name)
+        group = experiment_for_run(access.workspace, experiment_name)
         run = insert_run(
             ready,
             workspace=access.workspace,
@@ -115,6 +116,15 @@ def submit_run(
         if within is not None:
             within(run)
     return run
+
+
+def experiment_for_run(workspace: Workspace, name: str) -> Experiment:
+    """Made where there is none, and brought back where somebody deleted it."""
+    group, _made = Experiment.objects.get_or_create(workspace=workspace, name=name, defaults={"tags": ExperimentTags()})
+    if group.deleted_at is not None:
+        group.deleted_at = None
+        group.save(update_fields=["deleted_at"])
+    return group
 
 
 @dataclass(frozen=True, slots=True)

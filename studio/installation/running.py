@@ -36,7 +36,7 @@ class Running:
 
     def __init__(self, *, host: str, port: int, demo: bool) -> None:
         self._host, self._port, self._demo = host, port, demo
-        self._variables = services.environment(host=host)
+        self._variables = services.environment(host=host, port=port)
         self._supervisor = Supervisor(folder=Path(settings.BASE_DIR), logs=Path(settings.STUDIO_HOME) / "logs", say=say)
         self._machine = socket.gethostname()
         self._stop_requested = self._interruptible = False

@@ -23,7 +23,7 @@ NODE_PREFIX = "node-"
 QUIET_WORKER = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 
 
-def environment(*, host: str = "127.0.0.1") -> tuple[tuple[str, str], ...]:
+def environment(*, host: str = "127.0.0.1", port: int | None = None) -> tuple[tuple[str, str], ...]:
     """What every process is given: this one's variables, and the broker and names that this one decided on."""
     variables = {
         **os.environ,
@@ -34,7 +34,15 @@ def environment(*, host: str = "127.0.0.1") -> tuple[tuple[str, str], ...]:
     variables.pop("STUDIO_FOLLOW_PARENT", None)
     if host not in {"127.0.0.1", "localhost", "::1"}:
         variables.setdefault("STUDIO_ALLOWED_HOSTS", ",".join(_names_of_this_machine(host)))
+    if port is not None:
+        variables.setdefault("STUDIO_PUBLIC_URL", f"http://{_reached_at(host)}:{port}")
     return tuple(sorted(variables.items()))
+
+
+def _reached_at(host: str) -> str:
+    """From this machine itself; what listens at all its addresses does so at this one."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104 (what it is, not bound)
+    return f"[{host}]" if ":" in host else host
 
 
 def redis(variables: tuple[tuple[str, str], ...]) -> Service:

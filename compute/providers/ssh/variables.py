@@ -26,6 +26,8 @@ _PORTS = {"postgres": 5432, "postgresql": 5432, "redis": 6379, "rediss": 6379, "
 def node_variables() -> dict[str, str]:
     """The environment of such a node: database, Redis, broker, keys. Never for a command line, a log or a page."""
     studio = {name: value for name, value in os.environ.items() if name.startswith("STUDIO_") and name not in _OWN}
+    if _is_here_alone(studio.get("STUDIO_PUBLIC_URL", "")):
+        del studio["STUDIO_PUBLIC_URL"]
     packages = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
     return {
@@ -46,6 +48,12 @@ def what_to_reach() -> list[dict[str, Any]]:
     if "BROKER_URL" in variables:
         urls["message broker"] = variables["BROKER_URL"]
     return [_place(name, url) for name, url in urls.items()]
+
+
+def _is_here_alone(url: str) -> bool:
+    """Whether an address is of this machine, and means another one elsewhere."""
+    host = urlsplit(url).hostname or ""
+    return host in {"localhost", "::1"} or host.startswith("127.")
 
 
 def _database_url() -> str:

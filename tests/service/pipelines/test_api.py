@@ -225,7 +225,8 @@ def _routes(patterns: Any, before: str = "/api/") -> list[tuple[str, Any]]:
     return routes
 
 
-ROUTES = _routes(api_urls.urlpatterns)
+# What speaks MLflow's protocol has its own words for a failure: `test_mlflow_access` asks there.
+ROUTES = [each for each in _routes(api_urls.urlpatterns) if not each[0].startswith("/api/mlflow/")]
 
 
 def _address(route: str, slug: str, world: World, run: Run) -> str:
