@@ -5,6 +5,8 @@ from django.utils import timezone
 
 from compute.services import admit_run, hold_quotas
 from pipelines.events import Continued
+from pipelines.kinds.interface import kind_name
+from pipelines.kinds.tracked import TrackedStep
 from pipelines.models import Run, StepOutput, StepRun
 from pipelines.services.advancing import READY_FIELDS, release
 from pipelines.services.journal import Journal, held_run
@@ -83,6 +85,11 @@ def try_again(access: Access, journal: Journal) -> int:
     count = undone.count()
     if not count:
         raise ConflictError(_nothing_to_do(run), status=run.status)
+    if undone.filter(frozen__step__kind=kind_name(TrackedStep)).exists():
+        raise ConflictError(
+            "A program elsewhere did this run and only told of it, so it can't be tried again here. Start that again.",
+            status=run.status,
+        )
     # The steps wait in the name of who submitted the run, so it is their share.
     admit_run(run.workspace_id, run.submitted_by_id or access.user.pk, steps=count)
     StepOutput.objects.filter(step_run__in=undone).delete()

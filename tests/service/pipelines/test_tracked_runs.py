@@ -230,3 +230,15 @@ def test_in_the_trash_it_is_closed_and_from_there_it_goes_with_all_that_it_had(w
     assert not Run.everything.exists()
     assert not Metric.objects.exists()
     assert not Job.objects.exists()
+
+
+def test_one_that_failed_is_not_tried_again_here_and_keeps_its_metrics(world: World, client: Client) -> None:
+    begun = begin(client)
+    step = StepRun.objects.get(run_id=begun["id"])
+    assert post(client, f"{begun['id']}/log/", {"points": [{"name": "loss", "value": 0.5}]}).status_code == 204
+    assert end(world, step, StepStatus.FAILED)
+    refused = post(client, f"{begun['id']}/continue/", {})
+    assert refused.status_code == 409
+    assert "A program elsewhere did this run" in refused.json()["detail"]
+    run = Run.objects.get(pk=begun["id"])
+    assert (run.status, StepRun.objects.get(pk=step.pk).job_id is not None) == ("failed", True)

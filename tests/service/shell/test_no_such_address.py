@@ -9,7 +9,7 @@ from tests.service.shell.conftest import Room
 @pytest.mark.parametrize("method", ["get", "post", "delete"])
 def test_programs_get_json_and_people_a_page(room: Room, method: str) -> None:
     answer = getattr(room.client(), method)("/api/workspaces/nothing/here/")
-    assert (answer.status_code, answer["Content-Type"]) == (404, "application/json")
+    assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")
     assert "/api/ lists" in answer.json()["detail"]
     page = getattr(room.client(), method)("/nothing/here/")
     assert (page.status_code, page["Content-Type"]) == (404, "text/html; charset=utf-8")

@@ -28,4 +28,5 @@ def test_it_says_so_as_it_says_everything(monkeypatch: pytest.MonkeyPatch) -> No
     with ThreadPoolExecutor(1) as thread:
         status, body, retry_after = thread.submit(ask).result()
     assert (status, retry_after) == (503, "5")
-    assert body == {"detail": "The database does not answer now. Try again in a moment; /healthz says more."}
+    detail = "The database does not answer now. Try again in a moment; /healthz says more."
+    assert body == {"type": "about:blank", "title": "Service Unavailable", "status": 503, "detail": detail}
