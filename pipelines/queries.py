@@ -26,6 +26,7 @@ from pipelines.explaining import reuse_end_of
 from pipelines.inner_runs import outermost
 from pipelines.kinds.describing import fields_of
 from pipelines.kinds.registry import KINDS
+from pipelines.kinds.tracked import TrackedStep
 from pipelines.models import (
     LONG_OF_STEPS,
     LONG_OF_VERSIONS,
@@ -298,6 +299,13 @@ def events_after(run: Run, seq: int, *, limit: int = MAX_EVENTS) -> list[dict[st
     """The run's events after number `seq`, as watchers get them, at most `limit` of them."""
     rows = RunEvent.objects.filter(run_id=run.pk, seq__gt=seq).order_by("seq")
     return [as_json(*row) for row in rows.values_list("seq", "at", "data")[:limit]]
+
+
+def is_tracked(run: Run, state: Mapping[str, Any]) -> bool:
+    """Whether a program elsewhere does it: nothing of it can be paused, tried again or submitted here."""
+    if len(state["steps"]) != 1 or state["steps"][0]["has_job"]:
+        return False
+    return isinstance(StepRun.objects.get(run=run).frozen.step, TrackedStep)
 
 
 def step_of(run: Run, name: str) -> StepRun:

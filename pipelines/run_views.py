@@ -22,7 +22,7 @@ from pipelines.metric_page import charts_asked, metrics_page
 from pipelines.metric_queries import MAX_METRICS, measured_in, tags_json, tags_of
 from pipelines.models import StepRun
 from pipelines.packing import packed
-from pipelines.queries import OutputFolder, run_of, run_state, step_of
+from pipelines.queries import OutputFolder, is_tracked, run_of, run_state, step_of
 from pipelines.run_page import (
     can_pause,
     failure_of,
@@ -68,6 +68,7 @@ def detail(request: WorkspaceRequest, run_id: int) -> HttpResponse:
         "failure": failure_of(state),
         "steps": step_rows(state, now),
         "ways_on": ways_on(state),
+        "is_tracked": is_tracked(run, state),
         "tags": tags,
         "tags_state": tags_json(tags),
         "approvals": open_approvals(request.access, run) if may_ask(state) else [],

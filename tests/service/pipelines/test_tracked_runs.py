@@ -86,6 +86,10 @@ def test_pages_show_it(world: World, client: Client) -> None:
     for page in (f"/w/ours/runs/{begun['id']}/", "/w/ours/runs/", "/w/ours/pipelines/", "/w/ours/compute/"):
         answer = client.get(page)
         assert answer.status_code == 200, page
+    page = client.get(f"/w/ours/runs/{begun['id']}/").content
+    assert b'data-run="cancel"' in page
+    for button in (b"again", b"continue", b"pause", b"edit"):
+        assert b'data-run="%b"' % button not in page
     assert b"clients" not in client.get("/w/ours/compute/").content, "nobody is shown a target that is none"
     pipeline = Pipeline.objects.get(name="Tracked runs")
     assert client.get(f"/w/ours/pipelines/{pipeline.pk}/").status_code == 200
