@@ -70,7 +70,9 @@ def test_mistakes_name_their_field(world: World) -> None:
     assert answer.status_code == 400
     assert answer.json()["problems"][0]["loc"] == ["pip", 1]
     answer = api(world).post(f"{OURS}environments/", {"name": "mine", "pip": ["pandas"] * 5000}, format="json")
-    assert answer.json()["problems"] == [{"loc": ["pip"], "message": "An environment takes at most 500 lines here."}]
+    assert answer.json()["problems"] == [
+        {"loc": ["pip"], "message": "An environment takes at most 500 lines here.", "pointer": "#/pip"}
+    ]
 
 
 def test_an_unchanged_environment_is_not_made_twice(world: World) -> None:

@@ -237,7 +237,7 @@ def test_a_taken_name_is_told_where_it_stands(world: World, client: Client) -> N
 def test_fields_that_would_have_no_effect_are_refused(client: Client) -> None:
     answer = client.post(IMPORT.format("ours"), {"txt": "a"})
     assert answer.json()["problems"] == [
-        {"loc": ["txt"], "message": "There is no field “txt” here. Did you mean “text”?"}
+        {"loc": ["txt"], "message": "There is no field “txt” here. Did you mean “text”?", "pointer": "#/txt"}
     ]
     assert client.post(IMPORT.format("ours"), {}).json()["problems"][0]["loc"] == ["file"]
 

@@ -72,7 +72,9 @@ def test_problems_come_with_their_fields(client: Client, run: Run) -> None:
     edit = f"{WS}/runs/{run.pk}/steps/bad/edit/"
     wrong = post(client, edit, {"base_edit": 0, "settings": {"entry": "mian.py"}})
     assert (wrong.status_code, wrong.json()["problems"][0]["loc"]) == (400, ["settings", "entry"])
-    assert post(client, edit).json()["problems"] == [{"loc": ["base_edit"], "message": "This field is required."}]
+    assert post(client, edit).json()["problems"] == [
+        {"loc": ["base_edit"], "message": "This field is required.", "pointer": "#/base_edit"}
+    ]
     gone = post(client, f"{WS}/runs/{run.pk}/steps/none/edit/", put("x"))
     assert gone.status_code == 404
 
