@@ -223,6 +223,7 @@ def test_of_several_files_the_main_one_is_asked_for(world: World, client: Client
     assert answer.json()["problems"][0] == {
         "loc": ["main"],
         "message": "There are several YAML files in there. Say which one: one.yml, two.yml.",
+        "pointer": "#/main",
     }
     assert send(client, "x.zip", data.getvalue(), main="two.yml", name="Two").status_code == 201
 
