@@ -54,6 +54,12 @@ class ExperimentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_select_related = ("workspace",)
     search_fields = ("name",)
     raw_id_fields = ("workspace",)
+    exclude = ("tags",)
+    readonly_fields = ("tagged", "deleted_at")
+
+    @admin.display(description="tags")
+    def tagged(self, experiment: Experiment) -> str:
+        return ", ".join(f"{name}: {value}" for name, value in experiment.tags.tags.items()) or "–"
 
 
 @admin.register(ForeignName)
