@@ -823,6 +823,7 @@ SOCKETS: Mapping[str, str] = {
     "": "/ws/w/{slug}/nowhere/",  # takes whatever is no address, and closes it
 }
 DOWNLOADS = {
+    "api-dataset-version-parquet",
     "datastores:download",
     "datastores:image",
     "datastores:audio",

@@ -66,6 +66,7 @@ def test_names_reach_no_page_as_markup(db: None) -> None:
                 "application/json",
                 "application/octet-stream",
                 "text/plain",
+                "application/vnd.apache.parquet",
                 "application/yaml",
                 "application/zip",
                 "audio/wav",
