@@ -79,10 +79,27 @@ class Experiment:
         run: Run = how(self, **({} if tags is None else {"tags": tags}), **kwargs)
         return run
 
-    def start_logging(self, *args: Any, **kwargs: Any) -> Run:
-        raise NotSupportedException(
-            "A run without a pipeline can't be started yet: submit a ScriptRunConfig, or let the script be a step."
-        )
+    def start_logging(
+        self,
+        *,
+        outputs: Any = None,
+        snapshot_directory: Any = None,
+        display_name: str | None = None,
+    ) -> Run:
+        """Begin a run that this program does itself, and logs to until `complete` or `fail`.
+
+        ```python
+        with experiment.start_logging() as run:
+            run.log("loss", 0.25)
+        ```
+        """
+        if outputs is not None or snapshot_directory is not None:
+            raise NotSupportedException(
+                "A run without a step keeps neither files nor a snapshot: submit a ScriptRunConfig for these."
+            )
+        from studio_sdk.core import _tracked
+
+        return _tracked.start(self, display_name or "")
 
     def get_runs(
         self,
