@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any, cast
 
-from knox.auth import TokenAuthentication
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
@@ -12,8 +11,9 @@ from compute.services.step_tokens import Bearer, bearer_of, is_step_token
 from pipelines.mlflow.failures import MlflowError, missing, unfit
 from pipelines.models import JOB_OWNER, StepRun, Tag
 from pipelines.tracked_runs import tracked_run_id
+from studio.workspaces import bearer as person_tokens
 from studio.workspaces.access import Access, access_of, authorise
-from studio.workspaces.models import User, Workspace
+from studio.workspaces.models import AccessToken, User, Workspace
 from studio.workspaces.permissions import Permission
 from studio.workspaces.queries import workspaces_of
 
@@ -38,7 +38,7 @@ class StepTokens(BaseAuthentication):
         return "Bearer"
 
 
-AUTHENTICATION: list[Any] = [StepTokens, TokenAuthentication]
+AUTHENTICATION: list[Any] = [StepTokens, person_tokens.Bearer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,9 @@ def caller_of(request: Request, slug: str | None) -> Caller:
     user = cast("User", request.user)
     if isinstance(request.auth, Bearer):
         return _program(request.auth, user, slug)
-    slug = slug or request.headers.get(WORKSPACE_HEADER) or _only_workspace(user)
-    return Caller(authorise(user, slug, Permission.VIEW))
+    token = person_tokens.token_of(request)
+    slug = slug or request.headers.get(WORKSPACE_HEADER) or _only_workspace(user, token)
+    return Caller(authorise(user, slug, Permission.VIEW, token=token))
 
 
 def _program(bearer: Bearer, user: User, slug: str | None) -> Caller:
@@ -104,8 +105,11 @@ def _program(bearer: Bearer, user: User, slug: str | None) -> Caller:
     return Caller(access, step, bearer.attempt)
 
 
-def _only_workspace(user: User) -> str:
-    slugs = list(workspaces_of(user).values_list("slug", flat=True)[:20])
+def _only_workspace(user: User, token: AccessToken | None) -> str:
+    places = workspaces_of(user)
+    if token is not None and not token.everywhere:
+        places = places.filter(pk=token.workspace_id or 0)
+    slugs = list(places.values_list("slug", flat=True)[:20])
     if len(slugs) == 1:
         return slugs[0]
     if not slugs:

@@ -13,8 +13,10 @@ from pipelines.mlflow import urls
 from pipelines.mlflow.protocol import EndpointView
 from pipelines.models import StepRun
 from pipelines.tracked_runs import tracked_run_id
-from studio.workspaces.models import Role
+from studio.workspaces.models import AccessToken, Role
 from studio.workspaces.permissions import Permission
+from studio.workspaces.services import create_workspace
+from studio.workspaces.tokens import make_token
 from tests.service.pipelines.tracker import Tracker
 from tests.service.pipelines.world import World
 
@@ -205,3 +207,32 @@ class TestTheTokenOfAStep:
         world.owner.save()
         world.workspace.memberships.all().delete()
         assert program.refused("runs/set-tag", run_id=run_id, key="k", value="v")[0] == 404
+
+
+def scoped(world: World, slug: str, **about: Any) -> Tracker:
+    return Tracker(make_token(world.owner, name="a job", **about).secret, slug)
+
+
+def test_a_token_for_one_workspace_opens_no_other(world: World) -> None:
+    create_workspace(name="Other", slug="other", owner=world.owner)
+    begin = {"name": "mine"}
+    for slug in ("other", "nowhere"):
+        answer = scoped(world, slug, workspace="ours").ask("POST", "mlflow/experiments/create", begin)
+        assert (answer.status_code, _code(answer)) == (404, "RESOURCE_DOES_NOT_EXIST")
+    # Of somebody who is a member of two, it says which one is meant.
+    assert scoped(world, "", workspace="ours").post("experiments/create", **begin)["experiment_id"]
+    assert scoped(world, "").ask("POST", "mlflow/experiments/create", begin).status_code == 400
+
+
+def test_a_token_for_a_role_does_no_more_than_that_role(world: World) -> None:
+    experiment = Tracker.of(world.owner).post("experiments/create", name="mine")["experiment_id"]
+    reads = scoped(world, "ours", role="reader")
+    assert reads.get("experiments/get", experiment_id=experiment)["experiment"]["name"] == "mine"
+    for path, body in (("experiments/create", {"name": "x"}), ("runs/create", {"experiment_id": experiment})):
+        answer = reads.ask("POST", f"mlflow/{path}", body)
+        assert (answer.status_code, _code(answer)) == (403, "PERMISSION_DENIED")
+    assert AccessToken.objects.get().last_used_at is not None
+
+
+def _code(answer: Any) -> str:
+    return str(json.loads(answer.content)["error_code"])

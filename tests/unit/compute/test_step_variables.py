@@ -12,7 +12,7 @@ from compute.spec import EnvironmentSpec, Resources
 
 def test_the_search_path_of_the_environment_leads_and_that_of_the_step_goes_before_it(tmp_path: Path) -> None:
     def told(own: dict[str, str], **variables: str) -> str:
-        spec = SimpleNamespace(resources=Resources(), environment=EnvironmentSpec(variables=variables))
+        spec = SimpleNamespace(resources=Resources(), environment=EnvironmentSpec(variables=variables), web=None)
         folders = SimpleNamespace(home="/home", tmp="/tmp", spool="/spool", uploads="/uploads", data="/data")
         lease, handle = SimpleNamespace(spec=spec, gpus=[]), SimpleNamespace(marker="m")
         attempt = cast("Any", SimpleNamespace(lease=lease, folders=folders, handle=handle))
