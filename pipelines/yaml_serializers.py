@@ -7,8 +7,12 @@ from rest_framework import serializers
 
 from pipelines.models import ForeignName
 from pipelines.services.importing import Imported
+from pipelines.texts import unfit_text
 from studio.lib.given import Given
 from studio.lib.problems import Problem
+
+MOST_OF_A_NAME = 300
+UNFIT = "There is a character in this name that can't be kept (NUL, or half of one). Remove it."
 
 
 class ImportSerializer(Given):
@@ -48,10 +52,20 @@ class ImportSerializer(Given):
     )
     dry_run = serializers.BooleanField(required=False, default=False)
 
+    def validate_means(self, means: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+        for sort, names in means.items():
+            if sort not in ForeignName.Sort.values:
+                raise serializers.ValidationError({sort: [f"Names are of {', '.join(ForeignName.Sort.values)}."]})
+            if any(len(name) > MOST_OF_A_NAME for name in names):
+                raise serializers.ValidationError({sort: [f"A name has at most {MOST_OF_A_NAME} characters."]})
+            if next(unfit_text(names, ()), None) is not None:
+                raise serializers.ValidationError({sort: [UNFIT]})
+        return means
+
 
 class ForeignNameSerializer(Given):
     sort = serializers.ChoiceField(choices=ForeignName.Sort.choices, help_text="Of what the name is.")
-    theirs = serializers.CharField(max_length=300, help_text="As files have it; “*” stands for anything.")
+    theirs = serializers.CharField(max_length=MOST_OF_A_NAME, help_text="As files have it; “*” stands for anything.")
     ours = serializers.CharField(
         max_length=200, allow_blank=True, help_text="An environment or a compute target; empty takes the name away."
     )

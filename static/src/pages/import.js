@@ -167,11 +167,14 @@ function wire(/** @type {HTMLFormElement} */ form) {
     const by = /** @type {SubmitEvent} */ (event).submitter;
     send(by instanceof HTMLButtonElement ? by.value : "check");
   });
-  part("#import-file").addEventListener("change", (event) => {
-    const list = [...event.target.files].map((file) => ({ file, path: file.name }));
-    event.target.value = "";
+  const picker = /** @type {HTMLInputElement} */ (part("#import-file"));
+  const picked = () => {
+    const list = [...(picker.files ?? [])].map((file) => ({ file, path: file.name }));
+    picker.value = "";
     take(list);
-  });
+  };
+  picker.addEventListener("change", picked);
+  picked(); // what was chosen before this script had come
   part("[data-clear]").addEventListener("click", () => show([]));
   const zone = part("[data-drop]");
   form.addEventListener("dragover", (event) => {

@@ -1,6 +1,7 @@
 """How files of a far store reach a step: copied, mounted, or by their address."""
 
 import hashlib
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -196,6 +197,8 @@ def test_a_damaged_copy_is_fetched_anew(compute: Compute, node: Stack, far: FarS
     (kept,) = [path for path in (node_home / "cache/data/objects").rglob("*") if path.is_file()]
     kept.chmod(0o600)
     kept.write_bytes(b"x" * MIB)
+    later_s = time.time() + 60  # within a second of the original's time it would pass for whole
+    os.utime(kept, (later_s, later_s))
     job = over(_look(compute, data=far.input("a.bin")))
     assert log_of(job, "o") == [f"a.bin {_sha(data)}"]
 

@@ -38,6 +38,13 @@ def _rings(client: redis.Redis, compute: Compute) -> int:
     return client.llen(compute.target.queue)
 
 
+def _with_no_rings(client: redis.Redis) -> Compute:
+    """A target that nobody has rung for: an earlier test's may have had the same id."""
+    compute = Compute()
+    client.delete(compute.target.queue)
+    return compute
+
+
 def test_a_silent_nodes_job_is_queued_again_with_a_reason() -> None:
     compute = Compute()
     job = compute.job()
@@ -83,7 +90,7 @@ def test_a_job_that_came_back_after_its_cancel_request_is_cancelled() -> None:
 
 
 def test_waiting_jobs_are_rung_for_again_while_a_slot_is_free(redis_server: redis.Redis) -> None:
-    compute = Compute()
+    compute = _with_no_rings(redis_server)
     jobs = [compute.job() for _ in range(5)]
     sweeping.sweep()
     assert _rings(redis_server, compute) == 0, "they were rung for just now"
@@ -104,7 +111,7 @@ def test_waiting_jobs_are_rung_for_again_while_a_slot_is_free(redis_server: redi
 def test_new_jobs_ring_once_for_each_and_at_most_once_for_a_slot(
     redis_server: redis.Redis, django_capture_on_commit_callbacks: object
 ) -> None:
-    compute = Compute()
+    compute = _with_no_rings(redis_server)
     compute.node(slots=3)
     with django_capture_on_commit_callbacks(execute=True):
         compute.job()

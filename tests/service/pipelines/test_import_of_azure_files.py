@@ -473,3 +473,23 @@ jobs:
     answer = send(client, {"inner.yml": text}, status=400)
     assert any("hold itself" in message for message in told(answer).values())
     assert any("more than 200 pipelines" in message for message in told(answer).values())
+
+
+@pytest.mark.parametrize(
+    ("means", "sort", "words"),
+    [
+        ({"compute": {"a\0b": "local"}}, "compute", "can't be kept"),
+        ({"compute": {"a\ud800": "local"}}, "compute", "can't be kept"),
+        ({"image": {"a" * 301: "python"}}, "image", "at most 300 characters"),
+        ({"planet": {"a": "local"}}, "planet", "Names are of compute, environment"),
+    ],
+)
+def test_names_that_cannot_be_kept_are_refused_at_their_sort(
+    client: Client, means: dict[str, dict[str, str]], sort: str, words: str
+) -> None:
+    body = json.dumps({"text": PIPELINE, "means": means, "remember": True})
+    answer = client.post(IMPORT, body, content_type="application/json")
+    assert answer.status_code == 400
+    (problem,) = answer.json()["problems"]
+    assert problem["loc"][:2] == ["means", sort]
+    assert words in problem["message"]
