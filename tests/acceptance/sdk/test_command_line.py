@@ -182,6 +182,25 @@ def test_a_pipeline_goes_out_and_comes_back(member: Ask, world: World, tmp_path:
     assert "digits.yml:2:1: This is no YAML" in member("import", str(file), code=1).stderr
 
 
+def test_a_file_becomes_a_run(member: Ask, world: World, tmp_path: Path) -> None:
+    rate = {"name": "rate", "type": "number", "default": 0.1}
+    world.pipeline(world.step("train"), name="digits", parameters=[rate])
+    file = tmp_path / "digits.yml"
+    member("export", "digits", "-o", str(file))
+    refused = member("run", str(file), "-p", "depth=1", code=1)
+    assert "no parameter “depth”. There are: rate." in refused.stderr
+    assert "Parameter “rate”" in member("run", str(file), "-p", "rate=fast", code=1).stderr
+    assert not Run.objects.exists()
+    state = json.loads(member("run", str(file), "-p", "rate=0.5", "-e", "trials", "--json").stdout)
+    run = Run.objects.get()
+    assert (run.pk, run.parameters.values, run.experiment.name) == (state["id"], {"rate": 0.5}, "trials")
+    assert run.pipeline.name == "digits"
+    said = member("run", str(file), "--regenerate").stdout
+    latest = Run.objects.latest("pk")
+    assert f"Submitted PipelineRun {latest.pk}\n" in said
+    assert (latest.regenerate_outputs, latest.experiment.name) == (True, "digits")
+
+
 def test_what_makes_no_sense_is_told_at_once(member: Ask, tmp_path: Path) -> None:
     for name in ("a.txt", "a.yml", "a.py"):
         (tmp_path / name).write_text("")
