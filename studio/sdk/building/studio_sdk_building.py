@@ -19,6 +19,7 @@ _NAME = "studio_sdk"
 _BESIDE = ("pyproject.toml", "README.md", "building/studio_sdk_building.py")
 _TIME = (1980, 1, 1, 0, 0, 0)
 _TAG = "py3-none-any"
+_SCRIPTS = ("studio-sdk = studio_sdk._command:main", "studio = studio_sdk._studio:main")
 
 
 def get_requires_for_build_wheel(config_settings: object = None) -> list[str]:  # noqa: ARG001 (PEP 517)
@@ -50,7 +51,7 @@ def wheel_of(folder: str) -> tuple[str, bytes]:
     files = dict(_modules(folder))
     files[f"{info}/METADATA"] = _metadata(folder)
     files[f"{info}/WHEEL"] = f"Wheel-Version: 1.0\nGenerator: studio-sdk\nRoot-Is-Purelib: true\nTag: {_TAG}\n".encode()
-    files[f"{info}/entry_points.txt"] = b"[console_scripts]\nstudio-sdk = studio_sdk._command:main\n"
+    files[f"{info}/entry_points.txt"] = "\n".join(["[console_scripts]", *_SCRIPTS, ""]).encode()
     record = [f"{path},sha256={_digest(content)},{len(content)}" for path, content in files.items()]
     files[f"{info}/RECORD"] = ("\n".join([*record, f"{info}/RECORD,,"]) + "\n").encode()
     made = io.BytesIO()
@@ -99,6 +100,8 @@ def _metadata(folder: str) -> bytes:
         f"Summary: {_said(folder, 'description')}",
         f"Requires-Python: {_said(folder, 'requires-python')}",
         "License: MIT",
+        "Provides-Extra: cli",
+        'Requires-Dist: click>=8.1; extra == "cli"',
         "Description-Content-Type: text/markdown",
     ]
     return ("\n".join(lines) + "\n\n" + readme).encode()

@@ -48,6 +48,11 @@ def test_pip_installs_it(python: Path, live_server: LiveServer, tmp_path: Path, 
     run(*command, cwd=tmp_path)
     assert run(str(python), "-c", PROGRAM, cwd=tmp_path) == "0.2.0 True\n"
     assert "push" in run(str(python.with_name("studio-sdk")), "--help", cwd=tmp_path)
+    # The command for people needs a library, and says so where it is not there.
+    said = subprocess.run([python.with_name("studio"), "runs"], capture_output=True, text=True, check=False, timeout=60)
+    assert (said.returncode, "studio-sdk[cli]" in said.stderr) == (1, True), said.stderr
+    extra = "import importlib.metadata as m; print(m.requires('studio-sdk'))"
+    assert "click" in run(str(python), "-c", extra, cwd=tmp_path)
 
 
 def test_uv_installs_the_wheel(live_server: LiveServer, tmp_path: Path) -> None:

@@ -91,26 +91,37 @@ class Workspace:
 
         The file is looked for in `path` (or the current folder), in its folders `.azureml`, `aml_config` and
         `.studio`, and in the folders above; `path` may be the file itself. What a variable says goes before the file,
-        unless a path was given.
+        unless a path was given. Without a path and such a file, what `studio login` kept counts.
         """
-        found = _config_file(path, _file_name or _FILE)
-        said = _read_config(found) if found else {}
-        asked = {name: os.environ.get(name, "") for name in (URL, WORKSPACE, TOKEN)}
+        return Workspace._configured("", path, auth, _file_name or _FILE)
+
+    @staticmethod
+    def _configured(
+        name: str = "",
+        path: str | os.PathLike[str] | None = None,
+        auth: AbstractAuthentication | None = None,
+        file_name: str = _FILE,
+    ) -> Workspace:
+        """As `from_config`, and the workspace `name` of that studio where one is given."""
+        found = _config_file(path, file_name)
         if found is None and path is not None:
-            raise UserErrorException(f"There is no {_file_name or _FILE} in {os.fspath(path)}, or in a folder above.")
+            raise UserErrorException(f"There is no {file_name} in {os.fspath(path)}, or in a folder above.")
+        asked = {each: os.environ.get(each, "") for each in (URL, WORKSPACE, TOKEN)}
+        said = _read_config(found) if found else _of_user(asked[URL])
 
         def of(key: str, variable: str) -> str:
             order = (said.get(key, ""), asked[variable]) if path is not None else (asked[variable], said.get(key, ""))
             return order[0] or order[1]
 
         url = of("url", URL)
-        name = of("workspace", WORKSPACE) or said.get("workspace_name", "")
+        name = name or of("workspace", WORKSPACE) or said.get("workspace_name", "")
         if not url or not name:
             lacks = "url" if not url else "workspace"
             where = found or f"config.json in {os.getcwd()} or a folder above"
             raise UserErrorException(
                 f"There is no “{lacks}” in {where}, and no variable STUDIO_{lacks.upper()}: "
-                'a config.json is {"url": "https://studio.example.org", "workspace": "demo", "token": "…"}.'
+                'a config.json is {"url": "https://studio.example.org", "workspace": "demo", "token": "…"}. '
+                "The command “studio login” keeps one for all your folders."
             )
         return Workspace(
             said.get("subscription_id", ""),
@@ -319,6 +330,21 @@ def _config_file(path: str | os.PathLike[str] | None, name: str) -> str | None:
             if os.path.isfile(place):
                 return place
     return None
+
+
+def user_config() -> str:
+    """Where `studio login` keeps what it was told: below XDG_CONFIG_HOME, else ~/.config."""
+    folder = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
+    return os.path.join(folder, "pipeline-studio", _FILE)
+
+
+def _of_user(server: str) -> dict[str, str]:
+    """What it kept, for the studio `server` where one is named: a token goes to the studio that it is of alone."""
+    place = user_config()
+    said = _read_config(place) if os.path.isfile(place) else {}
+    if server and server.rstrip("/") != said.get("url", "").rstrip("/"):
+        return {}
+    return said
 
 
 def _and_above(folder: str) -> Iterator[str]:

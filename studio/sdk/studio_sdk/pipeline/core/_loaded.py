@@ -72,6 +72,18 @@ def load(workspace: Workspace, filename: str) -> dict[str, Any]:
             folder = SourceFolder(os.path.dirname(os.path.abspath(filename)))
             folder.write_zip(folder.paths(), archive)
             made = _made_of(workspace, {"main": os.path.basename(filename)}, {"file/folder.zip": archive}, last=True)
+    return _row_of(workspace, made, filename)
+
+
+def load_archive(workspace: Workspace, filename: str) -> dict[str, Any]:
+    """As `load`, of a ZIP archive: one that the studio wrote, or a folder with its files."""
+    with open(filename, "rb") as file:
+        made = _made_of(workspace, {}, {"file/archive.zip": file}, last=True)
+    return _row_of(workspace, made, filename)
+
+
+def _row_of(workspace: Workspace, made: Mapping[str, Any] | None, filename: str) -> dict[str, Any]:
+    """With what there is to be said of it printed. Raises UserErrorException where the file made no pipeline."""
     if made is None or made["id"] is None:
         raise UserErrorException(f"{filename} says no pipeline.")
     for note in [*made["notes"], *made["to_do"]]:
