@@ -481,7 +481,7 @@ jobs:
         ({"compute": {"a\0b": "local"}}, "compute", "can't be kept"),
         ({"compute": {"a\ud800": "local"}}, "compute", "can't be kept"),
         ({"image": {"a" * 301: "python"}}, "image", "at most 300 characters"),
-        ({"planet": {"a": "local"}}, "planet", "Names are of compute, environment"),
+        ({"planet": {"a": "local"}}, "planet", "Names are of image, environment, compute"),
     ],
 )
 def test_names_that_cannot_be_kept_are_refused_at_their_sort(
