@@ -184,9 +184,9 @@ def test_a_pipeline_goes_out_and_comes_back(member: Ask, world: World, tmp_path:
 
 def test_a_file_becomes_a_run(member: Ask, world: World, tmp_path: Path) -> None:
     rate = {"name": "rate", "type": "number", "default": 0.1}
-    world.pipeline(world.step("train"), name="digits", parameters=[rate])
+    world.pipeline(world.step("train"), name="Digits, of ours!", parameters=[rate])
     file = tmp_path / "digits.yml"
-    member("export", "digits", "-o", str(file))
+    member("export", "Digits, of ours!", "-o", str(file))
     refused = member("run", str(file), "-p", "depth=1", code=1)
     assert "no parameter “depth”. There are: rate." in refused.stderr
     assert "Parameter “rate”" in member("run", str(file), "-p", "rate=fast", code=1).stderr
@@ -194,11 +194,11 @@ def test_a_file_becomes_a_run(member: Ask, world: World, tmp_path: Path) -> None
     state = json.loads(member("run", str(file), "-p", "rate=0.5", "-e", "trials", "--json").stdout)
     run = Run.objects.get()
     assert (run.pk, run.parameters.values, run.experiment.name) == (state["id"], {"rate": 0.5}, "trials")
-    assert run.pipeline.name == "digits"
+    assert run.pipeline.name == "Digits, of ours!"
     said = member("run", str(file), "--regenerate").stdout
     latest = Run.objects.latest("pk")
     assert f"Submitted PipelineRun {latest.pk}\n" in said
-    assert (latest.regenerate_outputs, latest.experiment.name) == (True, "digits")
+    assert (latest.regenerate_outputs, latest.experiment.name) == (True, "Digits-of-ours")
 
 
 def test_what_makes_no_sense_is_told_at_once(member: Ask, tmp_path: Path) -> None:
@@ -331,3 +331,26 @@ def test_without_click_it_says_what_to_install(home: Path) -> None:
     assert ended.returncode == 1
     assert "studio-sdk[cli]" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_up_becomes_the_studio_of_the_folder_or_one_above(home: Path, tmp_path: Path) -> None:
+    root = tmp_path / "clone"
+    below = root / "static" / "src"
+    below.mkdir(parents=True)
+    (root / "manage.py").touch()
+    setup = root / "studio" / "installation" / "setup.py"
+    setup.parent.mkdir(parents=True)
+    setup.write_text("import os, sys\nprint(os.getcwd(), *sys.argv[1:])\n")
+    command = [sys.executable, "-c", "from studio_sdk._studio import main; main()", "up"]
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(SDK)}
+
+    def up(*more: str, at: Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*command, *more], cwd=at, env=environment, capture_output=True, text=True, check=False)
+
+    rest = "up -- .venv/bin/python manage.py up --host 127.0.0.1 --port"
+    assert up(at=below).stdout == f"{root} {rest} 8000\n"
+    assert up("-C", str(root), "--port", "8123", "--no-demo", at=tmp_path).stdout == f"{root} {rest} 8123 --no-demo\n"
+    refused = up(at=tmp_path)
+    assert refused.returncode == 1
+    assert "holds a Pipeline Studio. Clone its repository" in refused.stderr
+    assert up("--port", "0", at=root).returncode == 2

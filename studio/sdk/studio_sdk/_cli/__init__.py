@@ -12,6 +12,7 @@ from studio_sdk._cli.lists import compute, data, datastores, env
 from studio_sdk._cli.login import login
 from studio_sdk._cli.results import download
 from studio_sdk._cli.runs import cancel, logs, rerun, runs
+from studio_sdk._cli.serving import up
 from studio_sdk._cli.submitting import run
 
 __all__ = ["studio"]
@@ -33,6 +34,7 @@ def studio() -> None:
 
 for each in (
     login,
+    up,
     run,
     runs,
     logs,

@@ -56,4 +56,7 @@ def download(
         )
     if logs:
         count += len(run.get_all_logs(folder))
-    click.echo(f"{'1 file' if count == 1 else f'{count:,} files'} in {folder}.")
+    if not count and not seen and not artifacts:
+        click.echo(f"Run {run.id} has no outputs. Its artifacts come with --artifacts.", err=True)
+        return
+    click.echo(f"{'1 file' if count == 1 else f'{count:,} files'}: {os.path.abspath(folder)}")

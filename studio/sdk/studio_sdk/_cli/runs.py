@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+import tempfile
 from functools import partial
 from itertools import islice
+from typing import IO
 from urllib.parse import quote
 
 import click
@@ -12,6 +15,7 @@ from studio_sdk._cli import telling
 from studio_sdk._cli.asking import as_json, in_workspace, with_parameters, workspace_of
 from studio_sdk._cli.following import follow as follow_run
 from studio_sdk._cli.following import run_of, state_of, submitted
+from studio_sdk._client import Client
 from studio_sdk.core import _remote
 from studio_sdk.core.run import Run
 from studio_sdk.data._transfer import patiently
@@ -55,8 +59,32 @@ def logs(run_id: str, follow: bool, workspace: str | None) -> None:
         if not run._step:
             click.secho(f"==> {name} <==", bold=True)
         path = f"/runs/{run._number}/steps/{quote(name, safe='')}/log/download/"
-        text = patiently(partial(run._client.read, path)).decode("utf-8", "replace")
-        click.echo(text, nl=bool(text) and not text.endswith("\n"))
+        with tempfile.TemporaryFile() as file:  # as a whole, so that a broken connection leaves no half of it here
+            patiently(partial(_fetched, run._client, path, file))
+            _write(file)
+
+
+def _fetched(client: Client, path: str, file: IO[bytes]) -> None:
+    file.seek(0)
+    file.truncate()
+    client.download(path, file)
+
+
+def _write(file: IO[bytes]) -> None:
+    """A log may be larger than this machine's memory."""
+    file.seek(0)
+    out = sys.stdout.buffer
+    sys.stdout.flush()
+    last = b"\n"
+    while True:
+        piece = file.read(1024**2)
+        if not piece:
+            break
+        out.write(piece)
+        last = piece[-1:]
+    if last != b"\n":
+        out.write(b"\n")
+    out.flush()
 
 
 @click.command()

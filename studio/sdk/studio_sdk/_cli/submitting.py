@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 import click
@@ -76,11 +77,16 @@ def _pipeline(
 
     pipeline = Pipeline.load_yaml(workspace, file)
     return pipeline.submit(
-        experiment or str(pipeline.name),
+        experiment or _experiment_of(str(pipeline.name)),
         pipeline_parameters=parameters,
         regenerate_outputs=again,
         continue_on_step_failure=go_on,
     )
+
+
+def _experiment_of(pipeline: str) -> str:
+    """As the studio's pages call it where nobody says another one."""
+    return re.sub(r"[^A-Za-z0-9_]+", "-", pipeline).strip("-_")[:100].rstrip("-") or "default"
 
 
 def _script(
