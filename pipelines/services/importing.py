@@ -80,7 +80,10 @@ def import_folder(
         access.require(Permission.EDIT_ENVIRONMENTS)
     if plan.datasets or plan.files:
         access.require(Permission.EDIT_DATA)
-    if not dry_run:
+    if plan.files and not dry_run:
+        with transaction.atomic():  # so that what is refused leaves no files
+            _made(access, plan, main, into)
+            transaction.set_rollback(True)
         for files in plan.files:
             _upload(access, folder, files)
     with transaction.atomic():

@@ -72,6 +72,8 @@ class Reading:
     depth: int = 0  # of the pipeline that is read, within the others
     begun: int = 0  # pipelines within pipelines
     _frozen: dict[str, str] = field(default_factory=dict)
+    _digests: dict[str, str] = field(default_factory=dict)  # of files by their paths: many inputs may name one folder
+    _places: dict[str, str] = field(default_factory=dict)  # where what lies at a path is going to lie
     _supposed: set[tuple[str, str]] = field(default_factory=set)
     _told: set[tuple[Spot, str]] = field(default_factory=set)
 
@@ -293,14 +295,20 @@ class Reading:
         except UserError as error:
             self.say(spot, str(error))
             return None
+        if path not in self._places:
+            self._places[path] = self._uploaded(files)
+        name = posixpath.basename(path) if path in self.folder.files else ""
+        return "data_path", f"{self.there.default_datastore}/{self._places[path]}/{name}".rstrip("/")
+
+    def _uploaded(self, files: dict[str, str]) -> str:
+        """Plan the upload of files, by their names there; gives the folder, which is called by what is in it."""
         digest = hashlib.sha256()
         for name, file in sorted(files.items()):
-            with (self.folder.root / file).open("rb") as stream:
-                content = hashlib.file_digest(stream, "sha256").hexdigest()
-            digest.update(f"{name}\0{content}\n".encode())
-        folder = f"imported/{digest.hexdigest()[:32]}"
-        wanted = NewFiles(folder, files)
+            if file not in self._digests:
+                with (self.folder.root / file).open("rb") as stream:
+                    self._digests[file] = hashlib.file_digest(stream, "sha256").hexdigest()
+            digest.update(f"{name}\0{self._digests[file]}\n".encode())
+        wanted = NewFiles(f"imported/{digest.hexdigest()[:32]}", files)
         if wanted not in self.plan.files:
             self.plan.files.append(wanted)
-        name = posixpath.basename(path) if path in self.folder.files else ""
-        return "data_path", f"{self.there.default_datastore}/{folder}/{name}".rstrip("/")
+        return wanted.folder

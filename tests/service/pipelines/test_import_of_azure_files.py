@@ -1,10 +1,12 @@
 """Files of Azure ML's command line, version 2, are imported as they stand, or every reason why not is told at once."""
 
+import hashlib
 import io
 import json
 import zipfile
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -167,6 +169,30 @@ def test_a_dry_run_leaves_nothing(world: World, client: Client) -> None:
     assert not Pipeline.objects.exists()
     assert not Environment.objects.filter(name="look-env").exists()
     assert not get_backend(world.datastore).list("").entries
+
+
+def test_a_refused_import_leaves_no_files(world: World, client: Client) -> None:
+    world.pipeline(world.step("train"), name="Fit and look")
+    refused = client.post(IMPORT, {"file": zipped(FILES), "means": json.dumps(MEANS)})
+    assert refused.status_code == 400, refused.json()
+    assert "There is a pipeline “Fit and look” already" in refused.json()["problems"][0]["message"]
+    assert not Environment.objects.filter(name="look-env").exists()
+    assert not get_backend(world.datastore).list("").entries
+
+
+def test_a_folder_that_many_inputs_name_is_read_once(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    digest = hashlib.file_digest
+
+    def counted(stream: IO[bytes], how: str) -> Any:
+        read.append(stream.name)
+        return digest(stream, how)
+
+    monkeypatch.setattr("pipelines.yaml.azure.reading.hashlib.file_digest", counted)
+    more = "".join(f"  more{each}: {{type: uri_folder, path: ./data}}\n" for each in range(20))
+    files = FILES | {"pipeline.yml": FILES["pipeline.yml"].replace("  rounds: 3\n", f"  rounds: 3\n{more}", 1)}
+    send(client, files, dry_run="true", status=200)
+    assert sorted({Path(name).name for name in read}) == sorted(Path(name).name for name in read)
 
 
 def test_everything_that_is_wrong_is_told_at_once(client: Client) -> None:
