@@ -9,7 +9,7 @@ from studio.lib.given import Given
 
 
 class PipelineSerializer(serializers.ModelSerializer[Pipeline]):
-    created_by = serializers.SlugRelatedField[Any](slug_field="username", read_only=True)
+    created_by = serializers.SlugRelatedField[Any](slug_field="username", read_only=True, allow_null=True)
     url = serializers.SerializerMethodField()
 
     class Meta:
@@ -31,7 +31,7 @@ class ChangePipelineSerializer(Given):
 
 
 class VersionRowSerializer(serializers.ModelSerializer[PipelineVersion]):
-    created_by = serializers.SlugRelatedField[Any](slug_field="username", read_only=True)
+    created_by = serializers.SlugRelatedField[Any](slug_field="username", read_only=True, allow_null=True)
 
     class Meta:
         model = PipelineVersion

@@ -25,7 +25,7 @@ class CheckSerializer(serializers.ModelSerializer[ConnectionCheck]):
     node = serializers.CharField(source="node_name", read_only=True)
     is_over = serializers.SerializerMethodField()
     field = serializers.SerializerMethodField()
-    requested_by = serializers.SlugRelatedField[Any](slug_field="username", read_only=True)
+    requested_by = serializers.SlugRelatedField[Any](slug_field="username", read_only=True, allow_null=True)
 
     class Meta:
         model = ConnectionCheck
@@ -52,6 +52,10 @@ class CheckSerializer(serializers.ModelSerializer[ConnectionCheck]):
         return check.loc.split(".") if check.loc else []
 
 
+class ChecksSerializer(serializers.Serializer[object]):
+    results = CheckSerializer(many=True)
+
+
 class NewCheckSerializer(Given):
     target = serializers.IntegerField(min_value=1, max_value=2**63 - 1, help_text="Id of the compute target.")
 
@@ -73,7 +77,7 @@ class _OfADatastore(WorkspaceAPIView):
 
 
 class ChecksView(_OfADatastore):
-    @extend_schema(operation_id="datastore_checks", responses=CheckSerializer(many=True))
+    @extend_schema(operation_id="datastore_checks", responses=ChecksSerializer)
     def get(self, request: Request, slug: str, datastore_id: int) -> Response:
         """The latest tests of this datastore's connection from compute nodes, newest first."""
         checks = list(self.checks(datastore_id)[:10])

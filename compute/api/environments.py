@@ -31,7 +31,7 @@ class EnvironmentSerializer(serializers.ModelSerializer[Environment]):
     interpreter = serializers.CharField(source="spec.interpreter", help_text="A Python of the node, else empty.")
     digest = serializers.CharField(help_text="Equal digests share one lock, and one build per machine.")
     curated = serializers.SerializerMethodField()
-    created_by = serializers.SlugRelatedField[Any](slug_field="username", read_only=True)
+    created_by = serializers.SlugRelatedField[Any](slug_field="username", read_only=True, allow_null=True)
 
     class Meta:
         model = Environment
@@ -229,6 +229,7 @@ class EnvironmentRebuildView(WorkspaceAPIView):
 
 class EnvironmentBuildsView(WorkspaceAPIView):
     write_permission = Permission.EDIT_ENVIRONMENTS
+    pagination_class = Pages  # for the schema
 
     @extend_schema(responses=BuildSerializer(many=True))
     def get(self, request: Request, slug: str, environment_id: int) -> Response:

@@ -52,7 +52,7 @@ class FiguresSerializer(serializers.Serializer[Any]):
 
 class FiguresQuerySerializer(serializers.Serializer[Any]):
     node = serializers.ListField(
-        child=serializers.IntegerField(min_value=1),
+        child=serializers.IntegerField(min_value=1, max_value=2**63 - 1),
         required=False,
         max_length=node_queries.MOST_NODES,
         help_text=f"Of these nodes only; without any, of the first {node_queries.MOST_NODES} by name.",

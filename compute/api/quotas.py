@@ -23,8 +23,12 @@ class QuotaSerializer(serializers.Serializer[QuotaRow]):
     uses = UseSerializer(many=True)
 
 
+class QuotasSerializer(serializers.Serializer[object]):
+    results = QuotaSerializer(many=True)
+
+
 class QuotasView(WorkspaceAPIView):
-    @extend_schema(operation_id="workspaces_quotas", responses=QuotaSerializer(many=True))
+    @extend_schema(operation_id="workspaces_quotas", responses=QuotasSerializer)
     def get(self, request: Request, slug: str) -> Response:
         """Limits and use of the workspace and, for owners, of everybody in it; for the others, their own."""
         sees_all = self.access.may(Permission.MANAGE_COMPUTE)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db import transaction
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers, status
 from rest_framework.request import Request
@@ -145,7 +146,11 @@ class TargetsView(WorkspaceAPIView):
             _refuse_of_pools(given)
         else:
             given.setdefault("pool", {})
-        target = make(workspace=self.access.workspace, created_by=self.access.user, **given)
+        intake = given.pop("intake", Intake.OPEN)
+        with transaction.atomic():
+            target = make(workspace=self.access.workspace, created_by=self.access.user, **given)
+            if intake != Intake.OPEN:
+                set_target_intake(target, Intake(intake), changed_by=self.access.user)
         return Response(_target_json(target, self.access.workspace), status=status.HTTP_201_CREATED)
 
 

@@ -45,7 +45,7 @@ def settled(
     """
     problems: list[Problem] = []
     given_config = _validated(store.Config, that_matter(store, "config", config, config), "config", problems)
-    secrets = {key: value for key, value in credentials.items() if value not in {None, ""}}
+    secrets = {key: value for key, value in credentials.items() if value is not None and value != ""}
     given_secrets = _validated(
         store.Secrets, that_matter(store, "credentials", secrets, config), "credentials", problems
     )

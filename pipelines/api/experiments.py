@@ -19,6 +19,8 @@ class ExperimentSerializer(serializers.ModelSerializer[Experiment]):
 
 
 class ExperimentsView(WorkspaceAPIView):
+    pagination_class = Pages  # for the schema
+
     @extend_schema(
         parameters=[OpenApiParameter("q", str, description="Part of the name.")],
         responses=ExperimentSerializer(many=True),

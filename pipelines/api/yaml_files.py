@@ -49,7 +49,7 @@ class VersionView(WorkspaceAPIView):
 
 
 class YamlView(VersionView):
-    @extend_schema(responses={(200, "application/yaml"): OpenApiTypes.STR})
+    @extend_schema(responses={(200, "application/yaml"): OpenApiTypes.OBJECT})
     def get(self, request: Request, slug: str, pipeline_id: int, number: int) -> StreamedResponse:
         """A version as a YAML file. Its steps' code stays here: the file says which it is."""
         version = self.version(pipeline_id, number)

@@ -45,7 +45,7 @@ def tell_what_may_go_wrong(result: dict[str, Any], generator: Any, request: Any,
                 continue
             names = {parameter["name"] for parameter in operation.get("parameters", ())}
             statuses = [*_ANY, *(_WITH_BODY if "requestBody" in operation else ())]
-            statuses += [412] if "If-Match" in names else []
+            statuses += [412] if names & {"If-Match", "Tus-Resumable"} else []
             for status in statuses:
                 answer = {"description": HTTPStatus(status).phrase, "content": content}
                 described = operation["responses"].setdefault(str(status), answer)

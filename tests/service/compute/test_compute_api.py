@@ -61,6 +61,21 @@ def test_targets_are_made_changed_and_removed_by_owners_only(world: World) -> No
     assert owner.get(address).status_code == 404
 
 
+@pytest.mark.parametrize("kind", ["local", "pool"])
+def test_a_target_can_be_made_paused(world: World, kind: str) -> None:
+    wanted = {"name": "night", "kind": kind, "intake": "paused"}
+    made = api(world).post(f"{OURS}compute/", wanted, format="json")
+    assert made.status_code == 201, made.json()
+    assert made.json()["intake"] == "paused"
+    assert ComputeTarget.objects.get(name="night").intake == "paused"
+
+
+def test_figures_of_no_node_that_could_be_are_refused(world: World) -> None:
+    answer = api(world).get(f"{OURS}compute/{world.shared.pk}/figures/?node={2**63}")
+    assert answer.status_code == 400
+    assert answer.json()["problems"][0]["loc"][0] == "node"
+
+
 def test_mistakes_name_their_field(world: World) -> None:
     answer = api(world).post(f"{OURS}compute/", {"name": "local"}, format="json")
     assert answer.status_code == 400

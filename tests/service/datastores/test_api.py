@@ -69,6 +69,17 @@ def test_problems_come_with_their_place(client: Client, datastore: Datastore) ->
     assert {tuple(problem["loc"]) for problem in answer.json()["problems"]} == {("name",), ("config", "path")}
 
 
+@pytest.mark.parametrize("nonsense", [[], {"a": 1}, [{}]])
+def test_credentials_that_are_no_text_are_a_problem_at_their_field(
+    client: Client, datastore: Datastore, nonsense: object
+) -> None:
+    body = {"config": {"path": "elsewhere"}, "credentials": {"key": nonsense}}
+    for method, address in (("PATCH", ""), ("POST", "test/")):
+        answer = send(client, method, f"/datastores/{datastore.pk}/{address}", body)
+        assert answer.status_code == 400
+        assert answer.json()["problems"][0]["loc"] == ["credentials", "key"]
+
+
 def test_a_folder_is_listed_in_pages(
     client: Client, datastore: Datastore, put: Callable[..., None], files_url: str
 ) -> None:
