@@ -1,11 +1,14 @@
 """Runs that a program does itself and tells the studio of: what was said arrives, and says how it ended."""
 
 import math
+from functools import partial
 
 import pytest
+from django.utils import timezone
 from studio_sdk.core import Experiment, Run, Workspace
 from studio_sdk.core import _tracked as tracked
-from studio_sdk.exceptions import NotSupportedException, UserErrorException
+from studio_sdk.data import _transfer as transfer
+from studio_sdk.exceptions import AzureMLException, NotSupportedException, UserErrorException
 
 from pipelines.models import Run as OurRun
 from tests.support.waiting import wait_for
@@ -110,3 +113,48 @@ def test_points_wait_while_the_studio_does_not_answer(workspace: Workspace, monk
     run.complete()
     (step,) = Run.get(workspace, run.id).get_children()
     assert step.get_metrics()["loss"] == [0.0, 1.0, 2.0]
+
+
+def test_what_is_refused_is_left_out_and_told(workspace: Workspace) -> None:
+    run = Experiment(workspace, "laptop").start_logging()
+    run.log("loss", 1.0)
+    run.log("x" * 2000, 2.0)
+    run.log("loss", 0.5)
+    run.tag("big", "y" * 100_000)
+    run.tag("stage", "baseline")
+    with pytest.raises(UserErrorException, match=r"refused some of what was logged.*“xxx.*“big”"):
+        run.complete()
+    assert run.get_status() == "Completed"
+    (step,) = Run.get(workspace, run.id).get_children()
+    assert step.get_metrics() == {"loss": [1.0, 0.5]}
+    assert step.get_tags() == {"stage": "baseline"}
+
+
+def test_a_run_that_somebody_deleted_is_told_of(workspace: Workspace) -> None:
+    run = Experiment(workspace, "laptop").start_logging()
+    run.cancel()
+    wait_for(lambda: run.get_status() == "Canceled", what="it is cancelled", timeout_s=20)
+    OurRun.objects.filter(pk=int(run.id)).update(trashed_at=timezone.now())
+    run.log("loss", 1.0)
+    with pytest.raises(AzureMLException, match="in the trash"):
+        run.complete()
+    with pytest.raises(UserErrorException, match="This run is over"):
+        run.log("loss", 1.0)
+
+
+def test_the_own_exception_of_a_block_comes_through(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tracked, "patiently", partial(transfer.patiently, patience_s=0.1))
+    server = workspace._client.server
+
+    def go() -> None:
+        with Experiment(workspace, "laptop").start_logging() as run:
+            run.log("loss", 1.0)
+            workspace._client.server = "http://127.0.0.1:9"
+            raise ValueError("no such column")
+
+    with pytest.raises(ValueError, match="no such column"):
+        go()
+    workspace._client.server = server
+    assert "can't be reached" in capsys.readouterr().err

@@ -5,15 +5,19 @@ from __future__ import annotations
 import atexit
 import json
 import math
+import sys
 import threading
 import weakref
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from studio_sdk import _spool
+from studio_sdk._client import Conflict
 from studio_sdk._spool import Spool
 from studio_sdk.core.run import Run
-from studio_sdk.exceptions import NotSupportedException, UserErrorException
+from studio_sdk.data._transfer import patiently
+from studio_sdk.exceptions import AzureMLException, NotSupportedException, UserErrorException
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 1000  # points of one request
 _EVERY_S = 1.0
+_TOLD = 5  # sentences of what was refused
 _MOST_WAITING = 1_000_000  # points that are kept while the studio does not answer
 
 
@@ -45,8 +50,11 @@ class TrackedRun(Run):
     ) -> None:
         if kind is None:
             self.complete()
-        else:
+            return
+        try:
             self.fail(f"{kind.__name__}: {error}")
+        except AzureMLException as unsaid:  # the block's own exception is what the caller has to see
+            print(f"Run {self.id}: {unsaid}", file=sys.stderr)
 
     def get_status(self) -> str:
         return Run(self.experiment, self.id).get_status()
@@ -75,7 +83,10 @@ class TrackedRun(Run):
         self._end("failed", f"{error_code}: {words}" if error_code else words)
 
     def flush(self, timeout_seconds: float = 300) -> None:
-        """Until all that was said has been sent. Raises what the studio answers, or that it does not."""
+        """Until all that was said has been sent. Raises what the studio refused of it, or that it does not answer.
+
+        What was refused is left out, and the rest is kept.
+        """
         self._sent.flush()
 
     def upload_file(self, name: str, path_or_stream: Any, datastore_name: str | None = None) -> None:
@@ -88,9 +99,12 @@ class TrackedRun(Run):
         raise _no_files()
 
     def _end(self, status: str, reason: str) -> None:
-        self.flush()
-        self._sent.close()
-        self._client.post(f"/runs/{self._number}/end/", {"status": status, "reason": reason[:8000]})
+        try:
+            patiently(self.flush)
+        finally:
+            self._sent.close()
+            end = {"status": status, "reason": reason[:8000]}
+            patiently(partial(self._client.post, f"/runs/{self._number}/end/", end))
 
 
 def start(experiment: Experiment, name: str) -> TrackedRun:
@@ -108,6 +122,7 @@ class _Sent(Spool):
         self._points: list[dict[str, Any]] = []
         self._labels: dict[str, dict[str, str]] = {"tags": {}, "properties": {}}
         self._next: dict[str, int] = {}
+        self._refused: list[str] = []
         self._lock = threading.Lock()  # of what waits
         self._sending = threading.Lock()
         self._closed = threading.Event()
@@ -135,6 +150,14 @@ class _Sent(Spool):
         return []
 
     def flush(self) -> None:
+        self._send_all()
+        with self._lock:
+            refused, self._refused = self._refused, []
+        if refused:
+            rest = f" And {len(refused) - _TOLD:,} more." if len(refused) > _TOLD else ""
+            raise UserErrorException(f"The studio refused some of what was logged. {' '.join(refused[:_TOLD])}{rest}")
+
+    def _send_all(self) -> None:
         with self._sending:
             while self._send():
                 pass
@@ -166,7 +189,16 @@ class _Sent(Spool):
             labels = {kind: dict(said) for kind, said in self._labels.items()}
         if not points and not any(labels.values()):
             return False
-        self._client.post(self._path, {"points": points, **labels})
+        try:
+            self._client.post(self._path, {"points": points, **labels})
+        except Conflict as error:  # it is over: none of it is wanted
+            self._refuse(str(error))
+        except UserErrorException as error:
+            if not error.problems:  # the token, or the right to log: once that is put right, all of it goes
+                raise
+            if self._leave_out(error, points, labels):
+                return True
+            self._refuse(*(str(each["message"]) for each in error.problems))
         with self._lock:
             del self._points[: len(points)]
             for kind, said in labels.items():
@@ -174,6 +206,31 @@ class _Sent(Spool):
                     if self._labels[kind].get(name) == value:
                         del self._labels[kind][name]
         return True
+
+    def _leave_out(
+        self, error: UserErrorException, points: list[dict[str, Any]], labels: dict[str, dict[str, str]]
+    ) -> bool:
+        """Take away what the studio names as wrong. False where it names nothing of it."""
+        bad_points: set[int] = set()
+        bad_labels: set[tuple[str, str]] = set()
+        for each in error.problems:
+            kind, place = [*each["loc"], "", ""][:2]
+            if kind == "points" and isinstance(place, int) and place < len(points):
+                bad_points.add(place)
+                self._refuse(f"“{points[place]['name'][:100]}”: {each['message']}")
+            elif kind in labels and place in labels[kind]:
+                bad_labels.add((kind, place))
+                self._refuse(f"“{place[:100]}”: {each['message']}")
+        with self._lock:
+            for index in sorted(bad_points, reverse=True):
+                del self._points[index]
+            for kind, name in bad_labels:
+                self._labels[kind].pop(name, None)
+        return bool(bad_points or bad_labels)
+
+    def _refuse(self, *said: str) -> None:
+        with self._lock:
+            self._refused += [each for each in said if each not in self._refused]
 
     def _go_on(self) -> None:
         while not self._closed.wait(_EVERY_S):
@@ -186,7 +243,7 @@ class _Sent(Spool):
 
     def _try_to_flush(self) -> None:
         with suppress(Exception):  # it is tried again, and `flush` says why
-            self.flush()
+            self._send_all()
 
 
 def _word(value: float) -> str:
