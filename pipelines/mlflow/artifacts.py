@@ -24,6 +24,7 @@ from studio.lib.problems import UserError
 from studio.workspaces.permissions import Permission
 
 ROOT = "mlflow-artifacts:/"
+MAX_LISTED = 20_000  # entries of an answer without pages
 
 
 class List(OfRun):
@@ -57,6 +58,11 @@ def list_below(caller: Caller, asked: ListBelow) -> dict[str, Any]:
     while True:
         listing = _listing(caller, step, path, after=after)
         files += _files(listing, "")
+        if len(files) > MAX_LISTED:
+            raise unfit(
+                f"There are more than {MAX_LISTED:,} files in this folder, and this way of listing has no pages. Ask "
+                f"for artifacts/list with run_id={run_name_of(step)}, which has."
+            )
         after = listing.after
         if after is None:
             return {"files": files}

@@ -13,7 +13,7 @@ from pipelines.models import JOB_OWNER, StepRun, Tag
 from pipelines.tracked_runs import tracked_run_id
 from studio.workspaces import bearer as person_tokens
 from studio.workspaces.access import Access, access_of, authorise
-from studio.workspaces.models import AccessToken, User, Workspace
+from studio.workspaces.models import AccessToken, Role, User, Workspace
 from studio.workspaces.permissions import Permission
 from studio.workspaces.queries import workspaces_of
 
@@ -38,6 +38,7 @@ class StepTokens(BaseAuthentication):
         return "Bearer"
 
 
+_OF_PROGRAMS = Role.CONTRIBUTOR  # the least that may run something: an owner's step administers nothing
 AUTHENTICATION: list[Any] = [StepTokens, person_tokens.Bearer]
 
 
@@ -102,7 +103,7 @@ def _program(bearer: Bearer, user: User, slug: str | None) -> Caller:
         step = rows.filter(pk=int(owner.removeprefix(JOB_OWNER)), job_id=bearer.job_id).first()
     if access is None or step is None or slug not in {None, workspace.slug}:
         raise missing("There is no such workspace, or the token of this step is not for it.")
-    return Caller(access, step, bearer.attempt)
+    return Caller(access.narrowed(_OF_PROGRAMS), step, bearer.attempt)
 
 
 def _only_workspace(user: User, token: AccessToken | None) -> str:

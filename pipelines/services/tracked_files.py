@@ -19,7 +19,7 @@ from datastores.paths import clean_path, join
 from pipelines.models import StepRun
 from pipelines.services.journal import held_run
 from pipelines.services.trashing import refuse_in_trash
-from studio.lib.problems import UserError
+from studio.lib.problems import ConflictError, UserError
 from studio.workspaces.access import Access
 from studio.workspaces.permissions import Permission
 
@@ -35,14 +35,19 @@ def put_file(access: Access, step: StepRun, attempt: Attempt, path: str, content
     access.require(Permission.RUN)
     path = _fit(path)
     to = _place(attempt)
+    _require_kept(step)
     with closing(_backend(access, to)) as backend:
         place = join(folder_of(to, attempt), path)
         before = _size(backend, place)
         entry = backend.write(place, content)
         size_bytes = entry.size_bytes or 0
-    with transaction.atomic():
-        note_files(attempt.pk, files=0 if before is not None else 1, size_bytes=size_bytes - (before or 0))
-        refuse_in_trash(held_run(step.run_id))
+        try:
+            with transaction.atomic():
+                refuse_in_trash(held_run(step.run_id))
+                note_files(attempt.pk, files=0 if before is not None else 1, size_bytes=size_bytes - (before or 0))
+        except ConflictError:  # it went while the file came: whoever deletes the run may have looked already
+            backend.delete(place)
+            raise
 
 
 def delete_file(access: Access, step: StepRun, attempt: Attempt, path: str) -> None:
@@ -50,6 +55,7 @@ def delete_file(access: Access, step: StepRun, attempt: Attempt, path: str) -> N
     access.require(Permission.RUN)
     path = _fit(path)
     to = _place(attempt)
+    _require_kept(step)
     with closing(_backend(access, to)) as backend:
         place = join(folder_of(to, attempt), path)
         entry = backend.stat(place)
@@ -61,6 +67,12 @@ def delete_file(access: Access, step: StepRun, attempt: Attempt, path: str) -> N
         backend.delete(place)
     with transaction.atomic():
         note_files(attempt.pk, files=-files, size_bytes=-size_bytes)
+        refuse_in_trash(held_run(step.run_id))
+
+
+def _require_kept(step: StepRun) -> None:
+    """Before anything of its files is touched. Raises ConflictError."""
+    with transaction.atomic():
         refuse_in_trash(held_run(step.run_id))
 
 

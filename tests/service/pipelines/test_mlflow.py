@@ -1,12 +1,19 @@
 """The tracking interface: what is logged is the run's, and what is wrong is told in MLflow's words."""
 
+from io import BytesIO
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
+from compute.models import Attempt
+from datastores.backends import get_backend
+from pipelines import services
 from pipelines.metric_queries import measured_in, tags_of
 from pipelines.mlflow.runs import MAX_METRICS, MAX_PARAMS, MAX_TAGS
 from pipelines.models import Experiment, Run, StepRun
+from pipelines.services import tracked_files
+from studio.lib.problems import ConflictError
 from tests.service.pipelines.tracker import Tracker
 from tests.service.pipelines.world import World
 from tests.support.metrics import Measuring
@@ -430,6 +437,48 @@ class TestFiles:
         assert self.put(us, f"{run_id}/{path}") in {400, 404}
         assert self.names(us, run_id) == []
 
+    def test_of_more_files_than_an_answer_holds_none_is_left_out_silently(
+        self, us: Tracker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("pipelines.mlflow.artifacts.MAX_LISTED", 2)
+        run_id = us.begin()
+        for name in "abc":
+            self.put(us, f"{run_id}/{name}")
+        answer: Any = us.ask("GET", self.ROOT, {"path": run_id})
+        assert answer.status_code == 400
+        assert f"artifacts/list with run_id={run_id}" in answer.json()["message"]
+        assert len(self.names(us, run_id)) == 3
+
+    def test_nothing_is_touched_of_a_run_in_the_trash(self, world: World, us: Tracker) -> None:
+        run_id = us.begin()
+        self.put(us, f"{run_id}/a.txt", b"hello")
+        us.post("runs/update", run_id=run_id, status="FINISHED")
+        step = step_of(run_id)
+        attempt = services.attempt_to_log_to(step, as_its_program=False)
+        services.trash_run(world.access, step.run)
+        with pytest.raises(ConflictError):
+            tracked_files.put_file(world.access, step, attempt, "a.txt", BytesIO(b"other"))
+        with pytest.raises(ConflictError):
+            tracked_files.delete_file(world.access, step, attempt, "a.txt")
+        assert [entry.size_bytes for entry in files_of(world, attempt)] == [5]
+
+    def test_a_file_that_came_while_its_run_went_does_not_stay(
+        self, world: World, us: Tracker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        run_id = us.begin()
+        us.post("runs/update", run_id=run_id, status="FINISHED")
+        step = step_of(run_id)
+        attempt = services.attempt_to_log_to(step, as_its_program=False)
+
+        class Slow(BytesIO):
+            def read(self, size: int | None = -1) -> bytes:
+                Run.objects.filter(pk=step.run_id).update(trashed_at=timezone.now())
+                return super().read(size)
+
+        with pytest.raises(ConflictError):
+            tracked_files.put_file(world.access, step, attempt, "a.txt", Slow(b"late"))
+        assert not files_of(world, attempt)
+
     def test_files_of_a_step_are_its_program_s_and_stay_with_what_it_left(self, world: World, us: Tracker) -> None:
         world.submit(world.pipeline(world.step("a")))
         lease = world.claim()
@@ -446,6 +495,16 @@ class TestFiles:
         assert step.outputs.artifacts is not None
         assert (step.outputs.artifacts.file_count, step.outputs.artifacts.size_bytes) == (2, 8)
         assert self.put(us, f"{run_id}/late.txt") == 400
+
+
+def files_of(world: World, attempt: Attempt) -> list[Any]:
+    to = attempt.job.spec.artifacts
+    assert to is not None
+    return [
+        each
+        for each in get_backend(world.datastore).glob(f"{tracked_files.folder_of(to, attempt)}/**")
+        if each.kind == "file"
+    ]
 
 
 def services_folder(world: World, run_id: str) -> Any:

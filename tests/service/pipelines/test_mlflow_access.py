@@ -4,12 +4,16 @@ import json
 from typing import Any
 
 import pytest
+from django.test import RequestFactory
 from django.urls import URLPattern, URLResolver
+from rest_framework.request import Request
 
 from compute.models import Job
 from compute.services.leases import Outcome, lose
+from compute.services.step_tokens import step_token
 from compute.states import JobStatus
 from pipelines.mlflow import urls
+from pipelines.mlflow.caller import StepTokens, caller_of
 from pipelines.mlflow.protocol import EndpointView
 from pipelines.models import StepRun
 from pipelines.tracked_runs import tracked_run_id
@@ -181,6 +185,20 @@ class TestTheTokenOfAStep:
     def test_it_opens_no_other_interface(self, world: World, run_id: str) -> None:
         program = Tracker.within(world.claim())
         assert program.client.get("/api/workspaces/", headers=program.headers).status_code == 401
+
+    def test_it_may_do_no_more_than_run_things_though_an_owner_submitted_it(self, world: World, run_id: str) -> None:
+        lease = world.claim()
+        user, bearer = StepTokens().authenticate(  # type: ignore[misc]
+            Request(
+                RequestFactory().get("/", headers={"Authorization": f"Bearer {step_token(lease.job_id, lease.token)}"})
+            )
+        )
+        request = Request(RequestFactory().get("/"))
+        request.user, request.auth = user, bearer
+        access = caller_of(request, None).access
+        assert access.user == world.owner
+        assert access.may(Permission.RUN)
+        assert not access.may(Permission.MANAGE_MEMBERS)
 
     def test_it_dies_with_the_lease(self, world: World, run_id: str) -> None:
         lease = world.claim()
