@@ -291,13 +291,16 @@ class Attempt:
     def _start(self, command: list[str], own: Mapping[str, str], environment: BuiltEnvironment) -> Start:
         """`own` are the job's variables, before or after its places were filled in."""
         is_python = command[:1] == ["python"]
+        said = {**self.lease.spec.environment.variables, **own}
+        web = web_variables(said, self.lease)
         return Start(
             command=[str(environment.python), *command[1:]] if is_python else command,
             cwd=str(self.folders.code),
-            variables=self._variables(own, environment),
+            variables=self._variables(said, web, environment),
             environment=environment,
             snapshot=self.lease.spec.snapshot,
             has_places_in_variables=self._has_places_in_variables,
+            of_it_alone=frozenset(web),
         )
 
     def _shut_in(self, start: Start) -> Start:
@@ -350,9 +353,10 @@ class Attempt:
 
         return _PLACEHOLDER.sub(place, text)
 
-    def _variables(self, own: Mapping[str, str], environment: BuiltEnvironment) -> dict[str, str]:
+    def _variables(
+        self, said: Mapping[str, str], web: Mapping[str, str], environment: BuiltEnvironment
+    ) -> dict[str, str]:
         """All that the process is told: nothing of the node's own environment."""
-        said = {**self.lease.spec.environment.variables, **own}
         return {
             "PATH": f"{environment.bin}:{_SYSTEM_PATH}",
             "HOME": str(self.folders.home),
@@ -367,7 +371,7 @@ class Attempt:
             # Nobody gives themselves a device: another step may have it.
             **devices_visible(self.lease.gpus),
             **sdk_variables(said, environment),
-            **web_variables(said, self.lease),
+            **web,
             SPOOL: str(self.folders.spool),
             UPLOADS: str(self.folders.uploads),
             DATA: str(self.folders.data),

@@ -22,6 +22,7 @@ class Start:
     environment: BuiltEnvironment
     snapshot: str | None  # what lies in `cwd`
     has_places_in_variables: bool = False  # paths of this attempt alone
+    of_it_alone: frozenset[str] = frozenset()  # variables that every step has, and each with another value
     sandbox: Sandbox | None = None
     plan: SandboxPlan | None = None  # with the sandbox
 
@@ -45,7 +46,9 @@ def begin(start: Start, bind: Callable[[int], None]) -> StepProcess:
     if pool.current is not None and start.may_be_warm:
         sandbox = None if plan is None else plan.as_json()
         order = StepOrder(start.command, start.cwd, start.variables, sandbox=sandbox, bind=bind)
-        warm = pool.current.start(order, environment=start.environment.folder, snapshot=start.snapshot)
+        warm = pool.current.start(
+            order, environment=start.environment.folder, snapshot=start.snapshot, of_it_alone=start.of_it_alone
+        )
         if warm is not None:
             return warm
     if start.sandbox is not None and plan is not None:
@@ -56,4 +59,5 @@ def begin(start: Start, bind: Callable[[int], None]) -> StepProcess:
 def expect(start: Start) -> None:
     """It will be begun in a moment, and be much like this: whatever can be made ready, may be."""
     if pool.current is not None and start.may_be_warm:
-        pool.current.expect(start.command, start.variables, start.environment.folder)
+        variables = {name: value for name, value in start.variables.items() if name not in start.of_it_alone}
+        pool.current.expect(start.command, variables, start.environment.folder)

@@ -45,15 +45,28 @@ class Pool:
         if kind is not None:
             self._brood(kind)
 
-    def start(self, order: StepOrder, *, environment: Path, snapshot: str | None) -> WarmProcess | None:
-        """The step, running; None where it is to be started cold. `order.command` begins with the interpreter."""
-        kind = _kind(order.command, order.variables, environment)
+    def start(
+        self,
+        order: StepOrder,
+        *,
+        environment: Path,
+        snapshot: str | None,
+        of_it_alone: frozenset[str] = frozenset(),
+    ) -> WarmProcess | None:
+        """The step, running; None where it is to be started cold. `order.command` begins with the interpreter.
+
+        Variables that are `of_it_alone` it finds when it starts, as it does those that its own code sets: what was
+        imported ahead must not have looked at them.
+        """
+        alike = {name: value for name, value in order.variables.items() if name not in of_it_alone}
+        kind = _kind(order.command, alike, environment)
         if kind is None or not Path(order.cwd, order.command[1]).is_file():
             return None
         brood = self._brood(kind)
         if brood is None:
             return None
-        process = brood.start(order, written_variables(Path(order.cwd), snapshot))
+        written = written_variables(Path(order.cwd), snapshot)
+        process = brood.start(order, None if written is None else written | of_it_alone)
         if process is not None:
             process.learning.learn = brood.learn
         return process

@@ -11,7 +11,7 @@ import pytest
 
 from compute.models import Job
 from compute.services import request_cancel
-from compute.spec import Limits
+from compute.spec import Limits, WebAccess
 from compute.states import JobStatus
 from tests.support.compute import Compute, frozen, in_state, is_alive, log_of, over, says
 from tests.support.stack import Stack, Worker
@@ -331,3 +331,27 @@ def test_a_variable_that_was_read_early_calls_for_a_fresh_interpreter(
     warm = warm_jobs(worker.log)
     assert late.pk not in warm
     assert other.pk in warm
+
+
+def test_the_token_of_a_step_is_no_reason_to_start_cold(
+    scripts: Scripts, start: Callable[..., Worker], tmp_path: Path
+) -> None:
+    """Each step has another one, and its own: also where a module looked at the variable when it was imported."""
+    worker = start(STUDIO_PUBLIC_URL="http://127.0.0.1:9")
+
+    def told(number: int) -> WebAccess:
+        return WebAccess(path="/api", address_in="PLACE", token_in="TOKEN", variables={"NUMBER": str(number)})
+
+    text = "import os\nprint(os.environ['NUMBER'], os.environ['PLACE'], os.environ['TOKEN'])"
+    run_warm(scripts, worker, text, web=told(0))
+    nests = nests_of(worker)
+    jobs = [scripts.run(text, web=told(number)) for number in range(1, 6)]
+    lines = [log_of(job, "o")[0].split() for job in jobs]
+    assert [line[:2] for line in lines] == [[str(number), "http://127.0.0.1:9/api"] for number in range(1, 6)]
+    assert len({token for *_, token in lines}) == 5
+    assert {job.pk for job in jobs} <= warm_jobs(worker.log)
+    assert nests_of(worker) == nests, "one interpreter does for all of them"
+    (site_packages(tmp_path / "node") / "looks.py").write_text("import os\nNUMBER = os.environ.get('NUMBER')\n")
+    text = "import looks\nprint(looks.NUMBER)"
+    for number in range(8):
+        assert seen(scripts.run(text, web=told(number))).said == [str(number)]
