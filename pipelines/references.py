@@ -10,9 +10,17 @@ from typing import Any
 from pipelines.parts import ParameterType
 from pipelines.placeholders import PLACEHOLDER, Placeholder
 
+FED = "fed"  # the key by which a kind says of a field of its own, in `json_schema_extra`, what can feed it
 _TEXTS: tuple[ParameterType, ...] = ("string", "enum")
 _WHOLE: tuple[ParameterType, ...] = ("integer",)
 _NUMBERS: tuple[ParameterType, ...] = ("integer", "number")
+_SIZES: tuple[ParameterType, ...] = (*_TEXTS, *_WHOLE)
+TYPES_FED: Mapping[str, tuple[ParameterType, ...]] = {
+    "text": _TEXTS,
+    "whole": _WHOLE,
+    "number": _NUMBERS,
+    "size": _SIZES,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +32,8 @@ class Setting:
 
     @property
     def wants(self) -> str:
-        return {_TEXTS: "a text or a choice", _WHOLE: "a whole number"}.get(self.types, "a number")
+        wants = {_TEXTS: "a text or a choice", _WHOLE: "a whole number", _SIZES: "a whole number or a text"}
+        return wants.get(self.types, "a number")
 
 
 SETTINGS: Mapping[str, Setting] = {
@@ -47,13 +56,15 @@ SETTINGS: Mapping[str, Setting] = {
 }
 
 
-def without_references(data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+def without_references(
+    data: Mapping[str, Any], settings: Mapping[str, Setting] = SETTINGS
+) -> tuple[dict[str, Any], dict[str, str]]:
     """A step's plain object without the settings that parameters feed, and the parameters by path."""
     plain = dict(data)
     references: dict[str, str] = {}
-    if not _may_be_fed(plain):  # as nearly all are
+    if not _may_be_fed(plain, settings):  # as nearly all are
         return plain, references
-    for path in SETTINGS:
+    for path in settings:
         group, _, name = path.rpartition(".")
         holder = plain.get(group) if group else plain
         parameter = parameter_in(holder.get(name)) if isinstance(holder, dict) else None
@@ -66,12 +77,11 @@ def without_references(data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[st
 
 
 _GROUPS = tuple({path.rpartition(".")[0]: None for path in SETTINGS})
-_OWN = tuple(path for path in SETTINGS if "." not in path)
 
 
-def _may_be_fed(data: Mapping[str, Any]) -> bool:
+def _may_be_fed(data: Mapping[str, Any], settings: Mapping[str, Setting]) -> bool:
     groups = (data.get(group) for group in _GROUPS if group)
-    values = [data.get(name) for name in _OWN]
+    values = [data.get(name) for name in settings if "." not in name]
     values += (value for group in groups if isinstance(group, dict) for value in group.values())
     return any(isinstance(value, str) and "${{" in value for value in values)
 
@@ -92,7 +102,7 @@ def with_references(data: dict[str, Any], references: Mapping[str, str]) -> dict
 
 
 def value_at(data: Mapping[str, Any], path: str) -> Any:
-    """What a step's plain object has as one of `SETTINGS`."""
+    """What a step's plain object has as a setting that can be fed."""
     group, _, name = path.rpartition(".")
     return (data[group] if group else data)[name]
 

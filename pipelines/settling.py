@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pipelines.definition import Parameter, ParameterValue, PipelineDefinition, Step
 from pipelines.parameters import value_problem
-from pipelines.references import SETTINGS
+from pipelines.references import Setting
 from pipelines.texts import near
 from studio.lib.problems import Problem
 
@@ -38,7 +38,7 @@ def settled(definition: PipelineDefinition, values: Mapping[str, ParameterValue]
         for path, name in step.references.items():
             loc: Loc = ("steps", index, *path.split("."))
             parameter = parameters.get(name)
-            sentence = _unfit(path, name, parameters)
+            sentence = _unfit(step.feedable()[path], name, parameters)
             if sentence:
                 problems.append(Problem(loc, sentence))
             if not sentence and name in values:
@@ -59,9 +59,9 @@ def usual_values(definition: PipelineDefinition) -> dict[str, ParameterValue]:
     }
 
 
-def _unfit(path: str, name: str, parameters: Mapping[str, Parameter]) -> str | None:
+def _unfit(setting: Setting, name: str, parameters: Mapping[str, Parameter]) -> str | None:
     """A sentence where no parameter of this name could feed this setting."""
-    setting, parameter = SETTINGS[path], parameters.get(name)
+    parameter = parameters.get(name)
     if parameter is None:
         return f"The pipeline has no parameter “{name}”.{near(name, parameters)}"
     if parameter.type not in setting.types:

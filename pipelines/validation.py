@@ -45,7 +45,6 @@ from pipelines.parameters import parameter_problems, value_problem
 from pipelines.part_names import spreading_problems
 from pipelines.parts import DATA_TYPES, FIELD_NAME
 from pipelines.placeholders import HasPlaceholders, holds_placeholder, missing_pieces, unknown_placeholders
-from pipelines.references import SETTINGS
 from pipelines.settling import settled, usual_values
 from pipelines.step_limits import limit_problems, retry_problems, time_problems
 from pipelines.step_resources import resource_problems, resource_warning
@@ -169,7 +168,9 @@ def _told_at_parameters(definition: PipelineDefinition, problems: Iterable[Probl
             yield problem
         elif (name, path) not in told:
             told.add((name, path))
-            yield Problem(("parameters", name), f"As the {SETTINGS[path].words} of “{step.name}”: {problem.message}")
+            yield Problem(
+                ("parameters", name), f"As the {step.feedable()[path].words} of “{step.name}”: {problem.message}"
+            )
 
 
 def data_problems(

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from pipelines.kinds.interface import StepBase, kind_name, own_fields
+from pipelines.references import FED
 
 _WIDGETS = {"string": "text", "integer": "number", "number": "number", "boolean": "check"}
 
@@ -40,6 +41,7 @@ def _field(name: str, schema: dict[str, Any]) -> dict[str, Any]:
         "name": name,
         "label": schema.get("title", name),
         "help": schema.get("description", ""),
+        "fed": schema.get(FED, ""),
         "widget": schema.get("widget")
         or ("choice" if "choices" in schema else "")
         or _WIDGETS.get(schema.get("type", ""), "text"),

@@ -41,7 +41,7 @@ from compute.spec import Limits, NodeWork, Resources, Retry
 from pipelines.git_facts import GitFacts
 from pipelines.parts import FIELD_NAME, EnvironmentVariable, Input, OnlyIf, Output, ParameterValue, Part
 from pipelines.placeholders import HasPlaceholders, outputs_in
-from pipelines.references import with_references, without_references
+from pipelines.references import FED, SETTINGS, TYPES_FED, Setting, with_references, without_references
 from pipelines.value_text import parse as parse_variable
 
 _SHOWN = 60
@@ -145,8 +145,15 @@ class StepBase(Part):
 
     @property
     def references(self) -> Mapping[str, str]:
-        """The parameters that feed settings of it, by a path as in `pipelines.references.SETTINGS`."""
+        """The parameters that feed settings of it, by their paths."""
         return self._references
+
+    @classmethod
+    def feedable(cls) -> Mapping[str, Setting]:
+        """The settings that a parameter can feed, by path: those that all kinds have, and its own."""
+        if cls not in _feedable:
+            _feedable[cls] = {**SETTINGS, **dict(_own_settings(cls))}
+        return _feedable[cls]
 
     def settled(self, values: Mapping[str, ParameterValue]) -> Self:
         """With values, by path, in the settings that parameters feed, and as usual in those without one."""
@@ -155,6 +162,10 @@ class StepBase(Part):
             group, _, name = path.rpartition(".")
             groups.setdefault(group, {})[name] = value
         update: dict[str, Any] = groups.pop("", {})
+        update = {
+            name: str(value) if type(self).model_fields[name].annotation is str else value
+            for name, value in update.items()
+        }
         update |= {group: getattr(self, group).model_copy(update=fields) for group, fields in groups.items()}
         made = self.model_copy(update=update)
         made._references = {}  # noqa: SLF001 (one of its own class)
@@ -165,7 +176,7 @@ class StepBase(Part):
     def _take_references(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         if not isinstance(data, dict):
             return handler(data)
-        plain, references = without_references(data)
+        plain, references = without_references(data, cls.feedable())
         made = handler(plain)
         made._count_outputs()  # noqa: SLF001 (one of its own class)
         made._references = references  # noqa: SLF001 (one of its own class)
@@ -288,6 +299,17 @@ def _texts_in(value: object) -> Iterator[str]:
 
 
 _own_fields: dict[type[StepBase], tuple[str, ...]] = {}  # asked for thousands of times for a large pipeline
+
+
+_feedable: dict[type[StepBase], Mapping[str, Setting]] = {}
+
+
+def _own_settings(kind: type[StepBase]) -> Iterator[tuple[str, Setting]]:
+    for name, info in kind.model_fields.items():
+        extra = info.json_schema_extra
+        fed = extra.get(FED) if isinstance(extra, dict) else None
+        if isinstance(fed, str):
+            yield name, Setting(f"“{info.title}”", TYPES_FED[fed])
 
 
 def own_fields(kind: type[StepBase]) -> tuple[str, ...]:

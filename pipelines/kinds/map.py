@@ -49,7 +49,7 @@ class MapStep(StepWithRuns):
         "an object with these keys.",
         json_schema_extra={"widget": "inner_parameters"},
     )
-    at_once: int = Field(default=10, title="Runs at once", json_schema_extra={"widget": "number"})
+    at_once: int = Field(default=10, title="Runs at once", json_schema_extra={"widget": "number", "fed": "whole"})
     go_on: bool = Field(
         default=True,
         title="Go on when a run fails",

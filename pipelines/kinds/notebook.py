@@ -77,7 +77,7 @@ class NotebookStep(StepWithFiles):
         default=None,
         title="Time limit of a cell (s)",
         description="A cell that takes longer is stopped, and the step fails. Empty for none.",
-        json_schema_extra={"widget": "number"},
+        json_schema_extra={"widget": "number", "fed": "whole"},
     )
 
     @classmethod

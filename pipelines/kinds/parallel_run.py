@@ -100,6 +100,7 @@ class ParallelRunStep(StepWithFiles):
         default="10",
         title="Size of a batch",
         description="A number of files or rows, or about so many bytes, as in 10MB.",
+        json_schema_extra={"fed": "size"},
     )
     partition_keys: str = Field(
         default="",
@@ -112,33 +113,33 @@ class ParallelRunStep(StepWithFiles):
         title="Nodes",
         description="So many parts are made of the batches, for as many nodes of the compute target. Each is a step of "
         "its own in the run, and this one then puts their results together.",
-        json_schema_extra={"widget": "number"},
+        json_schema_extra={"widget": "number", "fed": "whole"},
     )
     processes: int = Field(
         default=0,
         title="Processes",
         description="So many batches at once, on each node. 0: as many as the CPUs that the step asks for, or else the "
         "node has.",
-        json_schema_extra={"widget": "number"},
+        json_schema_extra={"widget": "number", "fed": "whole"},
     )
     error_threshold: int = Field(
         default=0,
         title="Failed items that are let pass",
         description="Files or rows without a result. With more the step stops at once, and has failed; -1 lets all "
         "pass.",
-        json_schema_extra={"widget": "number"},
+        json_schema_extra={"widget": "number", "fed": "whole"},
     )
     max_tries: int = Field(
         default=3,
         title="Tries of a batch",
         description="Counting the first.",
-        json_schema_extra={"widget": "number"},
+        json_schema_extra={"widget": "number", "fed": "whole"},
     )
     batch_timeout_s: int | None = Field(
         default=60,
         title="Time limit of a batch (s)",
         description="One that takes longer is stopped, with its process, and tried again. Empty for none.",
-        json_schema_extra={"widget": "number"},
+        json_schema_extra={"widget": "number", "fed": "whole"},
     )
     output: str = Field(
         default="",

@@ -44,7 +44,7 @@ class SqlStep(StepBase):
         default="",
         title="Database",
         description="A SQL datastore. To write to it, an owner must have turned on “Steps may write” in its settings.",
-        json_schema_extra={"widget": "datastore"},
+        json_schema_extra={"widget": "datastore", "fed": "text"},
     )
     statements: str = Field(
         default="",

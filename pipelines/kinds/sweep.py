@@ -107,7 +107,7 @@ class SweepStep(StepWithRuns):
         default=0,
         title="Seed",
         description="The same seed gives the same values, so that unchanged trials are reused.",
-        json_schema_extra={"widget": "number"},
+        json_schema_extra={"widget": "number", "fed": "whole"},
     )
     primary_metric: str = Field(
         default="",
@@ -123,26 +123,26 @@ class SweepStep(StepWithRuns):
         default=20,
         title="Trials",
         description=f"At most so many, up to {MAX_TRIALS:,}. A grid with fewer points has fewer.",
-        json_schema_extra={"widget": "number"},
+        json_schema_extra={"widget": "number", "fed": "whole"},
     )
     max_concurrent_runs: int = Field(
         default=4,
         title="Trials at once",
         description=f"Up to {MAX_AT_ONCE}. In Bayesian sampling, fewer at once learn more.",
-        json_schema_extra={"widget": "number"},
+        json_schema_extra={"widget": "number", "fed": "whole"},
     )
     max_duration_minutes: FiniteFloat | None = Field(
         default=None,
         title="Time in minutes",
         description="After that no trial begins, and those that run are stopped. Empty for no limit.",
-        json_schema_extra={"widget": "number"},
+        json_schema_extra={"widget": "number", "fed": "number"},
     )
     max_failed_percent: FiniteFloat = Field(
         default=100,
         title="Failed trials in percent",
         description="With more of all trials failed the sweep ends, and has failed. With 100 it fails only when no "
         "trial succeeds.",
-        json_schema_extra={"widget": "number"},
+        json_schema_extra={"widget": "number", "fed": "number"},
     )
     early_termination: Literal["none", "bandit", "median", "truncation"] = Field(
         default="none",
@@ -161,31 +161,31 @@ class SweepStep(StepWithRuns):
         default=1,
         title="Look every … intervals",
         description="Of early termination.",
-        json_schema_extra={"widget": "number"},
+        json_schema_extra={"widget": "number", "fed": "whole"},
     )
     delay_evaluation: int = Field(
         default=0,
         title="Not before interval",
         description="Of early termination: no trial is stopped that has logged fewer values.",
-        json_schema_extra={"widget": "number"},
+        json_schema_extra={"widget": "number", "fed": "whole"},
     )
     slack_factor: FiniteFloat | None = Field(
         default=None,
         title="Slack as a factor",
         description="Of the bandit policy: with 0.2 and 0.8 as the best accuracy, what is below 0.8 / 1.2 is stopped.",
-        json_schema_extra={"widget": "number"},
+        json_schema_extra={"widget": "number", "fed": "number"},
     )
     slack_amount: FiniteFloat | None = Field(
         default=None,
         title="Slack as an amount",
         description="Of the bandit policy, in its stead: with 0.2 and 0.8, what is below 0.6 is stopped.",
-        json_schema_extra={"widget": "number"},
+        json_schema_extra={"widget": "number", "fed": "number"},
     )
     truncation_percentage: FiniteFloat = Field(
         default=20,
         title="Worst share in percent",
         description="Of the truncation policy: rounded down to whole trials.",
-        json_schema_extra={"widget": "number"},
+        json_schema_extra={"widget": "number", "fed": "number"},
     )
 
     @classmethod

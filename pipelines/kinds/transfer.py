@@ -62,7 +62,7 @@ class TransferStep(StepBase):
         default="",
         title="Database",
         description="For a table as the destination: the step has no output then.",
-        json_schema_extra={"widget": "datastore"},
+        json_schema_extra={"widget": "datastore", "fed": "text"},
     )
     table: str = Field(
         default="",

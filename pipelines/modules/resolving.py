@@ -13,7 +13,6 @@ from pipelines.kinds.module import ModuleStep
 from pipelines.modules.definition import ModuleDefinition, ModuleOutput
 from pipelines.nesting import passed
 from pipelines.parameters import value_problem
-from pipelines.references import SETTINGS
 from pipelines.settling import Loc, settled
 from pipelines.texts import near
 from pipelines.value_text import placeholders_left
@@ -254,10 +253,11 @@ def _at_the_written(scope: Scope, problem: Problem) -> Problem:
     written = scope.written
     if not rest or rest[0] in _ITS_OWN or (rest[0] == "compute" and written.compute):
         return problem
-    name = scope.module.definition.step.references.get(".".join(map(str, rest)))
+    step = scope.module.definition.step
+    name = step.references.get(".".join(map(str, rest)))
     row = next((place for place, each in enumerate(written.parameters) if each.name == name), None)
     if name is not None and row is not None:
-        setting = SETTINGS[".".join(map(str, rest))].words
+        setting = step.feedable()[".".join(map(str, rest))].words
         return Problem(("steps", index, "parameters", row, "value"), f"As the {setting}: {problem.message}")
     return Problem(("steps", index, "module"), f"{scope.words}: {problem.message}")
 

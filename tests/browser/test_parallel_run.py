@@ -111,6 +111,8 @@ def test_several_nodes_and_the_parts_that_they_have(page: Page, place: Place, st
     expect(nodes).to_have_value("2")
     nodes.fill("65")
     expect(form(page).locator(".field-error", has_text="Give a whole number from 1 to 64.")).to_be_visible()
+    nodes.fill("${{parameters.width}}")
+    expect(form(page).locator(".field-error", has_text="The pipeline has no parameter “width”.")).to_be_visible()
 
     base = f"/api/workspaces/{place.slug}"
     run = studio.api(place.contributor).post(f"{base}/pipelines/{number}/runs/", {"parameters": {}})["id"]

@@ -381,6 +381,42 @@ class TestSteps:
             "outputs": [{"name": "results"}],
         }
 
+    def test_a_parallel_run_that_parameters_feed(
+        self, workspace: Workspace, store: Datastore, src: str, tmp_path: Path
+    ) -> None:
+        config = ParallelRunConfig(
+            Environment("mine"),
+            "a.py",
+            PipelineParameter("errors", 5),
+            "append_row",
+            "local",
+            PipelineParameter("nodes", 2),
+            process_count_per_node=PipelineParameter("processes", 2),
+            mini_batch_size=PipelineParameter("size", "1MB"),
+            run_invocation_timeout=PipelineParameter("patience", 60),
+            run_max_try=PipelineParameter("tries", 3),
+            source_directory=src,
+        )
+        made = definition(workspace, [ParallelRunStep("score", config, [store.path("in", "files")])])
+        (step,) = made["steps"]
+        fed = {
+            "nodes": "nodes",
+            "error_threshold": "errors",
+            "processes": "processes",
+            "mini_batch_size": "size",
+            "batch_timeout_s": "patience",
+            "max_tries": "tries",
+        }
+        assert {field: step[field] for field in fed} == {
+            field: f"${{{{parameters.{name}}}}}" for field, name in fed.items()
+        }
+        types = {each["name"]: each["type"] for each in made["parameters"] if each["name"] in fed.values()}
+        assert types == dict.fromkeys(fed.values(), "integer") | {"size": "string"}
+        with pytest.raises(NotSupportedException, match="a file can't hold"):
+            config.save_to_yaml(str(tmp_path / "config.yml"))
+        with pytest.raises(UserErrorException, match="mini_batch_size is a number"):
+            ParallelRunConfig("e", "a.py", 0, "append_row", "local", 1, mini_batch_size=PipelineParameter("s", "none"))
+
     def test_what_the_studio_has_not_is_named_with_what_to_use(self, workspace: Workspace, src: str) -> None:
         for make, said in [
             (lambda: AutoMLStep("a", None), "Use HyperDriveStep"),

@@ -125,11 +125,11 @@ export function datastoreGroups(datastores, current) {
   return withCurrent([{ label: "", choices }], current);
 }
 
-/** Databases, which the node itself opens. */
-export function databaseGroups(databases, current) {
+/** Databases, which the node itself opens, and the parameters that may name one. */
+export function databaseGroups(databases, parameters, current) {
   const none = { value: "", label: databases.length ? "None" : "None is registered" };
   const choices = databases.map(({ name, allow_writes: mayWrite }) => ({ value: name, label: mayWrite ? name : `${name} (only read)` }));
-  return withCurrent([{ label: "", choices: [none, ...choices] }], current);
+  return withCurrent([{ label: "", choices: [none, ...choices] }, ...parameterGroups(parameters)], current);
 }
 
 /** Environments: the latest of each, its versions, and the parameters that may name one. */

@@ -8,6 +8,7 @@ import { filesOf } from "./files_field.js";
 import { kindOf } from "./kinds.js";
 import { moduleField, moduleVersionField } from "./module_field.js";
 import { innerParametersField, pipelineField } from "./pipeline_field.js";
+import { settingNumber, settingText } from "./setting_number.js";
 import { SEARCHED, valuesField } from "./values_field.js";
 
 /**
@@ -52,14 +53,17 @@ export function kindField(fields, { store, stepKey, step, get, set, field, catal
       return innerParametersField(fields, { ...common, step, inner, read: () => step()?.[field.name] ?? "" });
     case "datastore": {
       const read = () => step()?.[field.name] ?? "";
-      return fields.select({ ...common, groups: () => databaseGroups(catalogue.databases, read()), read });
+      return fields.select({ ...common, groups: () => databaseGroups(catalogue.databases, store.draft.parameters, read()), read });
     }
     case "number":
+      if (field.fed) return settingNumber(fields, { ...common, store, kind: field.fed, read: () => step()?.[field.name] ?? null });
       return fields.number({ ...common, min: null, step: "any", read: () => step()?.[field.name] ?? null });
     case "check":
       return fields.check({ ...common, read: get(field.name) });
-    default:
-      return fields.text({ ...common, read: () => step()?.[field.name] ?? "" });
+    default: {
+      const read = () => step()?.[field.name] ?? "";
+      return field.fed ? settingText(fields, { ...common, store, kind: field.fed, read }) : fields.text({ ...common, read });
+    }
   }
 }
 

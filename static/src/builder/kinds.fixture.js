@@ -50,7 +50,7 @@ export const KINDS = [
     fields: [
       { name: "notebook", label: "Notebook", help: "", widget: "script", default: "", suffix: ".ipynb" },
       { name: "parameters", label: "Parameters of the notebook", help: "", widget: "values", default: [], suffix: "" },
-      { name: "cell_timeout_s", label: "Time limit of a cell (s)", help: "", widget: "number", default: null, suffix: "" },
+      { name: "cell_timeout_s", label: "Time limit of a cell (s)", help: "", widget: "number", fed: "whole", default: null, suffix: "" },
     ],
     example: {
       settings: { notebook: "notebook.ipynb", parameters: [{ name: "target", value: "${{outputs.output}}" }] },

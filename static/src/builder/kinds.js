@@ -3,6 +3,7 @@
 /**
  * @typedef {"script"|"arguments"|"shell"|"values"|"search_space"|"filled"|"expression"|"choice"|"paths"|"text"|"number"|"check"|"sql"|"datastore"|"pipeline"|"inner_parameters"|"module"|"module_version"} Widget
  * @typedef {{name: string, label: string, help: string, widget: Widget, default: any, suffix: string, rows?: number,
+ *   fed?: ""|"text"|"whole"|"number"|"size",
  *   choices?: {value: string, label: string}[]}} KindField
  * @typedef {{settings: Record<string, any>, files: Record<string, string>, environment: string}} Example
  * @typedef {{name: string, label: string, icon: string, summary: string, card_field: string, keeps: string[],

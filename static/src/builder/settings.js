@@ -1,15 +1,18 @@
 /** Settings of a step that a parameter can feed: `${{parameters.NAME}}` in the place of a value. Agrees with `pipelines/references.py`. Pure. */
 
+import { kindOf } from "./kinds.js";
 import { placeholder } from "./placeholders.js";
 
 const REFERENCE = /^\s*\$\{\{\s*parameters\s*\.\s*([^\s{}]+?)\s*\}\}\s*$/;
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
 /** The types of the parameters that can feed a setting, by what the setting is. */
-export const TYPES = { text: ["string", "enum"], whole: ["integer"], number: ["integer", "number"] };
+export const TYPES = { text: ["string", "enum"], whole: ["integer"], number: ["integer", "number"], size: ["string", "enum", "integer"] };
 
-/** By path, those that can be fed. */
-export const SETTINGS = [
+/** By path, those of a step that can be fed: what all kinds have, and what is its kind's own. */
+export const settingsOf = (step) => [...SETTINGS, ...kindOf(step.kind).fields.filter(({ fed }) => fed).map(({ name }) => name)];
+
+const SETTINGS = [
   "environment",
   "compute",
   "timeout_s",
@@ -32,7 +35,7 @@ export function settingOf(text) {
   return NUMBER.test(typed) && Number.isFinite(Number(typed)) ? Number(typed) : undefined;
 }
 
-/** The parameters that can feed a setting: `{value, label}`. @param {"text"|"whole"|"number"} kind */
+/** The parameters that can feed a setting: `{value, label}`. @param {"text"|"whole"|"number"|"size"} kind */
 export function settingChoices(parameters, kind) {
   return parameters
     .filter(({ name, type }) => name && TYPES[kind].includes(type))

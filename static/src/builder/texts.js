@@ -1,7 +1,7 @@
 /** All texts of a step in which placeholders stand, by place: its kind's own, its variables, settings by parameters. Pure. */
 
 import { kindOf, valueFieldsOf } from "./kinds.js";
-import { parameterIn, SETTINGS } from "./settings.js";
+import { parameterIn, settingsOf } from "./settings.js";
 
 const HOLDS_PLACEHOLDERS = new Set(["arguments", "shell", "sql", "filled", "expression"]);
 
@@ -16,7 +16,7 @@ export function textsOf(step) {
   const rows = listsOf(step).flatMap((list) =>
     (step[list] ?? []).filter(({ value }) => typeof value === "string").map(({ key, value }) => [`${list}.${key}`, value]),
   );
-  const settings = SETTINGS.map((path) => [path, at(step, path)]).filter(([, value]) => parameterIn(value) !== null);
+  const settings = settingsOf(step).map((path) => [path, at(step, path)]).filter(([, value]) => parameterIn(value) !== null);
   return Object.fromEntries([...own, ...rows, ...settings]);
 }
 

@@ -1,5 +1,7 @@
 """Settings that parameters feed: resolved at submission, frozen as values, refused at the parameter."""
 
+import sqlite3
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -7,11 +9,14 @@ import pytest
 from compute.models import ComputeTarget
 from compute.services import create_environment
 from compute.spec import EnvironmentSpec
-from pipelines import queries
+from datastores.backends import get_backend
+from datastores.services import register_datastore
+from pipelines import queries, services
 from pipelines.models import PipelineVersion, Run, StepRun
 from studio.lib.problems import UserError
 from studio.workspaces.models import Role
 from studio.workspaces.services import create_workspace
+from tests.service.pipelines.test_parallel_runs import split
 from tests.service.pipelines.world import World
 
 PARAMETERS = [
@@ -102,3 +107,79 @@ def test_the_same_with_other_settings_is_taken_again(world: World) -> None:
     assert StepRun.objects.get(run=second).reuse_note.startswith(
         f"Same code, arguments, inputs and environment as run {first.pk}"
     )
+
+
+def test_a_run_has_as_many_parts_as_its_parameter_says(world: World) -> None:
+    parameters = [
+        {"name": "nodes", "type": "integer", "default": 1},
+        {"name": "size", "type": "integer", "default": 10},
+        {"name": "processes", "type": "integer", "default": 2},
+    ]
+    fed = {
+        "nodes": "${{parameters.nodes}}",
+        "mini_batch_size": "${{parameters.size}}",
+        "processes": "${{parameters.processes}}",
+    }
+    pipeline = world.pipeline(world.step("first"), split(world, **fed), parameters=parameters)
+    three = world.submit(pipeline, parameters={"nodes": 3, "size": 25})
+    names = ["first", "split", "split.1of3", "split.2of3", "split.3of3"]
+    assert list(StepRun.objects.filter(run=three).order_by("position").values_list("name", flat=True)) == names
+    for row in StepRun.objects.filter(run=three).exclude(name="first"):
+        step = row.frozen.step.model_dump(mode="json")
+        assert (step["nodes"], step["mini_batch_size"], step["processes"]) == (3, "25", 2)
+    one = world.submit(pipeline)
+    assert StepRun.objects.filter(run=one).count() == 2
+    problems = _refused(world, pipeline, nodes=0)
+    assert problems[("parameters", "nodes")].startswith("As the “Nodes” of “split”: ")
+
+
+def _refused(world: World, pipeline: Any, **parameters: Any) -> dict[tuple[Any, ...], str]:
+    with pytest.raises(UserError) as raised:
+        world.submit(pipeline, parameters=parameters)
+    return {problem.loc: problem.message for problem in raised.value.problems}
+
+
+def test_what_a_parameter_says_and_what_is_written_take_each_other_s_results(world: World) -> None:
+    step = split(world, nodes=1)
+    written = world.pipeline(world.step("first"), step, name="written")
+    world.submit(written)
+    world.drain()
+    trials = {"name": "tries", "type": "integer", "default": 9}
+    fed = {**step, "error_threshold": "${{parameters.tries}}"}
+    pipeline = world.pipeline(world.step("first"), fed, name="fed", parameters=[trials])
+    same = world.submit(pipeline, parameters={"tries": step.get("error_threshold", 0)})
+    assert StepRun.objects.get(run=same, name="split").reused_from is not None
+    other = world.submit(pipeline, parameters={"tries": 7})
+    assert StepRun.objects.get(run=other, name="split").reused_from is None
+
+
+def test_a_sweep_has_as_many_trials_as_its_parameter_says(world: World) -> None:
+    rate = {"name": "rate", "type": "number", "default": 0.5}
+    world.pipeline({**world.step("fit"), "arguments": "${{parameters.rate}}"}, name="train", parameters=[rate])
+    tune = {
+        "kind": "sweep",
+        "name": "tune",
+        "pipeline": "train",
+        "search_space": [{"name": "rate", "value": "uniform(0, 1)"}],
+        "primary_metric": "accuracy",
+        "max_total_runs": "${{parameters.trials}}",
+        "max_concurrent_runs": "${{parameters.trials}}",
+    }
+    pipeline = world.pipeline(tune, name="outer", parameters=[{"name": "trials", "type": "integer", "default": 2}])
+    run = world.submit(pipeline, parameters={"trials": 5})
+    services.tend(StepRun.objects.get(run=run).pk)
+    assert Run.objects.filter(pipeline__name="train").count() == 5
+
+
+def test_a_database_is_named_by_a_parameter(world: World) -> None:
+    folder = get_backend(world.datastore).local_path("")
+    assert folder is not None
+    with closing(sqlite3.connect(folder / "shop.db")) as tables:
+        tables.execute("CREATE TABLE sales (day TEXT)")
+    config = {"path": f"{world.datastore.name}/shop.db"}
+    database = register_datastore(world.workspace, kind="sqlite", name="numbers", config=config, actor=world.owner)
+    sql = {"kind": "sql", "name": "ask", "datastore": "${{parameters.where}}", "statements": "SELECT 1 AS one"}
+    pipeline = world.pipeline(sql, parameters=[{"name": "where"}])
+    assert "There is no datastore" in _refused(world, pipeline, where="nothing")["parameters", "where"]
+    run = world.submit(pipeline, parameters={"where": database.name})
+    assert StepRun.objects.get(run=run).frozen.step.model_dump()["datastore"] == "numbers"

@@ -185,3 +185,68 @@ def test_a_default_of_another_type_is_told_where_it_stands_alone() -> None:
     parameter = {"name": "p", "type": "integer", "default": "many"}
     assert list(found(parameter, retry={"max_attempts": "${{parameters.p}}"})) == [("parameters", 6, "default")]
     assert "p" not in usual_values(definition(parameter))
+
+
+OWN = [
+    (name, path, setting)
+    for name, kind in KINDS.items()
+    for path, setting in kind.feedable().items()
+    if path not in SETTINGS
+]
+
+
+def test_kinds_name_their_own() -> None:
+    assert {(name, path) for name, path, _setting in OWN} >= {
+        ("map", "at_once"),
+        ("notebook", "cell_timeout_s"),
+        ("parallel_run", "mini_batch_size"),
+        ("parallel_run", "nodes"),
+        ("sql", "datastore"),
+        ("sweep", "max_total_runs"),
+        ("transfer", "datastore"),
+    }
+    assert set(KINDS["command"].feedable()) == set(SETTINGS)
+
+
+@pytest.mark.parametrize(("name", "path", "setting"), OWN)
+def test_what_is_a_kind_s_own_takes_values_too(name: str, path: str, setting: Any) -> None:
+    samples: dict[str, Any] = {"string": "7", "enum": "7", "integer": 7, "number": 7.5}
+    for kind in setting.types:
+        parameter = {"name": "p", "type": kind, "choices": ["7"] if kind == "enum" else []}
+        step = {"kind": name, "name": "x", path: "${{ parameters.p }}"}
+        made = parse_definition({"steps": [step], "parameters": [parameter]})
+        written = made.steps[0].model_dump(mode="json")
+        assert written[path] == "${{parameters.p}}"
+        assert parse_definition({"steps": [written], "parameters": [parameter]}) == made
+        (given,) = settled(made, {"p": samples[kind]}).definition.steps
+        plain = given.model_dump(mode="json")
+        assert plain[path] == ("7" if name == "parallel_run" and path == "mini_batch_size" else samples[kind])
+        KINDS[name].model_validate(plain)
+    wrong = "boolean"
+    made = parse_definition({"steps": [step], "parameters": [{"name": "p", "type": wrong}]})
+    (problem,) = settled(made, {}).problems
+    assert problem.loc == ("steps", 0, path)
+    assert f"this wants {setting.wants}" in problem.message
+
+
+def test_a_value_that_a_kind_does_not_take_is_told_at_its_parameter() -> None:
+    step = {
+        "kind": "sweep",
+        "name": "tune",
+        "pipeline": "fit",
+        "search_space": [{"name": "rate", "value": "uniform(0, 1)"}],
+        "primary_metric": "loss",
+        "max_total_runs": "${{parameters.trials}}",
+    }
+    trials = {"name": "trials", "type": "integer", "default": 5}
+    made = parse_definition({"steps": [step], "parameters": [trials]})
+
+    def told(values: dict[str, Any] | None) -> dict[Any, str]:
+        return {problem.loc: problem.message for problem in problems_of(made, CATALOGUE, values)}
+
+    assert ("steps", 0, "max_total_runs") not in told(None)
+    assert ("parameters", "trials") not in told({"trials": 1000})
+    assert (
+        told({"trials": 1001})["parameters", "trials"]
+        == "As the “Trials” of “tune”: Give a whole number from 1 to 1,000."
+    )

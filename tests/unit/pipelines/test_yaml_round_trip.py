@@ -92,7 +92,8 @@ def objects_of(model: type[BaseModel]) -> st.SearchStrategy[dict[str, Any]]:
 
 
 def steps_of(kind: str) -> st.SearchStrategy[dict[str, Any]]:
-    fed = st.fixed_dictionaries({}, optional={"environment": st.just("${{parameters.a}}")})
+    own = [path for path in KINDS[kind].feedable() if "." not in path]
+    fed = st.fixed_dictionaries({}, optional=dict.fromkeys(own, st.just("${{parameters.a}}")))
     made = objects_of(KINDS[kind]).map(lambda step: step | {"kind": kind})
     return st.builds(lambda step, more: step | more, made, fed)
 

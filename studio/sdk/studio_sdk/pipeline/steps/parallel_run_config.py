@@ -16,22 +16,14 @@ __all__ = ["ParallelRunConfig"]
 
 _SIZE = re.compile(r"\A\s*[1-9]\d*\s*(?:[KMG]?B)?\s*\Z", re.IGNORECASE)
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
-_FIXED = (
-    "error_threshold",
-    "node_count",
-    "process_count_per_node",
-    "mini_batch_size",
-    "logging_level",
-    "run_invocation_timeout",
-    "run_max_try",
-    "append_row_file_name",
-)
+_FIXED = ("output_action", "logging_level", "append_row_file_name", "partition_keys")
 
 
 class ParallelRunConfig:
     """An entry script with `run(mini_batch)`, and how many batches are worked on at once.
 
-    `mini_batch_size` is a number of files, as `10`, or about so many bytes of a table, as `"1MB"`.
+    `mini_batch_size` is a number of files, as `10`, or about so many bytes of a table, as `"1MB"`. It and the
+    numbers (nodes, processes, errors, time-out, tries) may be a `PipelineParameter`.
 
     ```python
     config = ParallelRunConfig(
@@ -94,7 +86,9 @@ class ParallelRunConfig:
             raise UserErrorException("append_row_file_name is of the output_action append_row.")
         if self.logging_level not in _LEVELS:
             raise UserErrorException(f"logging_level is one of {', '.join(_LEVELS)}, and not {self.logging_level!r}.")
-        if self.mini_batch_size is not None and not _SIZE.match(str(self.mini_batch_size)):
+        size = self.mini_batch_size
+        size = size.default_value if isinstance(size, PipelineParameter) else size
+        if size is not None and not _SIZE.match(str(size)):
             raise UserErrorException("mini_batch_size is a number above 0, as in 10, or a size, as in 10MB.")
         if self.partition_keys is not None and self.mini_batch_size is not None:
             raise UserErrorException(
@@ -107,6 +101,9 @@ class ParallelRunConfig:
         JSON is YAML, too, and what this writes is JSON.
         """
         said = {name: value for name, value in self.__dict__.items() if value not in (None, {})}
+        fed = next((name for name, value in said.items() if isinstance(value, PipelineParameter)), None)
+        if fed is not None:
+            raise NotSupportedException(f"{fed} is a PipelineParameter, which a file can't hold: give its value first.")
         environment = said.get("environment")
         if isinstance(environment, Environment):
             said["environment"] = environment.name

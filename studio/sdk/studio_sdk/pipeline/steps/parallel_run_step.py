@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from studio_sdk.data.output_dataset_config import OutputFileDatasetConfig
@@ -11,6 +11,7 @@ from studio_sdk.exceptions import UserErrorException
 from studio_sdk.pipeline.core._making import Making, Ports, common, variables
 from studio_sdk.pipeline.core._unsupported import refuse
 from studio_sdk.pipeline.core.builder import PipelineStep, bound
+from studio_sdk.pipeline.core.graph import PipelineParameter
 from studio_sdk.pipeline.core.pipeline_output_dataset import PipelineOutputTabularDataset
 from studio_sdk.pipeline.steps.parallel_run_config import ParallelRunConfig
 
@@ -75,15 +76,15 @@ class ParallelRunStep(PipelineStep):
             "input": f"${{{{inputs.{split}}}}}",
             "output": f"${{{{outputs.{output}}}}}",
             "split_into": "rows" if rows else "files",
-            "nodes": int(config.node_count),
-            "error_threshold": int(config.error_threshold),
+            "nodes": _setting(making, config.node_count, int),
+            "error_threshold": _setting(making, config.error_threshold, int),
             "output_action": config.output_action,
             "append_row_file_name": config.append_row_file_name or _ROWS_FILE,
             "logging_level": config.logging_level,
-            "batch_timeout_s": int(config.run_invocation_timeout),
-            "max_tries": int(config.run_max_try),
-            "processes": int(config.process_count_per_node or 0),
-            "mini_batch_size": str(config.mini_batch_size or ("1MB" if rows else "1")),
+            "batch_timeout_s": _setting(making, config.run_invocation_timeout, int),
+            "max_tries": _setting(making, config.run_max_try, int),
+            "processes": _setting(making, config.process_count_per_node or 0, int),
+            "mini_batch_size": _setting(making, config.mini_batch_size or ("1MB" if rows else "1"), str),
         })  # fmt: skip
         if config.partition_keys:
             keys = config.partition_keys
@@ -106,3 +107,10 @@ class ParallelRunStep(PipelineStep):
         source = getattr(source, "dataset", source)
         source = getattr(source, "default_value", source)
         return any(kind.__name__ in ("TabularDataset", "OutputTabularDatasetConfig") for kind in type(source).__mro__)
+
+
+def _setting(making: Making, value: Any, kind: Callable[[Any], Any]) -> Any:
+    """As the definition has it: a value, or the parameter that feeds it."""
+    if isinstance(value, PipelineParameter):
+        return f"${{{{parameters.{making.parameter(value)}}}}}"
+    return kind(value)
