@@ -8,7 +8,7 @@ from studio.installation import sdk_pages
 from studio.installation.health import healthz
 
 handler404 = "studio.lib.no_such_address.not_found"
-handler500 = "studio.lib.database_away.failed"
+handler500 = "studio.lib.unreadable.failed"
 
 urlpatterns = [
     path("healthz", healthz, name="healthz"),

@@ -20,6 +20,7 @@ from pipelines.mlflow.failures import MlflowError, unfit
 from pipelines.texts import unfit_text
 from studio.lib.json_bodies import ReadableJSON
 from studio.lib.problems import ConflictError, UserError
+from studio.lib.unreadable import UnreadableDocumentError
 from studio.workspaces.permissions import Permission
 
 logger = logging.getLogger(__name__)
@@ -130,6 +131,8 @@ def _failure(error: Exception) -> MlflowError | None:
             return unfit(" ".join(problem.message for problem in error.problems))
         case APIException():
             return MlflowError("BAD_REQUEST", str(error.detail))
+        case UnreadableDocumentError():
+            return MlflowError("INVALID_STATE", str(error))
         case OperationalError() | InterfaceError():
             return MlflowError("TEMPORARILY_UNAVAILABLE", "The database does not answer now. Try again in a moment.")
     return None

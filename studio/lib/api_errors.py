@@ -12,6 +12,7 @@ from rest_framework.views import exception_handler as drf_exception_handler
 
 from studio.lib.database_away import RETRY_S
 from studio.lib.problems import ConflictError, Problem, UserError
+from studio.lib.unreadable import UnreadableDocumentError
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +47,9 @@ def _answer(error: Exception, context: dict[str, Any]) -> Response | None:
         logger.error("the API was asked while the database was busy or away", exc_info=error)
         body = {"detail": "The database does not answer now. Try again in a moment; /healthz says more."}
         return Response(body, status=503, headers={"Retry-After": str(RETRY_S)})
+    if isinstance(error, UnreadableDocumentError):
+        logger.error("the API was asked for what can't be read: %s", error)
+        return Response({"detail": str(error)}, status=HTTPStatus.CONFLICT)
     return drf_exception_handler(error, context)
 
 

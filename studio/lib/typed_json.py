@@ -6,7 +6,9 @@ from typing import Any, Union
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models.fields.json import KeyTransform
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from studio.lib.unreadable import UnreadableDocumentError
 
 
 class Document(BaseModel):
@@ -22,7 +24,8 @@ class DocumentField(models.JSONField):
 
     Where there are several classes, a plain object becomes the one whose shape it has.
 
-    Raises pydantic's `ValidationError` where the object does not fit the schema.
+    Raises pydantic's `ValidationError` where the object does not fit the schema, and UnreadableDocumentError where one
+    that was stored does not.
     """
 
     def __init__(self, *documents: type[Document], **kwargs: Any) -> None:
@@ -40,7 +43,10 @@ class DocumentField(models.JSONField):
         plain = super().from_db_value(value, expression, connection)
         if plain is None or isinstance(expression, KeyTransform):  # a part of the document is no document
             return plain
-        return self._schema.validate_python(plain)
+        try:
+            return self._schema.validate_python(plain)
+        except ValidationError as error:
+            raise UnreadableDocumentError.of(error) from error
 
     def to_python(self, value: Any) -> Any:
         return self._schema.validate_python(value) if isinstance(value, dict) else value
