@@ -6,10 +6,13 @@ is in the folder.
 
 import asyncio
 import builtins
+import os
 import re
 import string
 import tempfile
+import threading
 from base64 import b64encode
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from email.utils import parsedate_to_datetime
@@ -51,6 +54,7 @@ if TYPE_CHECKING:
 INDEX_BYTES = 64 * 1024 * 1024  # of a page with links; a million take about so much
 LOOKED_AT = 64  # files of a folder that a glob asks about at once
 COPY_BYTES = 1024 * 1024
+MOST_COPIES = 4  # of files that come as a whole only, kept on disk while parts of them are read
 URL_LOC = ("config", "url")
 PATH_LOC = ("path",)
 AS_WRITTEN = "".join(set(string.punctuation) - set('"<>\\^`{|}'))  # what an address may hold as it stands
@@ -103,6 +107,9 @@ class HttpStore(RemoteFiles):
         self._base = config.url.removesuffix("/") + "/"
         self._headers = {"Accept-Encoding": "identity", **_signed(config, secrets)}
         self._connections: aiohttp.ClientSession | None = None
+        self._whole_only: set[str] = set()  # files that the server gave all of where a part was asked for
+        self._copies: OrderedDict[str, BinaryIO] = OrderedDict()  # of such files, the one used last stands last
+        self._copying = threading.Lock()
 
     @classmethod
     def settle(
@@ -149,6 +156,9 @@ class HttpStore(RemoteFiles):
         return self._url(self._clean(path))
 
     def close(self) -> None:
+        with self._copying:
+            while self._copies:
+                self._copies.popitem()[1].close()
         connections, self._connections = self._connections, None
         if connections is not None:
             self._wait(connections.close())
@@ -178,6 +188,22 @@ class HttpStore(RemoteFiles):
         if gives_parts and entry.size_bytes is not None:
             return open_ranges(lambda start, end: self._fetch(entry, start, end), entry.size_bytes)
         return self._copied(entry)
+
+    def read_part(self, entry: Entry, start: int, count: int) -> bytes:
+        if start and entry.path in self._whole_only:
+            return self._part_of_copy(entry, start, count)
+        return super().read_part(entry, start, count)
+
+    def _part_of_copy(self, entry: Entry, start: int, count: int) -> bytes:
+        """Of a file that comes as a whole or not at all: once, and not once for each of its parts."""
+        with self._copying:
+            copy = self._copies.pop(entry.path, None)
+            if copy is None:
+                copy = self._copied(entry)
+            self._copies[entry.path] = copy
+            while len(self._copies) > MOST_COPIES:
+                self._copies.popitem(last=False)[1].close()
+            return os.pread(copy.fileno(), count, start)
 
     def glob(self, pattern: str) -> Iterator[Entry]:
         pattern = self._clean(pattern)
@@ -211,6 +237,8 @@ class HttpStore(RemoteFiles):
             _require_same(entry, answer)
             if answer.status == 206:
                 return await answer.read()
+            if start or end < (entry.size_bytes or end):
+                self._whole_only.add(entry.path)
             pieces: list[bytes] = []  # all of it comes: what is before is passed over
             position = 0
             async for piece in answer.content.iter_chunked(COPY_BYTES):
@@ -342,8 +370,10 @@ class HttpStore(RemoteFiles):
     async def _copy(self, entry: Entry, copy: BinaryIO) -> None:
         async with self._asked("GET", self._url(entry.path)) as answer:
             self._require_success(answer, entry.path)
+            _require_same(entry, answer)
             async for piece in answer.content.iter_chunked(COPY_BYTES):
                 await asyncio.to_thread(copy.write, piece)
+        await asyncio.to_thread(copy.flush)
 
     @asynccontextmanager
     async def _asked(

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
@@ -173,6 +173,23 @@ def test_a_server_without_parts_is_read_as_a_whole(server: str) -> None:
         stream.seek(0)
         assert stream.read() == CONTENT
     assert store.read_part(store.stat("big"), 1_000_000, 500) == CONTENT[1_000_000:1_000_500]
+
+
+def test_the_parts_of_a_file_that_comes_as_a_whole_do_not_cost_it_once_each(server: str) -> None:
+    def whole(handler: Scripted) -> None:
+        with suppress(OSError):  # who has enough hangs up
+            handler.answer(200, CONTENT, ETag='"one"')
+
+    Scripted.pages["/big"] = whole
+    store = store_of(server)
+    entry = store.stat("big")
+    size = len(CONTENT) // 20
+    assert b"".join(store.read_part(entry, start, size) for start in range(0, len(CONTENT), size)) == CONTENT
+    assert [method for method, *_ in Scripted.seen].count("GET") == 2
+    store.close()
+    Scripted.pages["/big"] = lambda handler: handler.answer(200, CONTENT, ETag='"two"')
+    with pytest.raises(ChangedMeanwhile):
+        store.read_part(entry, size, size)
 
 
 def test_a_server_that_says_no_length_is_read(server: str) -> None:
