@@ -188,7 +188,8 @@ seen["registered"] = [
 seen["predicts"] = [predicts("models:/iris/1"), predicts("models:/line/2", [[3]]), predicts("models:/line/4", [[3]])]
 client.set_registered_model_alias("line", "champion", "1")
 client.set_registered_model_alias("line", "champion", 2)
-seen["alias"] = [predicts("models:/line@champion", [[4]]), client.get_model_version_by_alias("line", "champion").version]
+champion = client.get_model_version_by_alias("line", "champion")
+seen["alias"] = [predicts("models:/line@champion", [[4]]), champion.version]
 seen["aliases"] = client.get_registered_model("line").aliases
 client.delete_registered_model_alias("line", "champion")
 seen["no alias"] = refused(client.get_model_version_by_alias, "line", "champion")
@@ -214,11 +215,12 @@ seen["models"] = [each.name for each in client.search_registered_models(order_by
 seen["filtered"] = [each.name for each in client.search_registered_models("name LIKE 'l%'")]
 page = client.search_registered_models(max_results=1)
 seen["pages"] = [len(page), len(client.search_registered_models(max_results=2, page_token=page.token))]
-seen["versions"] = [each.version for each in client.search_model_versions("name = 'line'", order_by=["version_number ASC"])]
+lines = client.search_model_versions("name = 'line'", order_by=["version_number ASC"])
+seen["versions"] = [each.version for each in lines]
 seen["by run"] = [each.name for each in client.search_model_versions(f"run_id = '{run_id}'", order_by=["name ASC"])]
 seen["by tag"] = [each.name for each in client.search_model_versions("tags.`from` = 'outside'")]
 seen["copied"] = client.copy_model_version("models:/line/1", "other").version
-seen["files"] = "MLmodel" in [path.name for path in Path(mlflow.artifacts.download_artifacts("models:/other/1")).iterdir()]
+seen["files"] = Path(mlflow.artifacts.download_artifacts("models:/other/1"), "MLmodel").is_file()
 client.rename_registered_model("other", "renamed")
 client.delete_model_version("renamed", "1")
 client.delete_registered_model("renamed")
