@@ -159,7 +159,7 @@ class TestRegistering:
         [
             ("s3://bucket/model", "can't register “s3://bucket/model”"),
             ("/tmp/model", "can't register"),
-            ("mlflow-artifacts:/RUN/nothing", "left no"),
+            ("mlflow-artifacts:/RUN/nothing", "nothing” is not there"),
             ("mlflow-artifacts:/RUN/../../secret", "path"),
         ],
     )
