@@ -16,7 +16,7 @@ from pipelines.mlflow.caller import Caller, run_name_of
 from pipelines.mlflow.experiments import KeyValue
 from pipelines.mlflow.failures import missing, unfit
 from pipelines.mlflow.filters import Comparison, UnfitFilterError, compares, parse_filter
-from pipelines.mlflow.found_runs import MODEL_TAG, steps_in
+from pipelines.mlflow.found_runs import steps_in
 from pipelines.mlflow.moments import milliseconds
 from pipelines.mlflow.pages import start_of, token_at
 from pipelines.mlflow.protocol import Asked
@@ -24,7 +24,7 @@ from pipelines.mlflow.runs import log, own_step
 from pipelines.models import StepRun, Tag
 from pipelines.services.journal import held_run
 from pipelines.services.tracking import MAX_LABEL_VALUE
-from pipelines.tracked_runs import parts_of
+from pipelines.tracked_runs import MODEL_TAG, parts_of
 
 _ID = re.compile(r"\Am-(r[0-9]+-s[0-9]+)-([0-9]{1,6})\Z")
 _NAME = re.compile(r"\A[^/:.%\"'*?\x00-\x1f]{1,200}\Z")

@@ -153,7 +153,7 @@ def _metrics(name: str) -> "QuerySet[Any, Any]":
 
 
 def _by_label(asked: Comparison, *, is_property: bool) -> Any:
-    rows = Tag.objects.filter(step_run=OuterRef("pk"), is_property=is_property, name=asked.key)
+    rows = _labels(asked.key, is_property=is_property)
     if asked.operator == "IS NULL":
         return ~Exists(rows)
     if asked.operator == "IS NOT NULL":
@@ -204,8 +204,16 @@ def _by_status(asked: Comparison) -> Q:
     return ~chosen if asked.operator in {"!=", "NOT IN"} else chosen
 
 
+def _labels(name: str, *, is_property: bool) -> "QuerySet[Tag]":
+    """Params are also those of the step whose result was taken."""
+    whose = Q(step_run=OuterRef("pk"))
+    if is_property:
+        whose |= Q(step_run=OuterRef("reused_from"))
+    return Tag.objects.filter(whose, is_property=is_property, name=name)
+
+
 def _label(name: str, *, is_property: bool) -> Subquery:
-    rows = Tag.objects.filter(step_run=OuterRef("pk"), is_property=is_property, name=name)
+    rows = _labels(name, is_property=is_property)
     return Subquery(rows.values("value")[:1], output_field=CharField())
 
 
