@@ -62,7 +62,7 @@ def run_json(step: StepRun) -> dict[str, Any]:
 
 
 def runs_json(steps: Sequence[StepRun]) -> list[dict[str, Any]]:
-    """Of steps from `steps_in`. Three queries. Of a step that took an earlier result params and metrics are those of that."""
+    """Of steps from `steps_in`. Three queries. What a step took as its result brings its metrics and params along."""
     wanted = {(step.their_job, step.their_attempt) for step in steps if step.their_job}  # type: ignore[attr-defined]
     measured = metrics_by_attempt(wanted)
     said: dict[int | None, list[Tag]] = {}

@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from pipelines.mlflow import artifacts, experiments, logged_models, model_versions, registered_models, runs, search
 from pipelines.mlflow.protocol import Endpoint, EndpointView, NoEndpointView
+from pipelines.mlflow.ways_in import WayInView
 from studio.workspaces.permissions import Permission
 
 _VIEW = Permission.VIEW
@@ -106,7 +107,9 @@ _SERVED: list[URLPattern | URLResolver] = [
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", WayInView.as_view()),
     path("", include(_SERVED)),
+    path("<slug:slug>/", WayInView.as_view()),
     path("<slug:slug>/", include(_SERVED)),
     path("<path:unserved>", NoEndpointView.as_view()),
 ]
