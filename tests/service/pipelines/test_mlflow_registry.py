@@ -90,9 +90,11 @@ class TestRegistering:
         version = ModelVersion.objects.get()
         assert (version.file_count, version.size_bytes, version.tags.tags) == (1, 11, {"a": "b"})
         assert AuditEvent.objects.filter(verb="model.register", target="iris:1").exists()
+        us.post("registered-models/alias", name="iris", alias="champion", version="1")
         client.force_login(world.owner)
         page = client.get(reverse("models:detail", args=["ours", version.model_id])).content.decode()
         assert "first" in page
+        assert "@champion" in page
 
     def test_a_logged_model_by_its_id(self, us: Tracker) -> None:
         run_id = us.begin()
