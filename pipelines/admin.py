@@ -28,7 +28,7 @@ from pipelines.models import (
     Tag,
     TrashedRun,
 )
-from pipelines.registered import ModelVersion, RegisteredModel
+from pipelines.registered import ModelAlias, ModelVersion, RegisteredModel
 
 
 class LookedAt(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -370,3 +370,12 @@ class ModelVersionAdmin(LookedAt):
     search_fields = ("model__name", "=run_number", "step_name", "path")
     ordering: ClassVar = ["-id"]
     raw_id_fields = ("step_run", "model")
+
+
+@admin.register(ModelAlias)
+class ModelAliasAdmin(LookedAt):
+    list_display = ("name", "model", "version")
+    list_filter = ("model__workspace",)
+    list_select_related = ("model", "version__model")
+    search_fields = ("name", "model__name")
+    raw_id_fields = ("model", "version")

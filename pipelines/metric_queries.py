@@ -15,6 +15,7 @@ from compute.models import Attempt, Metric
 from pipelines.metric_sources import with_whose_metrics
 from pipelines.models import Run, StepRun, Tag
 from pipelines.queries import attempt_of, iso
+from pipelines.tracked_runs import FOR_PROGRAMS
 
 MAX_METRICS = 2000  # of one answer
 IS_REUSED = "azureml.isreused"
@@ -135,11 +136,11 @@ def tags_of(run: Run, step: StepRun | None = None) -> list[Tag]:
 
 
 def tags_json(tags: Iterable[Tag], step: StepRun | None = None) -> dict[str, Any]:
-    """By name. `by`: who said it; None means the step itself.
+    """By name. `by`: who said it; None means the step itself. What only programs read is left out.
 
     Of a step that took an earlier result the studio says so as azureml does, in the property `azureml.isreused`.
     """
-    tags = list(tags)
+    tags = [tag for tag in tags if not tag.name.startswith(FOR_PROGRAMS)]
     found = {
         key: {
             tag.name: {"value": tag.value, "by": tag.set_by.username if tag.set_by else None, "at": iso(tag.set_at)}

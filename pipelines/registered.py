@@ -79,3 +79,20 @@ class ModelVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model.name}:{self.number}"
+
+
+class ModelAlias(models.Model):
+    """Another name for one version of a model, as clients of MLflow set them: `NAME@ALIAS`."""
+
+    model = models.ForeignKey(RegisteredModel, on_delete=models.CASCADE, related_name="aliases")
+    name = models.CharField(max_length=255)
+    version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="aliases")
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+        constraints: ClassVar = [
+            models.UniqueConstraint("model", Lower("name"), name="one_alias_of_a_name"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model.name}@{self.name}"

@@ -2,6 +2,10 @@
 
 import re
 
+DATASET_TAG = "mlflow.dataset."  # followed by name and digest: a data set that a client says it used
+MODEL_TAG = "mlflow.loggedModel."  # followed by its id: `pipelines.mlflow.logged_models`
+# What clients or we keep in tags as JSON, which is for programs: no page shows it.
+FOR_PROGRAMS = (DATASET_TAG, MODEL_TAG, "mlflow.log-model.history")
 _ID = re.compile(r"\Ar([0-9]{1,18})-s([0-9]{1,18})\Z")
 
 

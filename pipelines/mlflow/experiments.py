@@ -10,10 +10,11 @@ from pydantic import Field
 from pipelines import services
 from pipelines.mlflow.caller import Caller
 from pipelines.mlflow.failures import missing, taken, unfit, wrong_state
-from pipelines.mlflow.filters import Comparison, UnfitFilterError, compares, like_as_regex, parse_filter, parse_orders
+from pipelines.mlflow.filters import Comparison, UnfitFilterError, compares, parse_filter, parse_orders
 from pipelines.mlflow.moments import milliseconds, moment_lookup
 from pipelines.mlflow.pages import start_of, token_at
 from pipelines.mlflow.protocol import Asked
+from pipelines.mlflow.texts import text_condition
 from pipelines.models import Experiment, ExperimentTags
 from studio.workspaces import audit
 from studio.workspaces.models import Workspace
@@ -281,22 +282,5 @@ def _narrowed(rows: QuerySet[Experiment], asked: Comparison) -> QuerySet[Experim
             f"Experiments are searched by name, creation_time, last_update_time and tags, not “{asked.key[:80]}”."
         )
     if asked.key == "name":
-        return _by_name(rows, asked)
+        return rows.filter(text_condition("name", asked))
     return moment_lookup(rows, "created_at", asked)
-
-
-def _by_name(rows: QuerySet[Experiment], asked: Comparison) -> QuerySet[Experiment]:
-    match asked.operator, asked.value:
-        case "=", str(value):
-            return rows.filter(name=value)
-        case "!=", str(value):
-            return rows.exclude(name=value)
-        case "LIKE", str(value):
-            return rows.filter(name__regex=like_as_regex(value))
-        case "ILIKE", str(value):
-            return rows.filter(name__iregex=like_as_regex(value))
-        case "IN", tuple(values):
-            return rows.filter(name__in=values)
-        case "NOT IN", tuple(values):
-            return rows.exclude(name__in=values)
-    raise unfit(f"A name can't be compared by {asked.operator} with that.")

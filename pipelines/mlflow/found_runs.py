@@ -1,7 +1,7 @@
 """Runs as MLflow's clients see them: each step of a run is one. No query for each of them."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db.models import QuerySet
@@ -16,7 +16,7 @@ from pipelines.mlflow.moments import milliseconds
 from pipelines.models import LONG_OF_STEPS, StepRun, Tag
 from pipelines.services.tracking import RUN_NAME
 from pipelines.states import StepStatus
-from pipelines.tracked_runs import parts_of
+from pipelines.tracked_runs import DATASET_TAG, MODEL_TAG, parts_of
 from studio.workspaces.models import Workspace
 
 STATUSES: dict[str, str] = {
@@ -30,8 +30,6 @@ STATUSES: dict[str, str] = {
     StepStatus.SKIPPED: "KILLED",
     StepStatus.CANCELLED: "KILLED",
 }
-DATASET_TAG = "mlflow.dataset."  # followed by name and digest: a data set that a client says it used
-MODEL_TAG = "mlflow.loggedModel."  # followed by its id: `pipelines.mlflow.logged_models`
 _APART = (DATASET_TAG, MODEL_TAG)  # told as what they are, and not as tags
 
 
@@ -64,16 +62,23 @@ def run_json(step: StepRun) -> dict[str, Any]:
 
 
 def runs_json(steps: Sequence[StepRun]) -> list[dict[str, Any]]:
-    """Of steps from `steps_in`. Three queries."""
+    """Of steps from `steps_in`. Three queries. What a step took as its result brings its metrics and params along."""
     wanted = {(step.their_job, step.their_attempt) for step in steps if step.their_job}  # type: ignore[attr-defined]
     measured = metrics_by_attempt(wanted)
-    said: dict[int, list[Tag]] = {}
-    for tag in Tag.objects.filter(step_run__in=[step.pk for step in steps]).order_by("name"):
-        said.setdefault(tag.step_run_id or 0, []).append(tag)
+    said: dict[int | None, list[Tag]] = {}
+    sources = {step.reused_from_id for step in steps if step.reused_from_id}
+    for tag in Tag.objects.filter(step_run__in={step.pk for step in steps} | sources).order_by("name"):
+        said.setdefault(tag.step_run_id, []).append(tag)
     return [
-        _json(step, measured.get((step.their_job, step.their_attempt), []), said.get(step.pk, []))  # type: ignore[attr-defined]
+        _json(step, measured.get((step.their_job, step.their_attempt), []), _said_of(step, said))  # type: ignore[attr-defined]
         for step in steps
     ]
+
+
+def _said_of(step: StepRun, said: Mapping[int | None, list[Tag]]) -> list[Tag]:
+    """Its own tags, with the params of the step whose result it took."""
+    taken = [tag for tag in said.get(step.reused_from_id, []) if tag.is_property] if step.reused_from_id else []
+    return [*said.get(step.pk, []), *taken]
 
 
 def info_json(step: StepRun, tags: Iterable[Tag] | None = None) -> dict[str, Any]:

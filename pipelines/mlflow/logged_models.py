@@ -16,7 +16,7 @@ from pipelines.mlflow.caller import Caller, run_name_of
 from pipelines.mlflow.experiments import KeyValue
 from pipelines.mlflow.failures import missing, unfit
 from pipelines.mlflow.filters import Comparison, UnfitFilterError, compares, parse_filter
-from pipelines.mlflow.found_runs import MODEL_TAG, steps_in
+from pipelines.mlflow.found_runs import steps_in
 from pipelines.mlflow.moments import milliseconds
 from pipelines.mlflow.pages import start_of, token_at
 from pipelines.mlflow.protocol import Asked
@@ -24,7 +24,7 @@ from pipelines.mlflow.runs import log, own_step
 from pipelines.models import StepRun, Tag
 from pipelines.services.journal import held_run
 from pipelines.services.tracking import MAX_LABEL_VALUE
-from pipelines.tracked_runs import parts_of
+from pipelines.tracked_runs import MODEL_TAG, parts_of
 
 _ID = re.compile(r"\Am-(r[0-9]+-s[0-9]+)-([0-9]{1,6})\Z")
 _NAME = re.compile(r"\A[^/:.%\"'*?\x00-\x1f]{1,200}\Z")
@@ -125,7 +125,7 @@ def create(caller: Caller, asked: Create) -> dict[str, Any]:
 
 
 def get(caller: Caller, asked: ById) -> dict[str, Any]:
-    step, model = _found(caller, asked.model_id)
+    step, model = found(caller, asked.model_id)
     return {"model": _json(step, asked.model_id, model)}
 
 
@@ -148,14 +148,14 @@ def delete_tag(caller: Caller, asked: DeleteTag) -> dict[str, Any]:
 
 def delete(caller: Caller, asked: ById) -> dict[str, Any]:
     """Its files stay with the run."""
-    step, _model = _found(caller, asked.model_id)
+    step, _model = found(caller, asked.model_id)
     step = own_step(caller, run_name_of(step))
     services.remove_tag(caller.access, step, MODEL_TAG + asked.model_id)
     return {}
 
 
 def files(caller: Caller, asked: Files) -> dict[str, Any]:
-    step, model = _found(caller, asked.model_id)
+    step, model = found(caller, asked.model_id)
     root = f"{run_name_of(step)}/{model.folder}"
     below = asked.artifact_directory_path.strip("/")
     listed = list_below(caller, ListBelow(path=f"{root}/{below}"))["files"]
@@ -181,16 +181,16 @@ def search(caller: Caller, asked: Search) -> dict[str, Any]:
         name__startswith=MODEL_TAG,
     )
     tags = tags.select_related("step_run__run").defer("step_run__frozen").order_by("-pk")
-    found = []
+    models = []
     for tag in tags.iterator(chunk_size=500):
         model_id, model = tag.name.removeprefix(MODEL_TAG), LoggedModel.model_validate_json(tag.value)
         assert tag.step_run is not None, "these are tags of steps"
         if all(_fits(tag.step_run, model_id, model, each) for each in comparisons):
-            found.append(_json(tag.step_run, model_id, model))
-        if len(found) > start + asked.max_results:
+            models.append(_json(tag.step_run, model_id, model))
+        if len(models) > start + asked.max_results:
             break
-    answer: dict[str, Any] = {"models": found[start : start + asked.max_results]}
-    if len(found) > start + asked.max_results:
+    answer: dict[str, Any] = {"models": models[start : start + asked.max_results]}
+    if len(models) > start + asked.max_results:
         answer["next_page_token"] = token_at(start + asked.max_results, question)
     return answer
 
@@ -199,11 +199,12 @@ def log_outputs(caller: Caller, asked: LogOutputs) -> dict[str, Any]:
     """A model says itself which run made it: so all that is left is to look whether these are models."""
     own_step(caller, asked.run_id)
     for each in asked.models:
-        _found(caller, each.model_id)
+        found(caller, each.model_id)
     return {}
 
 
-def _found(caller: Caller, model_id: str) -> tuple[StepRun, LoggedModel]:
+def found(caller: Caller, model_id: str) -> tuple[StepRun, LoggedModel]:
+    """The step that it was logged to, and what is said of it. Raises MlflowError."""
     match = _ID.match(model_id)
     parts = parts_of(match[1]) if match else None
     step = steps_in(caller.workspace).filter(run=parts[0], pk=parts[1]).first() if parts else None
@@ -222,11 +223,11 @@ def _changed(
     params: dict[str, str] | None = None,
     without_tag: str = "",
 ) -> dict[str, Any]:
-    step, _model = _found(caller, model_id)
+    step, _model = found(caller, model_id)
     step = own_step(caller, run_name_of(step))
     with transaction.atomic():
         held_run(step.run_id)
-        step, model = _found(caller, model_id)
+        step, model = found(caller, model_id)
         if without_tag and without_tag not in model.tags:
             raise missing(f"The model has no tag “{without_tag[:80]}”.")
         kept = {key: value for key, value in model.tags.items() if key != without_tag}

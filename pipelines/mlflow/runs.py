@@ -15,13 +15,14 @@ from pipelines.kinds.tracked import TrackedStep
 from pipelines.mlflow.caller import PARENT, Caller, run_name_of
 from pipelines.mlflow.experiments import DEFAULT_ID, KeyValue, experiment_of
 from pipelines.mlflow.failures import missing, unfit, wrong_state
-from pipelines.mlflow.found_runs import DATASET_TAG, info_json, run_json, step_of
+from pipelines.mlflow.found_runs import info_json, run_json, step_of
 from pipelines.mlflow.moments import milliseconds, moment_of
 from pipelines.mlflow.pages import start_of, token_at
 from pipelines.mlflow.protocol import Asked
 from pipelines.models import Run, StepRun
 from pipelines.services.tracking import MAX_LABEL_VALUE, RUN_NAME, refuse_unless_tracked
 from pipelines.states import StepStatus
+from pipelines.tracked_runs import DATASET_TAG
 
 MAX_NAME = 250
 MAX_PARAM_VALUE = 6000

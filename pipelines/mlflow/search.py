@@ -36,6 +36,7 @@ from pipelines.mlflow.found_runs import STATUSES, key_of, runs_json, steps_in
 from pipelines.mlflow.moments import moment_condition
 from pipelines.mlflow.pages import start_of, token_at
 from pipelines.mlflow.protocol import Asked
+from pipelines.mlflow.texts import text_condition
 from pipelines.models import StepRun, Tag
 from pipelines.services.tracking import RUN_NAME
 
@@ -115,7 +116,9 @@ def _condition(asked: Comparison) -> Any:
         case "parameter":
             return _by_label(asked, is_property=True)
         case "tag":
-            return Q(_text("run_name", asked)) if asked.key == RUN_NAME else _by_label(asked, is_property=False)
+            return (
+                Q(text_condition("run_name", asked)) if asked.key == RUN_NAME else _by_label(asked, is_property=False)
+            )
     return _by_attribute(asked)
 
 
@@ -150,12 +153,12 @@ def _metrics(name: str) -> "QuerySet[Any, Any]":
 
 
 def _by_label(asked: Comparison, *, is_property: bool) -> Any:
-    rows = Tag.objects.filter(step_run=OuterRef("pk"), is_property=is_property, name=asked.key)
+    rows = _labels(asked.key, is_property=is_property)
     if asked.operator == "IS NULL":
         return ~Exists(rows)
     if asked.operator == "IS NOT NULL":
         return Exists(rows)
-    return Exists(rows.filter(_text("value", asked)))
+    return Exists(rows.filter(text_condition("value", asked)))
 
 
 def _by_attribute(asked: Comparison) -> Q:
@@ -167,7 +170,7 @@ def _by_attribute(asked: Comparison) -> Q:
     if key == "status":
         return _by_status(asked)
     if key in _TEXTS:
-        return _text(_TEXTS[key], asked)
+        return text_condition(_TEXTS[key], asked)
     known = ", ".join(sorted({"run_id", "status", "run_name", "user_id", "start_time", "end_time"}))
     raise unfit(f"Runs can't be searched by the attribute “{asked.key[:80]}”. They can be by {known}.")
 
@@ -201,25 +204,16 @@ def _by_status(asked: Comparison) -> Q:
     return ~chosen if asked.operator in {"!=", "NOT IN"} else chosen
 
 
-def _text(column: str, asked: Comparison) -> Q:
-    match asked.operator, asked.value:
-        case "=", str(value):
-            return Q(**{column: value})
-        case "!=", str(value):
-            return ~Q(**{column: value})
-        case "LIKE", str(value):
-            return Q(**{f"{column}__regex": like_as_regex(value)})
-        case "ILIKE", str(value):
-            return Q(**{f"{column}__iregex": like_as_regex(value)})
-        case "IN", tuple(values):
-            return Q(**{f"{column}__in": values})
-        case "NOT IN", tuple(values):
-            return ~Q(**{f"{column}__in": values})
-    raise unfit(f"“{asked.key[:80]}” is a text, and can't be compared by {asked.operator} with that.")
+def _labels(name: str, *, is_property: bool) -> "QuerySet[Tag]":
+    """Params are also those of the step whose result was taken."""
+    whose = Q(step_run=OuterRef("pk"))
+    if is_property:
+        whose |= Q(step_run=OuterRef("reused_from"))
+    return Tag.objects.filter(whose, is_property=is_property, name=name)
 
 
 def _label(name: str, *, is_property: bool) -> Subquery:
-    rows = Tag.objects.filter(step_run=OuterRef("pk"), is_property=is_property, name=name)
+    rows = _labels(name, is_property=is_property)
     return Subquery(rows.values("value")[:1], output_field=CharField())
 
 

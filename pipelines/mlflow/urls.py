@@ -5,11 +5,13 @@ That is `http://HOST/api/mlflow/WORKSPACE`, or `http://HOST/api/mlflow` where th
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from pipelines.mlflow import artifacts, experiments, logged_models, runs, search
+from pipelines.mlflow import artifacts, experiments, logged_models, model_versions, registered_models, runs, search
 from pipelines.mlflow.protocol import Endpoint, EndpointView, NoEndpointView
+from pipelines.mlflow.ways_in import WayInView
 from studio.workspaces.permissions import Permission
 
 _VIEW = Permission.VIEW
+_EDIT = Permission.EDIT_MODELS
 
 
 def _at(address: str, **endpoints: Endpoint) -> URLPattern:
@@ -59,11 +61,45 @@ _LOGGED_MODELS = [
     _at("<str:model_id>/params", POST=Endpoint(logged_models.LogParams, logged_models.log_params)),
     _at("<str:model_id>/artifacts/directories", GET=Endpoint(logged_models.Files, logged_models.files, _VIEW)),
 ]
+_REGISTERED_MODELS = [
+    _at("create", POST=Endpoint(registered_models.Create, registered_models.create, _EDIT)),
+    _at("get", GET=Endpoint(registered_models.ByName, registered_models.get, _VIEW)),
+    _at("rename", POST=Endpoint(registered_models.Rename, registered_models.rename, _EDIT)),
+    _at("update", PATCH=Endpoint(registered_models.Update, registered_models.update, _EDIT)),
+    _at("delete", DELETE=Endpoint(registered_models.ByName, registered_models.delete, _EDIT)),
+    _at("search", GET=Endpoint(registered_models.Search, registered_models.search, _VIEW)),
+    _at("set-tag", POST=Endpoint(registered_models.SetTag, registered_models.set_tag, _EDIT)),
+    _at("delete-tag", DELETE=Endpoint(registered_models.DeleteTag, registered_models.delete_tag, _EDIT)),
+    _at(
+        "get-latest-versions",
+        GET=Endpoint(registered_models.Latest, registered_models.latest, _VIEW),
+        POST=Endpoint(registered_models.Latest, registered_models.latest, _VIEW),
+    ),
+    _at(
+        "alias",
+        GET=Endpoint(registered_models.ByAlias, registered_models.by_alias, _VIEW),
+        POST=Endpoint(registered_models.SetAlias, registered_models.set_alias, _EDIT),
+        DELETE=Endpoint(registered_models.ByAlias, registered_models.delete_alias, _EDIT),
+    ),
+]
+_MODEL_VERSIONS = [
+    _at("create", POST=Endpoint(model_versions.Create, model_versions.create, _EDIT)),
+    _at("get", GET=Endpoint(model_versions.ByVersion, model_versions.get, _VIEW)),
+    _at("update", PATCH=Endpoint(model_versions.Update, model_versions.update, _EDIT)),
+    _at("delete", DELETE=Endpoint(model_versions.ByVersion, model_versions.delete, _EDIT)),
+    _at("search", GET=Endpoint(model_versions.Search, model_versions.search, _VIEW)),
+    _at("get-download-uri", GET=Endpoint(model_versions.ByVersion, model_versions.download_uri, _VIEW)),
+    _at("transition-stage", POST=Endpoint(model_versions.Transition, model_versions.transition, _EDIT)),
+    _at("set-tag", POST=Endpoint(model_versions.SetTag, model_versions.set_tag, _EDIT)),
+    _at("delete-tag", DELETE=Endpoint(model_versions.DeleteTag, model_versions.delete_tag, _EDIT)),
+]
 _SERVED: list[URLPattern | URLResolver] = [
     path("api/2.0/mlflow/experiments/", include(_EXPERIMENTS)),
     path("api/2.0/mlflow/runs/", include(_RUNS)),
     _at("api/2.0/mlflow/logged-models", POST=Endpoint(logged_models.Create, logged_models.create)),
     path("api/2.0/mlflow/logged-models/", include(_LOGGED_MODELS)),
+    path("api/2.0/mlflow/registered-models/", include(_REGISTERED_MODELS)),
+    path("api/2.0/mlflow/model-versions/", include(_MODEL_VERSIONS)),
     _at("api/2.0/mlflow/artifacts/list", GET=Endpoint(artifacts.List, artifacts.list_of_run, _VIEW)),
     _at("api/2.0/mlflow-artifacts/artifacts", GET=Endpoint(artifacts.ListBelow, artifacts.list_below, _VIEW)),
     path("api/2.0/mlflow-artifacts/artifacts/<path:artifact>", artifacts.FileView.as_view()),
@@ -71,7 +107,9 @@ _SERVED: list[URLPattern | URLResolver] = [
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", WayInView.as_view()),
     path("", include(_SERVED)),
+    path("<slug:slug>/", WayInView.as_view()),
     path("<slug:slug>/", include(_SERVED)),
     path("<path:unserved>", NoEndpointView.as_view()),
 ]

@@ -1,6 +1,7 @@
 """Everything that changes pipelines and runs."""
 
 from pipelines.services.advancing import follow_jobs, look_after, look_after_all
+from pipelines.services.aliasing import remove_alias, set_alias
 from pipelines.services.answering import answer_step
 from pipelines.services.cancelling import cancel_run, finish_cancelling
 from pipelines.services.cancelling_steps import cancel_step
@@ -31,7 +32,15 @@ from pipelines.services.keeping_models import (
 from pipelines.services.pausing import mend_pauses, pause_run, resume_run
 from pipelines.services.pinning import pin, unpin
 from pipelines.services.purging import purge_due, purge_when_free, ring_purges
-from pipelines.services.registering_models import Left, Registered, register_model
+from pipelines.services.registering_models import (
+    Left,
+    ModelExistsError,
+    Registered,
+    create_model,
+    register_copy,
+    register_model,
+    rename_model,
+)
 from pipelines.services.resubmitting import clone_run, rerun_from, resubmit_run
 from pipelines.services.retaining import follow_rules, measure_outputs, preview_rules, set_retention
 from pipelines.services.sharing import LOOK_TASK
@@ -62,6 +71,7 @@ __all__ = [
     "Edited",
     "Imported",
     "Left",
+    "ModelExistsError",
     "Records",
     "Registered",
     "SaidOtherwiseError",
@@ -77,6 +87,7 @@ __all__ = [
     "change_model_version",
     "clone_run",
     "continue_run",
+    "create_model",
     "create_pipeline",
     "default_experiment",
     "delete_model",
@@ -111,8 +122,11 @@ __all__ = [
     "purge_when_free",
     "read_git_facts",
     "refuse_unless_tracked",
+    "register_copy",
     "register_model",
+    "remove_alias",
     "remove_tag",
+    "rename_model",
     "rename_pipeline",
     "rerun_from",
     "restore_pipeline",
@@ -121,6 +135,7 @@ __all__ = [
     "resume_run",
     "ring_purges",
     "save_version",
+    "set_alias",
     "set_meaning",
     "set_retention",
     "set_stage",

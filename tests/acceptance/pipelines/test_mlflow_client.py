@@ -14,9 +14,12 @@ from pytest_django.live_server_helper import LiveServer
 from compute.services import create_environment
 from compute.spec import EnvironmentSpec
 from datastores import snapshots
-from pipelines import queries
+from pipelines import queries, services
 from pipelines.metric_queries import measured_in, tags_of
 from pipelines.models import Run, StepRun
+from pipelines.registered import ModelVersion
+from pipelines.services import Left
+from pipelines.states import ModelStage
 from tests.acceptance.pipelines.test_runs import log_of, over
 from tests.service.pipelines.world import World
 from tests.support.stack import Stack
@@ -35,7 +38,13 @@ from sklearn.linear_model import LogisticRegression
 
 mlflow.autolog()
 with mlflow.start_run() as run:
-    LogisticRegression(max_iter=200).fit(*load_iris(return_X_y=True))
+    model = LogisticRegression(max_iter=200).fit(*load_iris(return_X_y=True))
+    mlflow.sklearn.log_model(
+        model, name="kept", registered_model_name="from-step", serialization_format="cloudpickle"
+    )
+    mlflow.MlflowClient().set_registered_model_alias("from-step", "fresh", "1")
+    flower = [[5.1, 3.5, 1.4, 0.2]]
+    print("predicts", int(mlflow.pyfunc.load_model("models:/from-step@fresh").predict(flower)[0]))
     for step in range(5):
         mlflow.log_metric("loss", 1 / (step + 1), step=step)
     mlflow.log_text("made in the step", "notes/note.txt")
@@ -136,12 +145,98 @@ seen["predicts"] = int(mlflow.sklearn.load_model(model_uri).predict(numpy.array(
 print("SEEN" + json.dumps(seen))
 """
 
+# The registry, as a notebook uses it.
+REGISTRY = """
+import json, sys
+from pathlib import Path
+import mlflow
+from mlflow import MlflowClient
+from mlflow.exceptions import RestException
+from sklearn.linear_model import LinearRegression
 
-def client_outside(python: Path, url: str, token: str, *arguments: str) -> dict[str, Any]:
+run_id, made_here = sys.argv[1:]
+seen = {}
+client = MlflowClient()
+flower = [[5.1, 3.5, 1.4, 0.2]]
+
+
+def predicts(uri, asked=flower):
+    return round(float(mlflow.pyfunc.load_model(uri).predict(asked)[0]), 3)
+
+
+def refused(call, *arguments, **named):
+    try:
+        call(*arguments, **named)
+    except RestException as error:
+        return error.error_code
+
+
+seen["of the step"] = predicts("models:/from-step/1")
+mlflow.set_experiment("Registry, outside")
+line = LinearRegression().fit([[0], [1], [2]], [1, 3, 5])
+with mlflow.start_run() as run:
+    kept = mlflow.sklearn.log_model(
+        line, name="line", registered_model_name="line", serialization_format="cloudpickle"
+    )
+seen["logged"] = kept.registered_model_version
+seen["registered"] = [
+    mlflow.register_model(f"runs:/{run_id}/kept", "iris", tags={"from": "outside"}).version,
+    mlflow.register_model(f"models:/{kept.model_id}", "line").version,
+    mlflow.register_model(f"runs:/{run.info.run_id}/line", "line").version,
+    mlflow.register_model("models:/line/1", "line").version,
+]
+seen["predicts"] = [predicts("models:/iris/1"), predicts("models:/line/2", [[3]]), predicts("models:/line/4", [[3]])]
+client.set_registered_model_alias("line", "champion", "1")
+client.set_registered_model_alias("line", "champion", 2)
+champion = client.get_model_version_by_alias("line", "champion")
+seen["alias"] = [predicts("models:/line@champion", [[4]]), champion.version]
+seen["aliases"] = client.get_registered_model("line").aliases
+client.delete_registered_model_alias("line", "champion")
+seen["no alias"] = refused(client.get_model_version_by_alias, "line", "champion")
+client.transition_model_version_stage("line", "2", "Production")
+client.transition_model_version_stage("line", "3", "Staging", archive_existing_versions=True)
+seen["stages"] = {each.current_stage: each.version for each in client.get_latest_versions("line")}
+seen["latest"] = [predicts("models:/line/Production", [[5]]), predicts("models:/line/latest", [[5]])]
+client.update_registered_model("line", "a line")
+client.update_model_version("line", "1", "the first")
+client.set_registered_model_tag("line", "team", "blue")
+client.set_model_version_tag("line", "1", "checked", "yes")
+client.set_model_version_tag("line", stage="Staging", key="checked", value="no")
+client.delete_model_version_tag("line", "3", "checked")
+seen["said"] = [
+    client.get_registered_model("line").description,
+    client.get_registered_model("line").tags,
+    client.get_model_version("line", "1").description,
+    client.get_model_version("line", "1").tags,
+    client.get_model_version("line", "3").tags,
+]
+client.delete_registered_model_tag("line", "team")
+seen["models"] = [each.name for each in client.search_registered_models(order_by=["name ASC"])]
+seen["filtered"] = [each.name for each in client.search_registered_models("name LIKE 'l%'")]
+page = client.search_registered_models(max_results=1)
+seen["pages"] = [len(page), len(client.search_registered_models(max_results=2, page_token=page.token))]
+lines = client.search_model_versions("name = 'line'", order_by=["version_number ASC"])
+seen["versions"] = [each.version for each in lines]
+seen["by run"] = [each.name for each in client.search_model_versions(f"run_id = '{run_id}'", order_by=["name ASC"])]
+seen["by tag"] = [each.name for each in client.search_model_versions("tags.`from` = 'outside'")]
+seen["copied"] = client.copy_model_version("models:/line/1", "other").version
+seen["files"] = Path(mlflow.artifacts.download_artifacts("models:/other/1"), "MLmodel").is_file()
+client.rename_registered_model("other", "renamed")
+client.delete_model_version("renamed", "1")
+client.delete_registered_model("renamed")
+seen["gone"] = refused(client.get_registered_model, "renamed")
+seen["elsewhere"] = refused(client.create_model_version, "line", "s3://bucket/model")
+seen["unfit"] = refused(client.search_registered_models, "nonsense = 'x'")
+seen["made here"] = Path(mlflow.artifacts.download_artifacts(f"models:/{made_here}/Production")).is_dir()
+print("SEEN" + json.dumps(seen))
+"""
+
+
+def client_outside(python: Path, url: str, token: str, *arguments: str, script: str = OUTSIDE) -> dict[str, Any]:
     variables = {"MLFLOW_TRACKING_URI": url, "MLFLOW_TRACKING_TOKEN": token, "PATH": os.environ["PATH"]}
     variables |= {"HOME": str(python.parent), "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
     done = subprocess.run(
-        [str(python), "-c", OUTSIDE, *arguments],
+        [str(python), "-c", script, *arguments],
         env=variables,
         capture_output=True,
         text=True,
@@ -169,6 +264,10 @@ def test_the_official_client_runs_in_a_step_and_outside(
     assert run.status == "completed", said
     row = StepRun.objects.get(run=run)
     assert f"first r{run.pk}-s{row.pk}" in said
+
+    assert "predicts 0" in said
+    kept = ModelVersion.objects.select_related("model").get()
+    assert (str(kept), kept.step_run_id, kept.created_by) == ("from-step:1", row.pk, world.owner)
 
     measured = {each.metric.name: each.metric for each in measured_in(run)}
     assert {"loss", "training_accuracy_score", "training_f1_score"} <= set(measured)
@@ -229,4 +328,36 @@ def test_the_official_client_runs_in_a_step_and_outside(
         "deleted": "deleted",
         "theirs": "RESOURCE_DOES_NOT_EXIST",
         "predicts": 0,
+    }
+
+    # What the studio registers itself is there for the client, too.
+    services.register_model(
+        world.access, row, Left(artifact="models/model"), name="by-hand", stage=ModelStage.PRODUCTION
+    )
+    seen = client_outside(
+        python, f"{live_server.url}/api/mlflow/ours", own, f"r{run.pk}-s{row.pk}", "by-hand", script=REGISTRY
+    )
+    assert seen == {
+        "of the step": 0,
+        "logged": "1",
+        "registered": ["1", "2", "3", "4"],
+        "predicts": [0, 7, 7],
+        "alias": [9, "2"],
+        "aliases": {"champion": "2"},
+        "no alias": "RESOURCE_DOES_NOT_EXIST",
+        "stages": {"None": "4", "Staging": "3", "Production": "2"},
+        "latest": [11, 11],
+        "said": ["a line", {"team": "blue"}, "the first", {"checked": "yes"}, {}],
+        "models": ["by-hand", "from-step", "iris", "line"],
+        "filtered": ["line"],
+        "pages": [1, 2],
+        "versions": ["1", "2", "3", "4"],
+        "by run": ["by-hand", "from-step", "iris"],
+        "by tag": ["iris"],
+        "copied": "1",
+        "files": True,
+        "gone": "RESOURCE_DOES_NOT_EXIST",
+        "elsewhere": "INVALID_PARAMETER_VALUE",
+        "unfit": "INVALID_PARAMETER_VALUE",
+        "made here": True,
     }

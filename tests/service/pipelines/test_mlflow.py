@@ -9,10 +9,11 @@ from django.utils import timezone
 from compute.models import Attempt
 from datastores.backends import get_backend
 from pipelines import services
-from pipelines.metric_queries import measured_in, tags_of
+from pipelines.metric_queries import measured_in, tags_json, tags_of
 from pipelines.mlflow.runs import MAX_METRICS, MAX_PARAMS, MAX_TAGS
 from pipelines.models import Experiment, Run, StepRun
 from pipelines.services import tracked_files
+from pipelines.tracked_runs import tracked_run_id
 from studio.lib.problems import ConflictError
 from tests.service.pipelines.tracker import Tracker
 from tests.service.pipelines.world import World
@@ -557,3 +558,36 @@ class TestLoggedModels:
     def test_it_needs_a_run(self, us: Tracker) -> None:
         assert "Begin a run" in us.refused("logged-models", experiment_id="0", name="a")[2]
         assert us.refused("logged-models", experiment_id="0", source_run_id="r1-s1")[1] == "RESOURCE_DOES_NOT_EXIST"
+
+
+def test_a_reused_step_has_the_metrics_and_params_of_what_was_taken(world: World, us: Tracker) -> None:
+    run = world.submit(world.pipeline(world.step("a")))
+    lease = world.claim()
+    program = Tracker.within(lease)
+    run_id = tracked_run_id(run.pk, StepRun.objects.get(run=run).pk)
+    program.post("runs/log-metric", run_id=run_id, key="loss", value=0.5, timestamp=1, step=0)
+    program.post("runs/log-parameter", run_id=run_id, key="lr", value="0.1")
+    program.post("runs/set-tag", run_id=run_id, key="own", value="1")
+    world.complete(lease)
+    again = world.submit(run.pipeline)
+    step = StepRun.objects.get(run=again)
+    assert step.reused_from_id is not None
+    told = us.run(tracked_run_id(again.pk, step.pk))
+    assert (told["metrics"], told["params"], "own" in told["tags"]) == ({"loss": 0.5}, {"lr": "0.1"}, False)
+    everywhere = [str(run.experiment_id)]
+    for text in ("params.lr = '0.1'", "metrics.loss < 1"):
+        assert len(us.found(text, experiments=everywhere)) == 2, text
+    assert len(us.found("tags.own = '1'", experiments=everywhere)) == 1
+
+
+def test_what_tags_keep_for_programs_is_on_no_page(world: World, us: Tracker) -> None:
+    run_id = us.begin()
+    us.post("logged-models", name="trees", source_run_id=run_id)
+    dataset = {"name": "iris", "digest": "abc", "source_type": "local", "source": "{}"}
+    us.post("runs/log-inputs", run_id=run_id, datasets=[{"dataset": dataset}])
+    us.post("runs/set-tag", run_id=run_id, key="mlflow.log-model.history", value="[{}]")
+    us.post("runs/set-tag", run_id=run_id, key="team", value="blue")
+    step = StepRun.objects.get()
+    shown = tags_json(tags_of(step.run, step), step)["tags"]
+    assert "team" in shown
+    assert not [name for name, tag in shown.items() if tag["value"].startswith(("{", "["))]

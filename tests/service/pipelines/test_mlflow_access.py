@@ -50,6 +50,7 @@ def good(endpoint: Any, address: str, run_id: str, experiment_id: str) -> dict[s
     """Something of the right shape for each field that must be there."""
     known = {"run_id": run_id, "experiment_id": experiment_id, "source_run_id": run_id, "value": 1, "status": "RUNNING"}
     known |= {"model_id": f"m-{run_id}-1", "status": "LOGGED_MODEL_READY"} if "logged-models" in address else {}
+    known |= {"source": f"mlflow-artifacts:/{run_id}/model"}
     names = [name for name, field in endpoint.asked.model_fields.items() if field.is_required()]
     given = {
         name: known.get(name, "x")

@@ -56,7 +56,7 @@ from pipelines.models import (
     SubmitKey,
     Tag,
 )
-from pipelines.registered import ModelVersion, RegisteredModel
+from pipelines.registered import ModelAlias, ModelVersion, RegisteredModel
 from pipelines.services.trashing import put_in_trash
 from studio.workspaces.audit import record
 from studio.workspaces.models import Role, User
@@ -126,7 +126,7 @@ def full_house(db: None) -> None:
         model = RegisteredModel.objects.create(
             workspace=world.workspace, name=f"m{step.pk}", created_by=world.owner, tags=VersionTags()
         )
-        ModelVersion.objects.create(
+        version = ModelVersion.objects.create(
             model=model,
             number=1,
             stage_set_at=now,
@@ -142,6 +142,7 @@ def full_house(db: None) -> None:
             size_bytes=1,
             stamp="0" * 64,
         )
+        ModelAlias.objects.create(model=model, name="champion", version=version)
         Pin.objects.create(run_id=step.run_id, step_run=step, note="good", pinned_by=world.owner, pinned_at=now)
     Retention.objects.create(workspace=world.workspace, keep_runs=100, set_by=world.owner, set_at=now)
     for number in range(25):
