@@ -96,6 +96,7 @@ class Model:
         A run of the experiment `models` takes it, so that the model says where it is from. Properties and the framework
         become tags. Raises UserErrorException where there is no such file, and what the studio refuses.
         """
+        from studio_sdk.core import _tracked
         from studio_sdk.core.experiment import Experiment
 
         if child_paths is not None:
@@ -106,7 +107,7 @@ class Model:
         if os.path.isdir(place) and next(_uploads.files_of("", place), None) is None:
             raise UserErrorException(f"There is no file in the folder {model_path}.")
         name = f"outputs/{os.path.basename(place) or 'model'}"
-        with Experiment(workspace, "models").start_logging(display_name=f"register {model_name}") as run:
+        with _tracked.start(Experiment(workspace, "models"), f"register {model_name}") as run:
             (run.upload_folder if os.path.isdir(place) else run.upload_file)(name, place)
         return run.register_model(
             model_name,
