@@ -264,6 +264,9 @@ assert said == [
     ["['--param1', 'default_val'] second", False],
 ], said
 assert all(ran(with_environment(by_name), pipeline_parameters={"pipeline_arg": "other"})[1].values())
+by_name.environment.version = '9'
+(problem,) = with_environment(by_name).validate()
+print("REFUSED", problem)
 print("RESULT", json.dumps({"ids": ids, "first": names}))
 """
 
@@ -300,6 +303,7 @@ def test_the_article_runs_and_keeps_its_promises(
     assert "Creating a new compute target...\n" in ended.stdout
     assert "Found compute target: aml-compute\n" in ended.stdout
     assert "PipelineRun Status: Finished" in ended.stdout
+    assert re.search(r"(?m)^REFUSED .*MyEnvironment", ended.stdout), ended.stdout
     told = json.loads(ended.stdout.rpartition("RESULT ")[2])
     for number in told["ids"]:
         assert_no_gap(Run.objects.get(pk=number))
