@@ -270,6 +270,20 @@ class TestSteps:
         with pytest.raises(UserErrorException, match="No step writes “data”"):
             Pipeline(workspace, [second], resolve_closure=False)
 
+    def test_an_environment_that_is_named_alone(self, workspace: Workspace, src: str) -> None:
+        def of(name: str | None, version: str | None) -> dict[str, Any]:
+            config = RunConfiguration()
+            config.environment.version = version
+            config.environment_variables = {"A": "1"}
+            if name:
+                config.environment.name = name
+            return only(workspace, PythonScriptStep("a.py", "train", runconfig=config, source_directory=src))
+
+        assert of("mine", "2")["environment"] == "mine:2"
+        assert of("mine", None)["environment"] == "mine"
+        assert of("mine", None)["environment_variables"] == [{"name": "A", "value": "1"}]
+        assert "environment" not in of(None, None)
+
     def test_settings(self, workspace: Workspace, store: Datastore, src: str) -> None:
         data = PipelineData("data")
         run_config = RunConfiguration()

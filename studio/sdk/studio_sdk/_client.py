@@ -93,6 +93,11 @@ class Client:
         """A PATCH of bytes, as a resumable upload takes them."""
         return self._call(path, data, {"Content-Type": "application/offset+octet-stream", **headers}, method="PATCH")
 
+    def put_file(self, path: str, file: IO[bytes]) -> Any:
+        """A PUT of what the file has, in pieces. `path` is the server's own, not below the workspace's."""
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(_size(file))}
+        return self._call(path, _pieces([file]), headers, method="PUT", is_below=False)
+
     def upload(
         self, path: str, fields: Mapping[str, str], files: Mapping[str, IO[bytes]] | Iterable[tuple[str, IO[bytes]]]
     ) -> Any:
@@ -196,7 +201,7 @@ def _refusal(status: int, text: bytes) -> Exception:
         body = {}
     body = body if isinstance(body, dict) else {}
     problems = [each.get("message", "") for each in body.get("problems") or [] if isinstance(each, dict)]
-    said = " ".join(problem for problem in problems if problem) or str(body.get("detail") or "")
+    said = " ".join(problem for problem in problems if problem) or str(body.get("detail") or body.get("message") or "")
     if status == 401:
         return AuthenticationException("The studio does not know this token: it is mistyped, or somebody ended it.")
     if status == 409:

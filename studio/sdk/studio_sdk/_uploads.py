@@ -38,7 +38,7 @@ class Uploads:
         descriptor, draft = tempfile.mkstemp(prefix=".upload-", dir=os.path.dirname(self.folder))
         try:
             with os.fdopen(descriptor, "wb") as file:
-                _copy(source, file)
+                copy(source, file)
             os.replace(draft, target)
         except IsADirectoryError:
             raise UserErrorException(f"“{name}” is a folder of what was uploaded: choose another name.") from None
@@ -48,11 +48,8 @@ class Uploads:
 
     def put_folder(self, name: str, path: Any) -> None:
         """Raises UserErrorException, OSError."""
-        path = os.fspath(path)
-        if not os.path.isdir(path):
-            raise UserErrorException(f"There is no folder {path}.")
-        for below in _files_below(path):
-            self.put_file(f"{name}/{below}", os.path.join(path, below))
+        for artifact, place in files_of(name, path):
+            self.put_file(artifact, place)
 
     def names(self) -> list[str]:
         found = set(_files_below(self.folder))
@@ -60,6 +57,15 @@ class Uploads:
         for top in KEPT_WITHOUT_A_CALL:
             found |= {f"{top}/{below}" for below in _files_below(os.path.join(code, top))}
         return sorted(found)
+
+
+def files_of(name: str, path: Any) -> Iterator[tuple[str, str]]:
+    """Each file below the folder `path`, and its name as an artifact below `name`. Raises UserErrorException."""
+    path = os.fspath(path)
+    if not os.path.isdir(path):
+        raise UserErrorException(f"There is no folder {path}.")
+    for below in _files_below(path):
+        yield f"{name}/{below}", os.path.join(path, below)
 
 
 def cleaned(name: Any) -> str:
@@ -71,7 +77,8 @@ def cleaned(name: Any) -> str:
     return "/".join(parts)
 
 
-def _copy(source: Any, file: Any) -> None:
+def copy(source: Any, file: Any) -> None:
+    """Into `file`, what lies at the path `source`, or what its `read()` gives."""
     if not hasattr(source, "read"):
         with open(source, "rb") as opened:
             shutil.copyfileobj(opened, file, 1024 * 1024)

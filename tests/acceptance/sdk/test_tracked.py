@@ -90,7 +90,6 @@ def test_what_it_can_not_keep_is_refused(workspace: Workspace, read_only: Worksp
         lambda: run.log_list("words", ["a"]),
         lambda: run.log_table("t", {"a": [1]}),
         lambda: run.log("text", "words"),
-        lambda: run.upload_file("a.txt", __file__),
     ):
         with pytest.raises(NotSupportedException, match="let the script be a step"):
             refused()

@@ -5,14 +5,17 @@ from __future__ import annotations
 import atexit
 import json
 import math
+import os
 import sys
+import tempfile
 import threading
 import weakref
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from studio_sdk import _spool
+from studio_sdk import _spool, _uploads
 from studio_sdk._client import Conflict
 from studio_sdk._spool import Spool
 from studio_sdk.core.run import Run
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from studio_sdk.core.experiment import Experiment
+    from studio_sdk.core.model import Model
 
 _AT_ONCE = 1000  # points of one request
 _EVERY_S = 1.0
@@ -33,12 +37,15 @@ _MOST_WAITING = 1_000_000  # points that are kept while the studio does not answ
 class TrackedRun(Run):
     """Goes on until `complete` or `fail`, or somebody cancels it; as a context manager it ends with the block.
 
-    It keeps series, tags and properties. What it is told is sent within a second, and by `flush`.
+    It keeps series, tags, properties and files. What it is told is sent within a second, and by `flush`; files at once.
     """
 
-    def __init__(self, experiment: Experiment, run_id: str, step: str) -> None:
+    def __init__(self, experiment: Experiment, run_id: str, step: str, tracking_id: str) -> None:
         super().__init__(experiment, run_id)
         self._told = Run(experiment, f"{run_id}:{step}")  # what is logged stands on its only step
+        self._files = (
+            f"/api/mlflow/{quote(experiment.workspace.name)}/api/2.0/mlflow-artifacts/artifacts/{tracking_id}/"
+        )
         self._sent = _Sent(self)
         self._spool = self._sent
 
@@ -90,13 +97,34 @@ class TrackedRun(Run):
         self._sent.flush()
 
     def upload_file(self, name: str, path_or_stream: Any, datastore_name: str | None = None) -> None:
-        raise _no_files()
-
-    def upload_files(self, *args: Any, **kwargs: Any) -> None:
-        raise _no_files()
+        """Keep a file as the artifact `name`: a path, or what has `read()`. One of that name is replaced."""
+        name = _uploads.cleaned(name)
+        if hasattr(path_or_stream, "read"):
+            with tempfile.TemporaryFile() as whole:  # so that it can be sent again
+                _uploads.copy(path_or_stream, whole)
+                self._put(name, whole)
+            return
+        if os.path.isdir(path_or_stream):
+            raise UserErrorException(f"{path_or_stream} is a folder: use upload_folder.")
+        with open(path_or_stream, "rb") as file:
+            self._put(name, file)
 
     def upload_folder(self, name: str, path: Any, datastore_name: str | None = None) -> None:
-        raise _no_files()
+        """Keep all files below the folder `path` as artifacts below `name`."""
+        for artifact, place in _uploads.files_of(name, path):
+            self.upload_file(artifact, place)
+
+    def get_file_names(self) -> list[str]:
+        return self._told.get_file_names()
+
+    def register_model(self, model_name: str, model_path: str | None = None, *args: Any, **kwargs: Any) -> Model:
+        """As `Run.register_model`, of what was uploaded, once it is complete."""
+        if not self._sent.is_closed:
+            raise UserErrorException("Call complete() first: only what a completed run left can be a model.")
+        return self._told.register_model(model_name, model_path, *args, **kwargs)
+
+    def _put(self, name: str, file: IO[bytes]) -> None:
+        patiently(partial(self._client.put_file, self._files + quote(name), file))
 
     def _end(self, status: str, reason: str) -> None:
         try:
@@ -109,7 +137,7 @@ class TrackedRun(Run):
 
 def start(experiment: Experiment, name: str) -> TrackedRun:
     begun = experiment.workspace._client.post("/runs/tracked/", {"experiment": experiment.name, "name": name})
-    return TrackedRun(experiment, str(begun["id"]), begun["step"])
+    return TrackedRun(experiment, str(begun["id"]), begun["step"], begun["tracking_id"])
 
 
 class _Sent(Spool):
@@ -161,6 +189,10 @@ class _Sent(Spool):
         with self._sending:
             while self._send():
                 pass
+
+    @property
+    def is_closed(self) -> bool:
+        return self._closed.is_set()
 
     def close(self) -> None:
         self._closed.set()
@@ -248,9 +280,3 @@ class _Sent(Spool):
 
 def _word(value: float) -> str:
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-
-
-def _no_files() -> NotSupportedException:
-    return NotSupportedException(
-        "A run without a step keeps no files by the SDK: let the script be a step, or log them by MLflow's client."
-    )

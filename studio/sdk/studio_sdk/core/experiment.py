@@ -95,7 +95,8 @@ class Experiment:
         """
         if outputs is not None or snapshot_directory is not None:
             raise NotSupportedException(
-                "A run without a step keeps neither files nor a snapshot: submit a ScriptRunConfig for these."
+                "Such a run keeps the files that upload_file and upload_folder give it, and no snapshot: submit a "
+                "ScriptRunConfig for that."
             )
         from studio_sdk.core import _tracked
 

@@ -5,6 +5,7 @@ from studio_sdk.core import Model
 
 model = Model(workspace, "digits")  # the latest version
 model.download("models")
+Model.register(workspace, "model.pkl", "digits", tags={"from": "laptop"})
 step = run.find_step_run("train")[0]
 step.register_model("digits", "outputs/model.pkl", tags={"accuracy": "0.97"})
 ```
@@ -18,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from studio_sdk import _uploads
 from studio_sdk._client import NotFound
 from studio_sdk.data._transfer import download_to, patiently, place_below
 from studio_sdk.exceptions import ModelNotFoundException, NotSupportedException, UserErrorException
@@ -89,9 +91,32 @@ class Model:
         sample_output_dataset: Any = None,
         resource_configuration: Any = None,
     ) -> Model:
-        raise NotSupportedException(
-            "A model is what a step left, so that its code and data are known: "
-            "step_run.register_model(model_name, “outputs/model.pkl”), as Run.get(workspace, “12:train”) gives it."
+        """Keep a file or a folder of this computer as the next version of a model.
+
+        A run of the experiment `models` takes it, so that the model says where it is from. Properties and the framework
+        become tags. Raises UserErrorException where there is no such file, and what the studio refuses.
+        """
+        from studio_sdk.core import _tracked
+        from studio_sdk.core.experiment import Experiment
+
+        if child_paths is not None:
+            raise NotSupportedException("A model is one file or one folder: put the files into a folder of their own.")
+        place = os.path.abspath(os.fspath(model_path))
+        if not os.path.exists(place):
+            raise UserErrorException(f"There is no file or folder {model_path}.")
+        if os.path.isdir(place) and next(_uploads.files_of("", place), None) is None:
+            raise UserErrorException(f"There is no file in the folder {model_path}.")
+        name = f"outputs/{os.path.basename(place) or 'model'}"
+        with _tracked.start(Experiment(workspace, "models"), f"register {model_name}") as run:
+            (run.upload_folder if os.path.isdir(place) else run.upload_file)(name, place)
+        return run.register_model(
+            model_name,
+            name,
+            tags=tags,
+            properties=properties,
+            model_framework=model_framework,
+            model_framework_version=model_framework_version,
+            description=description,
         )
 
     @staticmethod

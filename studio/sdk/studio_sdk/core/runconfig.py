@@ -70,6 +70,10 @@ class EnvironmentDefinition(Environment):
     def __init__(self, name: str | None = None) -> None:
         super().__init__(name or _UNNAMED)
 
+    @property
+    def _is_named(self) -> bool:
+        return self.name != _UNNAMED
+
 
 class DataReferenceConfiguration:
     """A path in a datastore, as `RunConfiguration.data_references` has it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from studio_sdk.core.environment import EnvironmentReference
 from studio_sdk.core.runconfig import EnvironmentDefinition, RunConfiguration
 from studio_sdk.exceptions import UserErrorException
 from studio_sdk.pipeline.core._making import Making, Ports, common, parameter_variables, variables
@@ -74,10 +75,12 @@ def fill_runconfig(making: Making, step: dict[str, Any], runconfig: Any) -> None
 
 
 def _fill_environment(making: Making, step: dict[str, Any], environment: Any) -> None:
-    """Variables alone make no environment of their own: they are the step's."""
+    """Variables alone make no environment of their own: they are the step's. A name alone means a registered one."""
     if isinstance(environment, EnvironmentDefinition):
         packages = {name: value for name, value in environment._spec().items() if name != "variables"}
         if not any(packages.values()):
             variables(step, environment.environment_variables)
+            if environment._is_named:
+                making.environment(step, EnvironmentReference(environment.name, environment.version))
             return
     making.environment(step, environment)
