@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import BinaryIO
 
 from django.db import transaction
+from django.db.models import Q
 from django.http import Http404
 
 from compute.models import Attempt
@@ -17,6 +18,7 @@ from datastores.backends import Backend, get_backend
 from datastores.models import Datastore
 from datastores.paths import clean_path, join
 from pipelines.models import StepRun
+from pipelines.registered import ModelVersion
 from pipelines.services.journal import held_run
 from pipelines.services.trashing import refuse_in_trash
 from studio.lib.problems import ConflictError, UserError
@@ -51,7 +53,10 @@ def put_file(access: Access, step: StepRun, attempt: Attempt, path: str, content
 
 
 def delete_file(access: Access, step: StepRun, attempt: Attempt, path: str) -> None:
-    """Remove an artifact, or a folder of them. Raises Http404 where there is none, and as `put_file`."""
+    """Remove an artifact, or a folder of them.
+
+    Raises Http404 where there is none, as `put_file`, and ConflictError where a version of a model is made of it.
+    """
     access.require(Permission.RUN)
     path = _fit(path)
     to = _place(attempt)
@@ -64,6 +69,7 @@ def delete_file(access: Access, step: StepRun, attempt: Attempt, path: str) -> N
         else:
             found = [each for each in backend.glob(f"{place}/**") if each.kind == "file"]
             files, size_bytes = len(found), sum(each.size_bytes or 0 for each in found)
+        _refuse_of_models(to, place)
         backend.delete(place)
     with transaction.atomic():
         note_files(attempt.pk, files=-files, size_bytes=-size_bytes)
@@ -74,6 +80,16 @@ def _require_kept(step: StepRun) -> None:
     """Before anything of its files is touched. Raises ConflictError."""
     with transaction.atomic():
         refuse_in_trash(held_run(step.run_id))
+
+
+def _refuse_of_models(to: JobArtifacts, place: str) -> None:
+    """What is registered stays, whatever becomes of its run."""
+    parts = place.split("/")
+    above = ["/".join(parts[:count]) for count in range(1, len(parts) + 1)]
+    here = ModelVersion.objects.filter(datastore=to.datastore_id)
+    version = here.filter(Q(path__in=above) | Q(path__startswith=f"{place}/")).select_related("model").first()
+    if version is not None:
+        raise ConflictError(f"Version {version} is made of these files. Delete that version of the model first.")
 
 
 def folder_of(to: JobArtifacts, attempt: Attempt) -> str:

@@ -96,6 +96,18 @@ class TestRegistering:
         assert "first" in page
         assert "@champion" in page
 
+    def test_its_files_are_not_deleted_under_it(self, us: Tracker) -> None:
+        run_id = logged(us)
+        us.ask("PUT", f"{FILES}/{run_id}/notes.txt", b"x")
+        registered(us, run_id=run_id)
+        for path in ("", "/model", "/model/MLmodel"):
+            answer: Any = us.ask("DELETE", f"{FILES}/{run_id}{path}")
+            assert answer.status_code in {400, 409}, path
+        assert "Version iris:1 is made of these files" in answer.json()["message"]
+        assert us.ask("DELETE", f"{FILES}/{run_id}/notes.txt").status_code == 200
+        deleted(us, "model-versions/delete", name="iris", version="1")
+        assert us.ask("DELETE", f"{FILES}/{run_id}/model").status_code == 200
+
     def test_a_logged_model_by_its_id(self, us: Tracker) -> None:
         run_id = us.begin()
         model = us.post("logged-models", name="trees", source_run_id=run_id)["model"]["info"]
