@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent, TooManyFilesSent
 from django.db import InterfaceError, OperationalError
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
@@ -50,7 +52,24 @@ def _answer(error: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(error, UnreadableDocumentError):
         logger.error("the API was asked for what can't be read: %s", error)
         return Response({"detail": str(error)}, status=HTTPStatus.CONFLICT)
+    if isinstance(error, SuspiciousOperation):  # Django would answer it with a page
+        is_large = isinstance(error, RequestDataTooBig)
+        status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE if is_large else HTTPStatus.BAD_REQUEST
+        return Response({"detail": _refusal_of(error)}, status=status)
     return drf_exception_handler(error, context)
+
+
+def _refusal_of(error: SuspiciousOperation) -> str:
+    match error:
+        case RequestDataTooBig():
+            return "This request is too large. Send less at once, or files as an upload."
+        case TooManyFieldsSent():
+            return (
+                f"A form may have {settings.DATA_UPLOAD_MAX_NUMBER_FIELDS:,} fields. Send it as JSON, or fewer at once."
+            )
+        case TooManyFilesSent():
+            return f"A form may have {settings.DATA_UPLOAD_MAX_NUMBER_FILES:,} files. Send fewer at once."
+    return "This request can't be read: something in it does not look as it should."
 
 
 def _row(problem: Problem) -> dict[str, Any]:

@@ -117,6 +117,13 @@ def test_the_shared_target_is_refused_to_owners(world: World) -> None:
     assert api(world).patch(f"{OURS}compute/{world.shared.pk}/", {"slots": 9}, format="json").status_code == 403
 
 
+def test_a_form_of_too_many_fields_is_refused_in_words(world: World) -> None:
+    answer = api(world).post(f"{OURS}environments/", {"name": "mine", "pip": ["x"] * 1001})
+    assert answer.status_code == 400
+    assert answer["Content-Type"] == "application/problem+json"
+    assert answer.json()["detail"] == "A form may have 1,000 fields. Send it as JSON, or fewer at once."
+
+
 def test_signed_out_is_told_so() -> None:
     assert APIClient().get(f"{OURS}compute/").status_code == 401
     assert not Environment.objects.exists()
