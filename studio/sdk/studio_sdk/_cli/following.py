@@ -35,7 +35,7 @@ def follow(run: Run, *, is_json: bool) -> None:
         sys.exit(LEFT)
     if is_json:
         tell_json(state_of(run))
-    sys.exit(_CODES.get(details["status"], 0))
+    sys.exit(_CODES.get(details["status"], 1))
 
 
 def submitted(run: Run, *, is_json: bool, is_followed: bool) -> None:
