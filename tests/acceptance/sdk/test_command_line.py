@@ -305,6 +305,8 @@ def test_who_stops_watching_stops_no_run(workspace: Workspace, world: World, hom
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # As at a terminal, also where these tests themselves run behind a shell's “&”.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 (one thread)
     )
     assert watching.stdout is not None
     assert f"Run {run.pk}: " in watching.stdout.readline()
