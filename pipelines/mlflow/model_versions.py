@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Q
 from pydantic import Field, field_validator
 
 from pipelines import services
@@ -15,12 +15,12 @@ from pipelines.mlflow import logged_models, registry
 from pipelines.mlflow.caller import Caller, run_name_of
 from pipelines.mlflow.experiments import KeyValue
 from pipelines.mlflow.failures import unfit
-from pipelines.mlflow.filters import Comparison, UnfitFilterError, parse_filter, parse_orders
+from pipelines.mlflow.filters import Comparison
 from pipelines.mlflow.found_runs import key_of
 from pipelines.mlflow.moments import moment_condition
-from pipelines.mlflow.pages import start_of, token_at
 from pipelines.mlflow.protocol import Asked
-from pipelines.mlflow.registered_models import page_of, tags_now, without
+from pipelines.mlflow.registered_models import tags_now, without
+from pipelines.mlflow.registry_search import Searching
 from pipelines.mlflow.runs import own_step
 from pipelines.mlflow.texts import text_condition
 from pipelines.models import StepRun
@@ -152,28 +152,12 @@ def delete_tag(caller: Caller, asked: DeleteTag) -> dict[str, Any]:
 def search(caller: Caller, asked: Search) -> dict[str, Any]:
     if not 0 < asked.max_results <= MAX_RESULTS:
         raise unfit(f"max_results must be between 1 and {MAX_RESULTS:,}.")
-    count = min(asked.max_results, _PAGE)
     question = ["model versions", caller.workspace.pk, asked.filter, asked.order_by]
-    start = start_of(asked.page_token, question)
-    try:
-        comparisons, orders = parse_filter(asked.filter), parse_orders(asked.order_by)
-    except UnfitFilterError as error:
-        raise unfit(str(error)) from error
-    rows = registry.versions_in(caller)
-    for each in comparisons:
-        if each.entity != "tag":
-            rows = rows.filter(_condition(each))
-    by: list[Any] = []
-    for order in orders:
-        if order.entity != "attribute" or order.key not in _COLUMNS:
-            raise unfit(f"Versions are sorted by {', '.join(_COLUMNS)}, not by “{order.key[:80]}”.")
-        by.append(F(_COLUMNS[order.key]).desc() if order.descending else F(_COLUMNS[order.key]).asc())
-    rows = rows.order_by(*by, *([] if by else ["-created_at"]), "model__name", "-number")
-    found = page_of(rows, comparisons, start, count)
-    answer: dict[str, Any] = {"model_versions": [registry.version_json(each) for each in found[:count]]}
-    if len(found) > count:
-        answer["next_page_token"] = token_at(start + count, question)
-    return answer
+    searching = Searching("Versions", _COLUMNS, _condition)
+    usual = (*([] if asked.order_by else ["-created_at"]), "model__name", "-number")
+    count = min(asked.max_results, _PAGE)
+    found, token = searching.page(registry.versions_in(caller), asked, question, count=count, usual=usual)
+    return {"model_versions": [registry.version_json(each) for each in found]} | token
 
 
 def _found(caller: Caller, asked: ByVersion) -> ModelVersion:

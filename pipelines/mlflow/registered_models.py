@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
 from pydantic import Field
 
 from pipelines import services
@@ -12,15 +11,14 @@ from pipelines.mlflow import registry
 from pipelines.mlflow.caller import Caller
 from pipelines.mlflow.experiments import KeyValue
 from pipelines.mlflow.failures import missing, taken, unfit
-from pipelines.mlflow.filters import Comparison, UnfitFilterError, compares, parse_filter, parse_orders
+from pipelines.mlflow.filters import Comparison
 from pipelines.mlflow.moments import moment_condition
-from pipelines.mlflow.pages import start_of, token_at
 from pipelines.mlflow.protocol import Asked
+from pipelines.mlflow.registry_search import PROMPT, Searching
 from pipelines.mlflow.texts import text_condition
 from pipelines.registered import ModelVersion, RegisteredModel
 from pipelines.services.staging import held_model
 
-PROMPT = "mlflow.prompt.is_prompt"
 MAX_RESULTS = 1000
 _TIMES = {
     "creation_timestamp": "created_at",
@@ -160,40 +158,11 @@ def search(caller: Caller, asked: Search) -> dict[str, Any]:
     if not 0 < asked.max_results <= MAX_RESULTS:
         raise unfit(f"max_results must be between 1 and {MAX_RESULTS:,}.")
     question = ["registered models", caller.workspace.pk, asked.filter, asked.order_by]
-    start = start_of(asked.page_token, question)
-    try:
-        comparisons, orders = parse_filter(asked.filter), parse_orders(asked.order_by)
-    except UnfitFilterError as error:
-        raise unfit(str(error)) from error
-    rows = registry.models_in(caller)
-    for each in comparisons:
-        if each.entity != "tag":
-            rows = rows.filter(_condition(each))
-    by: list[Any] = []
-    for order in orders:
-        if order.entity != "attribute" or order.key not in _COLUMNS:
-            raise unfit(f"Models are sorted by {', '.join(_COLUMNS)}, not by “{order.key[:80]}”.")
-        by.append(F(_COLUMNS[order.key]).desc() if order.descending else F(_COLUMNS[order.key]).asc())
-    rows = rows.order_by(*by, "name", "pk")
-    found = page_of(rows, comparisons, start, asked.max_results)
-    answer: dict[str, Any] = {"registered_models": registry.models_json(found[: asked.max_results])}
-    if len(found) > asked.max_results:
-        answer["next_page_token"] = token_at(start + asked.max_results, question)
-    return answer
-
-
-def page_of(rows: Any, comparisons: list[Comparison], start: int, count: int) -> list[Any]:
-    """From `start` on, one more than `count`. Tags stand in a document each, and are compared here."""
-    by_tag = [each for each in comparisons if each.entity == "tag"]
-    if not by_tag:
-        return list(rows[start : start + count + 1])
-    found = []
-    for row in rows.iterator(chunk_size=500):
-        if all(_tag_fits(row.tags.tags, each) for each in by_tag):
-            found.append(row)
-        if len(found) > start + count:
-            break
-    return found[start:]
+    searching = Searching("Models", _COLUMNS, _condition)
+    found, token = searching.page(
+        registry.models_in(caller), asked, question, count=asked.max_results, usual=("name", "pk")
+    )
+    return {"registered_models": registry.models_json(found)} | token
 
 
 def tags_now(row: RegisteredModel | ModelVersion) -> dict[str, str]:
@@ -208,13 +177,6 @@ def without(tags: Mapping[str, str], key: str, whose: str) -> dict[str, str]:
     if key not in tags:
         raise missing(f"{whose} has no tag “{key[:80]}”.")
     return {name: value for name, value in tags.items() if name != key}
-
-
-def _tag_fits(tags: Mapping[str, str], asked: Comparison) -> bool:
-    """What is no prompt need not say so: clients ask for models by that."""
-    if asked.key == PROMPT:
-        return compares(tags.get(PROMPT, "false"), asked)
-    return compares(tags.get(asked.key), asked)
 
 
 def _condition(asked: Comparison) -> Any:
