@@ -91,7 +91,7 @@ def _addresses(place: Place, schema: Mapping[str, Any]) -> dict[str, str]:
 
 # The client that is asked with leaves a large form's temporary file to the garbage collector.
 @pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore:Exception ignored in. <_io.FileIO:pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("role", [Role.OWNER, Role.READER])
 @pytest.mark.parametrize("group", range(GROUPS))
 def test_whatever_is_asked_the_answer_is_as_described(ours: Place, role: Role, group: int) -> None:
