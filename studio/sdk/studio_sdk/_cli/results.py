@@ -9,6 +9,7 @@ import click
 
 from studio_sdk._cli.asking import in_workspace, workspace_of
 from studio_sdk._cli.following import run_of
+from studio_sdk.data._transfer import place_below
 from studio_sdk.exceptions import UserErrorException
 
 
@@ -43,7 +44,7 @@ def download(
             count += step._download_output(name, os.path.join(place, name), overwrite=overwrite, show_progress=True)
         if artifacts:
             for name in step.get_file_names():
-                target = os.path.join(place, *name.split("/"))
+                target = place_below(place, name)
                 if os.path.exists(target) and not overwrite:
                     continue
                 step.download_file(name, target)
