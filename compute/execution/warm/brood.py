@@ -1,6 +1,7 @@
 """The nests of one environment: the one that serves, and the one that is to take its place. Thread-safe."""
 
 import logging
+import math
 import threading
 import time
 import uuid
@@ -10,7 +11,7 @@ from pathlib import Path
 from compute.execution.warm.eligible import is_read_early
 from compute.execution.warm.kept import Place, Shelters
 from compute.execution.warm.learning import Learned
-from compute.execution.warm.nests import Findings, Nest, NestError, RefusedError, Spare, StepOrder, probe
+from compute.execution.warm.nests import EndedError, Findings, Nest, NestError, RefusedError, Spare, StepOrder, probe
 from compute.execution.warm.process import WarmProcess
 
 logger = logging.getLogger(__name__)
@@ -20,6 +21,7 @@ _SPARE_WAIT_S = 5.0
 _RENEW_AT_MOST_EVERY_S = 30.0
 _TRIES = 4
 _MAX_DEATHS = 3  # within an hour
+_AGAIN_AFTER_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,10 @@ class Kind:
     python: Path
     variables: tuple[tuple[str, str], ...]
     build: tuple[int, int]  # an environment that is built again is another one, wherever it lies
+
+
+# What the end of a cut took away may be noticed so long after the node knows of it, or before.
+NOTICED_WITHIN_S = 10.0
 
 
 class Brood:
@@ -49,8 +55,10 @@ class Brood:
         self._is_renewing = False
         self._renewed_s = 0.0
         self._deaths: list[float] = []
+        self._pardoned_s = -math.inf
         self._is_suspect = False  # the nest may have ended: look
         self._cold_because = ""
+        self.cold_since_s = math.inf
         self._waiting = 0
         threading.Thread(target=self._feed, name="warm", daemon=True).start()
 
@@ -86,6 +94,7 @@ class Brood:
         """The node had been cut off, and all that it ran was ended: that tells nothing of what is imported here."""
         with self._changed:
             self._deaths.clear()
+            self._pardoned_s = time.monotonic()
             self._is_suspect = True
             self._changed.notify_all()
 
@@ -159,15 +168,22 @@ class Brood:
                 return
             self._nest = None
             spares, self._spares = self._spares, []
-            now = time.monotonic()
-            self._deaths = [at for at in self._deaths if now - at < 3600.0] + [now]
-            deaths = len(self._deaths)
         _end(nest, spares)
-        logger.warning("an interpreter that was kept ready ended: %s", error)
-        if deaths >= _MAX_DEATHS:
-            self._give_up(f"its interpreters ended {deaths} times")
-        else:
+        if self._may_go_on_after(error):
             self._renew([name for name in self._fit() if name in nest.modules])
+
+    def _may_go_on_after(self, error: NestError) -> bool:
+        """Whether another interpreter is to be tried after one that ended; gives up where too many did."""
+        logger.warning("an interpreter that was kept ready ended: %s", error)
+        with self._changed:
+            now = time.monotonic()
+            self._deaths = [at for at in self._deaths if now - at < 3600.0]
+            if now - self._pardoned_s > NOTICED_WITHIN_S:
+                self._deaths.append(now)
+            deaths = len(self._deaths)
+        if deaths >= _MAX_DEATHS:
+            self._give_up(f"its interpreters ended {deaths} times, the last time because {error}")
+        return deaths < _MAX_DEATHS
 
     def _begin_renewal_if_due(self) -> None:
         """With the lock held."""
@@ -194,6 +210,8 @@ class Brood:
                 fit = [name for name in wanted if name not in self._findings.unfit]
             if self._nest is not None and not self._nest.modules.issuperset(fit):
                 self._renew(fit)
+        except EndedError as error:
+            self._may_go_on_after(error)
         except NestError as error:
             self._give_up(f"importing what its steps import failed: {error}")
         finally:
@@ -222,11 +240,20 @@ class Brood:
             logger.info("not imported ahead in %s: %s", self.kind.environment.name, said[:1000])
 
     def _renew(self, modules: list[str]) -> None:
-        try:
-            nest = self._fit_nest(modules)
-        except NestError as error:
-            self._give_up(str(error))
-            return
+        nest = None
+        while nest is None:
+            try:
+                nest = self._fit_nest(modules)
+            except EndedError as error:
+                if not self._may_go_on_after(error):
+                    return
+                with self._changed:
+                    self._changed.wait_for(lambda: self._is_over, _AGAIN_AFTER_S)
+                if self._is_over:
+                    return
+            except NestError as error:
+                self._give_up(str(error))
+                return
         before: Nest | None = nest
         spares: list[Spare] = []
         with self._changed:
@@ -253,7 +280,7 @@ class Brood:
         with self._changed:
             if self._cold_because or self._is_over:
                 return
-            self._cold_because = reason
+            self._cold_because, self.cold_since_s = reason, time.monotonic()
             self._changed.notify_all()
         logger.warning("steps of environment %s start cold from now on: %s", self.kind.environment.name, reason)
 

@@ -34,6 +34,10 @@ class NestError(Exception):
     """The nest, or the spare, is of no use."""
 
 
+class EndedError(NestError):
+    """It is there no more: by itself, or because somebody ended it."""
+
+
 class RefusedError(Exception):
     """This step is better started cold. The nest is as good as before."""
 
@@ -247,7 +251,7 @@ class Spare:
             order.bind(self.pid)
             self._to_it.sendall(b"g")
         except (OSError, ValueError, TypeError, RecursionError) as error:
-            raise NestError(f"an interpreter did not answer: {error}") from error
+            raise EndedError(f"an interpreter did not answer: {error}") from error
         return first
 
 
@@ -260,7 +264,7 @@ def _kept(program: str, place: Place, output: int, *, said: int | None = None) -
         yield process
     except NestError as error:
         code = process.exit_code()
-        raise error if code is None else NestError(f"{error} (its exit code: {code})") from error
+        raise error if code is None else type(error)(f"{error} (its exit code: {code})") from error
     finally:
         process.end()
 
@@ -286,7 +290,7 @@ def _said_why(output: int) -> Iterator[None]:
             said = os.read(output, 64 * 1024).decode(errors="replace").strip()
             if said:
                 what += f"; it said: {said[-800:]}"
-        raise NestError(what) from error
+        raise (NestError if isinstance(error, TimeoutError) else EndedError)(what) from error
 
 
 def _require(holds: bool, otherwise: str) -> None:

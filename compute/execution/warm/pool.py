@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -12,7 +13,7 @@ from django.conf import settings
 
 from compute.execution.sandbox.isolation import Sandbox
 from compute.execution.sandbox.roots import RootMaker
-from compute.execution.warm.brood import Brood, Kind
+from compute.execution.warm.brood import NOTICED_WITHIN_S, Brood, Kind
 from compute.execution.warm.eligible import fixed_variables, script_of, written_variables
 from compute.execution.warm.folders import folder_of_this_node
 from compute.execution.warm.kept import Shelters
@@ -37,6 +38,7 @@ class Pool:
         self._seen: OrderedDict[Kind, None] = OrderedDict()
         self._lock = threading.Lock()
         self._over = threading.Event()
+        self._pardoned_s = -math.inf
         threading.Thread(target=self._keep, name="warm-keeper", daemon=True).start()
 
     def expect(self, command: list[str], variables: Mapping[str, str], environment: Path) -> None:
@@ -74,9 +76,11 @@ class Pool:
     def pardon(self) -> None:
         """Look which interpreters outlived a fence, and hold nothing against those that did not."""
         with self._lock:
+            self._pardoned_s = time.monotonic()
             broods = list(self._broods.values())
         for brood in broods:
             brood.pardon()
+        self._begin_anew()
 
     def close(self) -> None:
         """Nothing of it is left but steps."""
@@ -117,8 +121,18 @@ class Pool:
     def _keep(self) -> None:
         """Give memory back: of nests that nobody used for a while, and of those beyond the bounds."""
         while not self._over.wait(min(5.0, settings.WARM_IDLE_S / 4)):
+            self._begin_anew()
             self._end_idle()
             self._hold_bounds()
+
+    def _begin_anew(self) -> None:
+        """Of what went cold while the node was cut off, whether it noticed so before that or after."""
+        with self._lock:
+            if self._over.is_set():
+                return
+            for kind, brood in list(self._broods.items()):
+                if abs(brood.cold_since_s - self._pardoned_s) < NOTICED_WITHIN_S:
+                    self._broods[kind] = self._new_brood(kind)
 
     def _end_idle(self) -> None:
         now = time.monotonic()

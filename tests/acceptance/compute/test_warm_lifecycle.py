@@ -161,10 +161,11 @@ def test_a_node_that_was_cut_off_starts_warm_again_however_often(
     worker = start(STUDIO_NODE_LEASE_S="4")
     run_warm(scripts, worker)
     for _ in range(3):
-        assert nests_of(worker)
+        wait_for(lambda: nests_of(worker), what="an interpreter is kept ready")
         with frozen(worker.pid):
             wait_for(lambda: not nests_of(worker), what="the guardian ends them")
-        wait_for(lambda: spares_of(worker), what="there are new ones without a step that asks")
+        # One that began while the guardian still ended all of them is replaced as well.
+        wait_for(lambda: nests_of(worker) and spares_of(worker), what="there are new ones without a step that asks")
     run_warm(scripts, worker)
     assert "start cold from now on" not in worker.log.read_text()
 
