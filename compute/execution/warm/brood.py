@@ -57,6 +57,7 @@ class Brood:
         self._deaths: list[float] = []
         self._pardoned_s = -math.inf
         self._is_suspect = False  # the nest may have ended: look
+        self._looks: list[float] = []  # when to look again, whoever ended all of them being still about it
         self._cold_because = ""
         self.cold_since_s = math.inf
         self._waiting = 0
@@ -96,6 +97,7 @@ class Brood:
             self._deaths.clear()
             self._pardoned_s = time.monotonic()
             self._is_suspect = True
+            self._looks = [self._pardoned_s + after_s for after_s in (1.0, NOTICED_WITHIN_S)]
             self._changed.notify_all()
 
     def memory_bytes(self) -> int:
@@ -144,11 +146,15 @@ class Brood:
     def _hatch_one_or_wait(self) -> None:
         with self._changed:
             nest = self._nest
+            if self._looks and time.monotonic() >= self._looks[0]:
+                self._looks.pop(0)
+                self._is_suspect = True
             # A nest that does not live shows it when it is asked for one more.
             is_suspect, self._is_suspect = self._is_suspect, False
             if nest is None or (len(self._spares) >= self._wanted_spares and not is_suspect):
                 self._begin_renewal_if_due()
-                self._changed.wait(_RENEW_AT_MOST_EVERY_S)
+                until_look_s = self._looks[0] - time.monotonic() if self._looks else math.inf
+                self._changed.wait(max(0.0, min(_RENEW_AT_MOST_EVERY_S, until_look_s)))
                 return
         try:
             spare = nest.hatch()
